@@ -1,0 +1,5 @@
+"""`python -m kernelbox` is `kernelbox`."""
+
+from kernelbox.cli import main
+
+main()

@@ -1,0 +1,76 @@
+"""Messages between two processes of kernelbox: JSON objects, and descriptors, on a Unix socket.
+
+The socket is of type SEQPACKET: a message arrives whole or not at all, and end-of-file says that
+the other side is gone, however it ended. Every message has a `kind`; the rest depends on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LARGEST = 1 << 17
+_MOST_DESCRIPTORS = 8
+
+
+class Channel:
+    """One end of a conversation."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self.socket = end
+
+    @classmethod
+    def pair(cls) -> tuple[Channel, Channel]:
+        """Return the two ends of a new conversation."""
+        kind = socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
+        left, right = socket.socketpair(socket.AF_UNIX, kind)
+        return cls(left), cls(right)
+
+    def fileno(self) -> int:
+        """Return the descriptor, so that the channel can be polled."""
+        return self.socket.fileno()
+
+    def send(self, kind: str, fds: list[int] | None = None, **fields: Any) -> bool:
+        """Send one message; False if nobody listens any more.
+
+        Raises:
+            OSError: EMSGSIZE if the message is longer than 128 KiB.
+        """
+        payload = json.dumps({"kind": kind, **fields}).encode()
+        try:
+            if fds:
+                socket.send_fds(self.socket, [payload], fds)
+            else:
+                self.socket.send(payload)
+        except (BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+    def receive(self) -> dict[str, Any] | None:
+        """Return the next message, or None when the other side is gone.
+
+        Descriptors that came along are under `fds`, for the receiver to close.
+        """
+        try:
+            payload, fds, _flags, _address = socket.recv_fds(
+                self.socket, _LARGEST, _MOST_DESCRIPTORS
+            )
+        except ConnectionResetError:
+            return None
+        if not payload:
+            return None
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        message: dict[str, Any] = json.loads(payload)
+        if fds:
+            message["fds"] = fds
+        return message
+
+    def close(self) -> None:
+        """Hang up."""
+        self.socket.close()

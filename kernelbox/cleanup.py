@@ -1,0 +1,180 @@
+"""Cleaning up: undoing what a ledger names, and nothing else.
+
+There is one way out for everything that was made: a container that ends well, one that could not
+be started, and one whose monitor was killed half-way are all undone from their ledgers here. Every
+undo accepts that its thing is gone already, or was never made.
+
+    release   a container's kernel objects, when it has ended
+    remove    that, and its directory and name
+    sweep     the same for containers whose monitor has died; at the start of every command
+    reset     all containers, then the host's shared things, then kernelbox's own directory
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+
+from kernelbox import cgroup, network, paths, state
+from kernelbox.kernel import process
+from kernelbox.kernel.errors import KernelboxError, KernelError
+from kernelbox.ledger import Ledger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PATIENCE = 3.0  # seconds that a killed process may take to be gone
+
+
+def release(container_id: str) -> None:
+    """Undo everything in the container's ledger, the youngest first.
+
+    Raises:
+        KernelboxError: Something resisted; the rest is undone, and the ledger still names it.
+    """
+    _undo(Ledger(paths.container(container_id)))
+
+
+def remove(container_id: str) -> None:
+    """Release the container, give up its name and delete its directory.
+
+    Raises:
+        KernelboxError: As `release`; the directory then stays, and the name.
+    """
+    release(container_id)
+    for name in (state.config(container_id) or {}).get("name"), *_names_of(container_id):
+        if name:
+            state.forget_name(container_id, name)
+    delete_tree(paths.container(container_id))
+
+
+def sweep() -> list[str]:
+    """Clean up after monitors that died; return what was done, in words, for a person.
+
+    A container that ran is kept as exited, like any other; a half-made one is removed.
+    """
+    done = []
+    with suppress(FileNotFoundError), state.housekeeping():
+        for container_id in state.every():
+            if state.read(container_id).status == "exited" or state.looked_after(container_id):
+                continue
+            done.append(_bury(container_id))
+    return done
+
+
+def _bury(container_id: str) -> str:
+    last = state.read(container_id)
+    if last.status != "running" or state.config(container_id).get("remove"):
+        remove(container_id)
+        return f"removed container {container_id}, which a crash had left behind"
+    release(container_id)
+    gone = last._replace(status="exited", exit_code=128 + signal.SIGKILL, finished=time.time())
+    state.write(container_id, gone)
+    return f"container {container_id} ended with its monitor, which was killed"
+
+
+def reset() -> None:
+    """Remove every container, network, cgroup, packet filter rule and file of kernelbox's.
+
+    Raises:
+        KernelboxError: Something resisted; all the rest is gone. Calling again tries again.
+    """
+    problems = []
+    if not os.path.isdir(paths.root()):
+        return
+    with state.housekeeping():
+        for container_id in state.every():
+            try:
+                _end_monitor(container_id)
+                remove(container_id)
+            except KernelboxError as error:
+                problems.append(str(error))
+        try:
+            _undo(Ledger(paths.host()))
+        except KernelboxError as error:
+            problems.append(str(error))
+        if problems:
+            raise KernelboxError("not everything could be removed: " + "; ".join(problems))
+        delete_tree(paths.root())
+
+
+def _end_monitor(container_id: str) -> None:
+    """Kill the container's monitor, which would clean up too, and wait until it is gone."""
+    for identity in state.monitor(container_id):
+        _end_process(identity)
+
+
+def _undo(ledger: Ledger) -> None:
+    problems = []
+    for entry in reversed(ledger.entries()):
+        try:
+            _UNDO[entry.kind](entry.name)
+        except KernelboxError as error:
+            problems.append(f"{entry.kind} {entry.name}: {error}")
+    if problems:
+        raise KernelboxError("; ".join(problems), "Try again: kernelbox reset")
+    ledger.clear()
+
+
+def _end_process(identity: str) -> None:
+    """Kill the process that `PID START_TIME` names, if it is still that one, and wait for its end.
+
+    Raises:
+        KernelboxError: It does not end.
+    """
+    pid, started = (int(word) for word in identity.split())
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if process.start_time(pid) != started:
+            return
+        with suppress(KernelError):  # gone in this moment: that is what we want
+            process.pidfd_send_signal(pidfd, signal.SIGKILL)
+        if not process.wait_until_gone(pidfd, _PATIENCE):
+            raise KernelboxError(f"process {pid} does not end", "It may hang in the kernel: dmesg")
+    finally:
+        os.close(pidfd)
+
+
+def _remove_cgroup(container_id: str) -> None:
+    group = cgroup.of(container_id)
+    if group.exists():
+        group.kill()
+        group.remove()
+
+
+_UNDO: dict[str, Callable[[str], None]] = {
+    "process": _end_process,
+    "cgroup": _remove_cgroup,
+    "cgroup-parent": cgroup.remove,
+}
+
+
+def _names_of(container_id: str) -> list[str]:
+    """Return names that point to the container: its config may not have been written yet."""
+    found = []
+    for name in os.listdir(paths.names()):
+        with suppress(OSError):
+            if os.readlink(f"{paths.names()}/{name}") == container_id:
+                found.append(name)
+    return found
+
+
+def delete_tree(path: str) -> None:
+    """Delete a directory and what is in it, but nothing that is mounted there.
+
+    Raises:
+        KernelboxError: Something in it cannot be deleted.
+    """
+    import subprocess  # off the path of a container's birth
+
+    # A container may have left a tree of any depth; rm copes, and never follows a link.
+    command = ["rm", "-rf", "--one-file-system", "--", path]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise KernelboxError(f"cannot delete {path}: {result.stderr.strip()}")

@@ -1,0 +1,146 @@
+"""Commands on containers that exist: ps, stop, kill, rm, wait, inspect."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+
+from kernelbox import cleanup, lifecycle, spec, state
+from kernelbox.cli.parser import Parser
+from kernelbox.cli.table import ago, columns
+from kernelbox.kernel.errors import KernelboxError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kernelbox.spec import Spec
+    from kernelbox.state import State
+
+
+def command_ps(argv: list[str]) -> int:
+    """List containers: those that run, or all."""
+    parser = Parser("ps", "List containers.")
+    parser.add_argument("-a", "--all", action="store_true", help="those that have exited, too")
+    parser.add_argument("-q", "--quiet", action="store_true", help="ids only")
+    parser.add_argument("--no-trunc", action="store_true", help="whole commands")
+    parser.add_argument("--format", choices=["table", "json"], default="table")
+    given = parser.parse_args(argv)
+    cleanup.sweep()
+    known = [(one, state.read(one)) for one in state.every()]
+    shown = [(one, its) for one, its in known if its.status == "running" or given.all]
+    found = [(spec.from_json(state.config(one)), its) for one, its in shown if state.config(one)]
+    found.sort(key=lambda pair: pair[0].created, reverse=True)
+    if given.quiet:
+        for container, _ in found:
+            print(container.id)
+    elif given.format == "json":
+        for container, its in found:
+            print(json.dumps(lifecycle.inspection(container, its)))
+    else:
+        rows = [_row(container, its, given.no_trunc) for container, its in found]
+        titles = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
+        print(columns([titles, *rows]))
+    return 0
+
+
+def _row(container: Spec, its: State, whole: bool) -> tuple[str, ...]:
+    command = " ".join(container.process.args)
+    if not whole and len(command) > 20:
+        command = command[:19] + "…"
+    return (
+        container.id,
+        container.image,
+        f'"{command}"',
+        f"{ago(time.time() - container.created)} ago",
+        _status(its),
+        ", ".join(container.ports),
+        container.name,
+    )
+
+
+def _status(its: State) -> str:
+    if its.status == "running":
+        return f"Up {ago(time.time() - its.started)}"
+    killed = ", out of memory" if its.oom_killed else ""
+    return f"Exited ({its.exit_code}{killed}) {ago(time.time() - its.finished)} ago"
+
+
+def _for_each(references: list[str], act: Callable[[str], None]) -> int:
+    """Do `act` to each container, saying its name when done; go on after a failure."""
+    status = 0
+    for reference in references:
+        try:
+            act(state.find(reference))
+            print(reference)
+        except KernelboxError as error:
+            print(f"kernelbox: {error}", file=sys.stderr)
+            status = 1
+    return status
+
+
+def command_stop(argv: list[str]) -> int:
+    """Send the stop signal; after a while, SIGKILL."""
+    parser = Parser("stop", "Ask containers to end (SIGTERM); after a while, make them (SIGKILL).")
+    parser.add_argument("-t", "--time", type=float, default=10.0, help="seconds to wait (10)")
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    cleanup.sweep()
+    return _for_each(given.containers, lambda one: lifecycle.stop(one, given.time))
+
+
+def command_kill(argv: list[str]) -> int:
+    """Send a signal, SIGKILL unless told otherwise."""
+    parser = Parser("kill", "Send a signal to the first process of containers.")
+    parser.add_argument("-s", "--signal", default="KILL", help="name or number (KILL)")
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    number = _signal_number(given.signal)
+    cleanup.sweep()
+    return _for_each(given.containers, lambda one: lifecycle.kill(one, number))
+
+
+def _signal_number(text: str) -> int:
+    if text.isascii() and text.isdecimal() and int(text) in signal.valid_signals():
+        return int(text)
+    name = text.upper().removeprefix("SIG")
+    if f"SIG{name}" in signal.Signals.__members__:
+        return signal.Signals[f"SIG{name}"]
+    raise UsageError(f"no signal {text!r}", "signal(7) lists them: TERM, KILL, HUP, ...")
+
+
+def command_rm(argv: list[str]) -> int:
+    """Remove containers that have exited; with `-f`, running ones too."""
+    parser = Parser("rm", "Remove containers.")
+    parser.add_argument("-f", "--force", action="store_true", help="kill it first if it runs")
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    cleanup.sweep()
+    return _for_each(given.containers, lambda one: lifecycle.remove(one, force=given.force))
+
+
+def command_wait(argv: list[str]) -> int:
+    """Wait until containers have ended, and print their exit codes."""
+    parser = Parser("wait", "Wait until containers have ended, and print their exit codes.")
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    cleanup.sweep()
+    for reference in given.containers:
+        print(lifecycle.wait(state.find(reference)), flush=True)
+    return 0
+
+
+def command_inspect(argv: list[str]) -> int:
+    """Print everything that is known about containers, as a JSON array."""
+    parser = Parser("inspect", "Show all about containers, as JSON.")
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    cleanup.sweep()
+    found = [state.find(reference) for reference in given.containers]
+    described = [
+        lifecycle.inspection(spec.from_json(state.config(one)), state.read(one)) for one in found
+    ]
+    print(json.dumps(described, indent=4))
+    return 0

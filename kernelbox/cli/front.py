@@ -1,0 +1,170 @@
+"""The front: the process at the person's terminal while a monitor runs a container.
+
+It carries no data: the monitor reads and writes the person's streams itself. It shows the trace,
+asks before each step, puts the terminal into raw mode, and forwards signals and window sizes. If
+it is killed, the container lives on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import contextmanager
+
+from kernelbox import trace
+from kernelbox.kernel.record import Event
+from kernelbox.monitor import front_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from kernelbox.channel import Channel
+
+# Not forwarded: what the kernel does not let anyone catch, what is about this process's own
+# children and pipes, and what the shell's job control needs.
+_OWN = {
+    signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGWINCH,
+    signal.SIGTSTP, signal.SIGCONT, signal.SIGTTIN, signal.SIGTTOU,
+}  # fmt: skip
+_ENOUGH = 3
+
+
+class Front:
+    """A conversation with the monitor of one container.
+
+    Args:
+        monitor: The channel that `launch` gave.
+        terminal: Whether the program has a terminal, so that ours becomes its window.
+        tracing: Empty, `text` or `json`.
+        stepping: Whether to ask before each request.
+    """
+
+    def __init__(
+        self, monitor: Channel, *, terminal: bool, tracing: str = "", stepping: bool = False
+    ) -> None:
+        self.monitor = monitor
+        self.terminal = terminal and os.isatty(0)
+        self.tracing = tracing
+        self.stepping = stepping
+        self._color = os.isatty(2) and not os.environ.get("NO_COLOR")
+        self._interrupts = 0
+
+    def until_started(self) -> str:
+        """Follow the birth; return the container's id.
+
+        Raises:
+            KernelboxError: It could not be started.
+        """
+        while True:
+            message = self._next()
+            if message["kind"] == "started":
+                container_id: str = message["id"]
+                return container_id
+
+    def until_exited(self) -> int:
+        """Follow the program to its end; return its exit code.
+
+        Raises:
+            KernelboxError: It could not be started, or its monitor was killed.
+        """
+        with _forwarding(self._forward):
+            self.until_started()
+            with self._raw_terminal():
+                while True:
+                    message = self._next()
+                    if message["kind"] == "exited":
+                        code: int = message["code"]
+                        return code
+
+    def _next(self) -> dict[str, Any]:
+        """Return the next message that is not about the trace."""
+        while True:
+            message = self.monitor.receive()
+            if message is None:
+                raise front_error(
+                    {
+                        "message": "the container's monitor was killed, and the container with it",
+                        "hint": "",
+                        "code": 137,
+                    }
+                )
+            if message["kind"] == "error":
+                raise front_error(message)
+            if message["kind"] == "event":
+                self._show(Event(*message["event"]))
+            elif message["kind"] == "pause":
+                self._ask(Event(*message["event"]))
+            else:
+                return message
+
+    def _show(self, event: Event) -> None:
+        if self.tracing == "json":
+            text = trace.as_json(event)
+        else:
+            text = trace.line(event, color=bool(self._color))
+        print(text, file=sys.stderr, flush=True)
+
+    def _ask(self, pending: Event) -> None:
+        """Show what comes next, and wait for Enter. At the end of input, go on without asking."""
+        if self.stepping:
+            print(f"next: {trace.line(pending, color=bool(self._color))}", end=" ", file=sys.stderr)
+            print("[Enter]", end="", file=sys.stderr, flush=True)
+            try:
+                with open("/dev/tty", encoding="utf-8", errors="replace") as keyboard:
+                    self.stepping = bool(keyboard.readline())
+            except OSError:
+                self.stepping = bool(sys.stdin.readline())
+                print(file=sys.stderr)
+        self.monitor.send("go")
+
+    def _forward(self, number: int, _frame: object) -> None:
+        if number == signal.SIGINT:
+            self._interrupts += 1
+        impatient = self._interrupts >= _ENOUGH
+        self.monitor.send("signal", number=signal.SIGKILL if impatient else number)
+
+    def _resized(self, _number: int, _frame: object) -> None:
+        rows, columns = terminal_size()
+        self.monitor.send("resize", rows=rows, columns=columns)
+
+    @contextmanager
+    def _raw_terminal(self) -> Iterator[None]:
+        """Let every key go to the container, Ctrl-C too, and tell it when the window changes."""
+        if not self.terminal:
+            yield
+            return
+        import termios
+        import tty
+
+        before = termios.tcgetattr(0)
+        signal.signal(signal.SIGWINCH, self._resized)
+        try:
+            tty.setraw(0)
+            yield
+        finally:
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+            signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+
+
+@contextmanager
+def _forwarding(handler: Any) -> Iterator[None]:
+    """Send the signals this process gets to the container instead."""
+    wanted = [number for number in signal.valid_signals() if number not in _OWN]
+    before = {number: signal.signal(number, handler) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def terminal_size() -> tuple[int, int]:
+    """Return rows and columns of the terminal on standard input; 24 and 80 if it is none."""
+    try:
+        size = os.get_terminal_size(0)
+    except OSError:
+        return 24, 80
+    return size.lines, size.columns

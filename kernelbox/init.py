@@ -1,0 +1,311 @@
+"""The container side: what the first process of a container does before it becomes the program.
+
+`build` is a straight list, read from top to bottom; every line is one thing a container has and a
+process has not. The process is a fork of the runtime's, already in its new namespaces, and speaks
+with the runtime side over `birth.control`: go, ready, start, and then silence, because the socket
+closes on exec. If anything fails, one message says what, and the process ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sys
+import termios
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from kernelbox import capabilities, overlay, rootfs, users
+from kernelbox.channel import Channel
+from kernelbox.kernel import flags as k
+from kernelbox.kernel import process, record, syscalls
+from kernelbox.kernel.errors import CommandError, KernelboxError, errno_name
+from kernelbox.spec import DEFAULT_PATH, Process, Spec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
+    from kernelbox.cgroup import Entrance
+
+INIT_PATH = "/dev/init"
+
+
+class Gift(NamedTuple):
+    """Something of the host's, opened as a detached mount by the runtime side."""
+
+    fd: int
+    target: str
+    directory: bool
+
+
+class Birth(NamedTuple):
+    """What the runtime side hands to the container side.
+
+    Attributes:
+        spec: What the container shall be.
+        control: The conversation with the runtime side.
+        stdio: Descriptors for 0, 1 and 2; with a terminal they are not used.
+        overlay: The directories of its root.
+        merged_fd: The directory that becomes its root, open: its path may not be its to walk.
+        entrance: The way into its cgroup.
+        cgroup_version: 1 or 2.
+        controllers: The v1 hierarchies it shall see.
+        network_fd: A network namespace to join; None when born into its own, or sharing the host's.
+        devices: Device nodes to borrow, by name; empty when it can make its own.
+        helper: The small init of `--init`; None without.
+        volumes: In the order of mounting.
+        observed: Whether the other side wants to hear of every request.
+        stepped: Whether each request waits for its go.
+    """
+
+    spec: Spec
+    control: Channel
+    stdio: tuple[int, int, int]
+    overlay: overlay.Overlay
+    merged_fd: int
+    entrance: Entrance
+    cgroup_version: int
+    controllers: list[str]
+    network_fd: int | None
+    devices: dict[str, int]
+    helper: int | None
+    volumes: list[Gift]
+    observed: bool
+    stepped: bool
+
+
+def main(birth: Birth) -> NoReturn:
+    """Wait for go, build the container, wait for start, become the program."""
+    control = birth.control
+    with reporting(control, birth.observed, birth.stepped):
+        process.die_with_parent()
+        go = control.receive()
+        if go is not None:
+            terminal = build(birth, go.get("fds", [None])[0])
+            control.send("ready")
+            if control.receive() is not None:
+                run(birth.spec.process, control, terminal, birth.stdio, init=birth.spec.init)
+    raise AssertionError("reporting does not return")
+
+
+@contextmanager
+def reporting(control: Channel, observed: bool, stepped: bool) -> Iterator[None]:
+    """Be the container side: report requests and failure to the runtime side, and never return.
+
+    Args:
+        control: The conversation with the runtime side.
+        observed: Whether it wants to hear of every request.
+        stepped: Whether each request waits for its go.
+    """
+
+    def show(event: record.Event) -> None:
+        control.send("event", event=event)
+
+    def wait(event: record.Event) -> None:
+        control.send("pause", event=event)
+        if control.receive() is None:
+            os._exit(1)
+
+    # From now on nothing may be imported: the files found would be the image's.
+    sys.path.clear()
+    sys.meta_path.clear()
+    record.become("container")
+    record.sink = show if observed else None
+    record.gate = wait if stepped else None
+    try:
+        yield
+    except KernelboxError as error:
+        control.send("error", message=error.message, hint=error.hint, code=error.code)
+    except BaseException as error:
+        # A bug: say which and where, since this process has no other voice.
+        text = f"the container's init failed: {type(error).__name__}: {error} ({_where(error)})"
+        control.send("error", message=text, hint="", code=125)
+    finally:
+        os._exit(1)
+
+
+def _where(error: BaseException) -> str:
+    """Return the innermost place of an exception, as `file:line`."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    if place is None:
+        return "nowhere"
+    return f"{os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}"
+
+
+def build(birth: Birth, detached_root: int | None) -> int | None:
+    """Make a container out of this process; return the descriptor of its terminal, if it has one.
+
+    Args:
+        birth: What the runtime side prepared.
+        detached_root: For a container in a user namespace, its merged tree.
+    """
+    spec = birth.spec
+
+    # Who it is, before the rest: mounts made in a user namespace belong to its root.
+    syscalls.prctl(k.PR_SET_DUMPABLE, 0)
+    if spec.userns != "host":
+        syscalls.setresgid(0)
+        syscalls.setresuid(0)
+
+    # What it may use, and a cgroup namespace whose root is just that.
+    birth.entrance.enter()
+    syscalls.unshare(k.CLONE_NEWCGROUP)
+
+    # Its name and its network.
+    if birth.network_fd is not None:
+        syscalls.setns(birth.network_fd, k.CLONE_NEWNET, "nsenter --net=...")
+    syscalls.sethostname(spec.hostname)
+
+    # Its root.
+    rootfs.make_private()
+    if detached_root is None:
+        overlay.mount(birth.overlay)
+        syscalls.chdir(birth.overlay.merged)
+    else:
+        rootfs.attach_root(detached_root, birth.merged_fd)
+    rootfs.pivot()
+    rootfs.mount_proc()
+    rootfs.mount_sys()
+    rootfs.leave_old_root()
+
+    # What it sees of devices, of its cgroup, and of the host's files.
+    rootfs.mount_cgroup(birth.cgroup_version, birth.controllers)
+    rootfs.mount_dev(birth.devices)
+    terminal = open_terminal(birth.control) if spec.process.terminal else None
+    if birth.helper is not None:
+        rootfs.attach_helper(INIT_PATH, birth.helper)
+    rootfs.seal_dev()
+    for gift in birth.volumes:
+        rootfs.attach(gift.fd, gift.target, directory=gift.directory)
+
+    # What it must not see or change.
+    rootfs.mask()
+    if spec.read_only:
+        rootfs.make_read_only()
+    return terminal
+
+
+def run(
+    what: Process,
+    control: Channel,
+    terminal: int | None,
+    stdio: tuple[int, int, int],
+    *,
+    init: bool = False,
+) -> NoReturn:
+    """Give up what the program must not have, and become it. Also the end of `exec`.
+
+    Raises:
+        CommandError: It was not found (127), or cannot be executed (126).
+        KernelboxError: Anything before that failed.
+    """
+    identity = users.look_up(what.user)
+    environment = {"HOME": identity.home, **what.env}
+    _take_stdio(terminal, stdio, identity.uid)
+    _close_all_but(control.fileno())
+
+    syscalls.setgroups(identity.groups)
+    syscalls.setresgid(identity.gid)
+    rootfs.change_directory(what.cwd)
+    keep = capabilities.mask(list(what.capabilities))
+    capabilities.bound(keep)
+    syscalls.setresuid(identity.uid)
+    if identity.uid == 0:
+        capabilities.hold(keep)
+    process.die_with_parent()  # setresuid(2) has cleared it
+
+    os.umask(0o022)
+    args = [INIT_PATH, "--", *what.args] if init else what.args
+    # The program itself is looked up even under an init, so that a wrong one is named as such.
+    path = find_program(what.args[0], environment.get("PATH", DEFAULT_PATH))
+    become(INIT_PATH if init else path, args, environment, control)
+
+
+def become(path: str, args: list[str], environment: dict[str, str], control: Channel) -> NoReturn:
+    """Replace this process by the program; the runtime side hears of it by the socket closing.
+
+    Raises:
+        CommandError: The kernel refused.
+    """
+    event = process.announce_exec(path, args)
+    control.send("exec", event=event)
+    process.default_signals()
+    try:
+        process.execve(path, args, environment)
+    except OSError as error:
+        control.send("exec-failed", result=errno_name(error.errno or 0))
+        raise _cannot_execute(args[0], path, error.errno or 0) from error
+    raise AssertionError("execve returned")
+
+
+def find_program(name: str, search_path: str) -> str:
+    """Return the path of the program called `name`, as a shell would find it.
+
+    Raises:
+        CommandError: 127 if there is none; 126 if there is, but it may not be executed.
+
+    Source: exec(3), execvp.
+    """
+    if "/" in name:
+        return name
+    refused = ""
+    for directory in search_path.split(":"):
+        path = f"{directory or '.'}/{name}"
+        if os.path.isfile(path):
+            if os.access(path, os.X_OK):
+                return path
+            refused = path
+    if refused:
+        raise _cannot_execute(name, refused, errno.EACCES)
+    raise CommandError(
+        f"{name!r}: executable file not found in $PATH",
+        f"The image has no such program in {search_path}",
+        127,
+    )
+
+
+def _cannot_execute(name: str, path: str, number: int) -> CommandError:
+    if number == errno.ENOENT:
+        hint = "The image has no such file, or not the interpreter or loader that it asks for"
+        return CommandError(f"{name!r}: no such file or directory", hint, 127)
+    if os.path.isdir(path):
+        return CommandError(f"{name!r}: is a directory", "Name a program in it", 126)
+    hints = {
+        errno.EACCES: "Its mode has no x for this user: chmod +x",
+        errno.ENOEXEC: "It is no program for this machine, or a script without a #! line",
+    }
+    hint = hints.get(number, "")
+    return CommandError(f"{name!r}: {os.strerror(number).lower()}", hint, 126)
+
+
+def open_terminal(control: Channel) -> int:
+    """Open a terminal in the container's own devpts; send its other end to the runtime side."""
+    master, slave = os.openpty()
+    rootfs.attach_console(os.ttyname(slave))
+    control.send("terminal", fds=[master])
+    os.close(master)
+    return slave
+
+
+def _take_stdio(terminal: int | None, stdio: tuple[int, int, int], uid: int) -> None:
+    """Make the terminal, or the given descriptors, 0, 1 and 2 of a session of its own."""
+    os.setsid()
+    if terminal is not None:
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        os.fchown(terminal, uid, -1)
+        stdio = (terminal, terminal, terminal)
+    # First away from 0 to 2, so that no descriptor is overwritten before it is copied.
+    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in stdio]
+    for wanted, fd in enumerate(copies):
+        os.dup2(fd, wanted)
+
+
+def _close_all_but(kept: int) -> None:
+    """Close what the runtime side left open, so that no /proc/self/fd leads to the host."""
+    os.closerange(3, kept)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))

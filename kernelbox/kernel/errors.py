@@ -1,0 +1,58 @@
+"""What can go wrong, as a tree of exceptions.
+
+    KernelboxError            one line for people: what went wrong, and how to mend it
+      |- KernelError          the kernel refused a request: which one, with which errno
+      |- UsageError           the person asked for something that cannot be done
+      `- CommandError         the container's program could not be started (exit 126 or 127)
+
+`code` is the exit status of the command line, with Docker's meanings: 125 kernelbox itself
+failed, 126 the program cannot be executed, 127 it was not found.
+"""
+
+from __future__ import annotations
+
+import errno as errno_names
+import os
+
+
+class KernelboxError(Exception):
+    """A failure that a person can understand: one line, and a hint that names the cure."""
+
+    def __init__(self, message: str, hint: str = "", code: int = 125) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+class UsageError(KernelboxError):
+    """Bad input: an unknown image, a name in use, an impossible limit."""
+
+
+class CommandError(KernelboxError):
+    """The container was made, but its program could not be executed (126) or found (127)."""
+
+
+class KernelError(KernelboxError):
+    """The kernel refused a request.
+
+    Attributes:
+        request: The request as it was made, for example `mount("proc", "/proc", "proc", 0, "")`.
+        errno: The error number.
+    """
+
+    def __init__(self, request: str, errno: int, hint: str = "") -> None:
+        super().__init__(f"{request}: {errno_name(errno)} ({os.strerror(errno)})", hint)
+        self.request = request
+        self.errno = errno
+
+
+def errno_name(number: int) -> str:
+    """Return the symbolic name of an errno: 17 is `EEXIST`.
+
+    Source: errno(3).
+    """
+    return errno_names.errorcode.get(number, f"errno {number}")

@@ -1,0 +1,55 @@
+"""Why the kernel says no: for a refused request, one sentence on the cause or the cure.
+
+The table is ordered; the first row that fits wins. `*` stands for any request.
+"""
+
+from __future__ import annotations
+
+import errno
+
+_WHY: tuple[tuple[str, int, str], ...] = (
+    (
+        "mount",
+        errno.EINVAL,
+        "The file system refused its options; an overlay upperdir cannot lie on another overlay: "
+        "set KERNELBOX_ROOT to a directory on a disk or a tmpfs",
+    ),
+    ("mount", errno.ENODEV, "This kernel has no such file system: see /proc/filesystems"),
+    ("pivot_root", errno.EINVAL, "The new root must be a mount point, and no mount may be shared"),
+    ("pivot_root", errno.EBUSY, "The new root is the current root, or is not a mount of its own"),
+    (
+        "unshare",
+        errno.EINVAL,
+        "A user namespace needs a process with one thread; or this kernel lacks the kind",
+    ),
+    ("unshare", errno.ENOSPC, "A namespace limit is used up: see /proc/sys/user/max_*_namespaces"),
+    ("clone3", errno.ENOSPC, "A namespace limit is used up: see /proc/sys/user/max_*_namespaces"),
+    ("clone3", errno.ENOSYS, "clone3 came with Linux 5.3, or a seccomp filter hides it"),
+    ("clone3", errno.EAGAIN, "A limit on processes is reached: see pids.max and `ulimit -u`"),
+    ("setns", errno.EINVAL, "A process with several threads cannot change this namespace"),
+    ("open_tree", errno.ENOENT, "The path to mount from does not exist"),
+    ("mount_setattr", errno.EINVAL, "This file system does not support the attribute (idmap?)"),
+    ("sethostname", errno.EINVAL, "A hostname has at most 64 bytes"),
+    ("write", errno.EBUSY, "In cgroup v2 a group with processes cannot pass controllers down"),
+    ("write", errno.EINVAL, "The kernel did not accept this value"),
+    ("rmdir", errno.EBUSY, "The cgroup still has processes or children"),
+    ("*", errno.EPERM, "This needs privilege: run as root (sudo)"),
+    ("*", errno.EACCES, "This needs privilege: run as root (sudo)"),
+    ("*", errno.ENOSPC, "The disk is full: free space below KERNELBOX_ROOT (/var/lib/kernelbox)"),
+    ("*", errno.EDQUOT, "The disk quota is used up: free space, or set KERNELBOX_ROOT elsewhere"),
+    ("*", errno.EROFS, "The file system is read-only: set KERNELBOX_ROOT to a writable place"),
+    ("*", errno.EMFILE, "Too many open files: raise `ulimit -n`"),
+    ("*", errno.ENOSYS, "This kernel is too old, or a seccomp filter hides the call"),
+    ("*", errno.ENOMEM, "The kernel has no memory to spare"),
+)
+
+
+def why(request: str, number: int) -> str:
+    """Return a hint for `request` refused with errno `number`; empty if there is none.
+
+    Source: the ERRORS section of each system call's man page.
+    """
+    for name, refused_with, hint in _WHY:
+        if refused_with == number and name in (request, "*"):
+            return hint
+    return ""

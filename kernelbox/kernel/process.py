@@ -1,0 +1,190 @@
+"""Making, holding and ending processes: clone3, pidfds, waiting, descriptors, execve."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+
+from kernelbox.kernel import flags as k
+from kernelbox.kernel import syscalls
+from kernelbox.kernel.record import Event, Symbol, announce, request
+from kernelbox.kernel.syscalls import NR_CLONE3, NR_CLOSE_RANGE, raw
+
+_CLONE_ARGS_WORDS = 11  # CLONE_ARGS_SIZE_VER2: up to and including `cgroup`
+
+
+def clone3(kinds: int, cgroup_fd: int | None = None) -> tuple[int, int]:
+    """Fork the caller into new namespaces; return `(pid, pidfd)`, or `(0, -1)` in the child.
+
+    The child is a copy of this Python process, so the caller must have a single thread: no
+    fork hook runs, and no other thread would exist in the copy.
+
+    Args:
+        kinds: CLONE_NEW* bits.
+        cgroup_fd: A cgroup v2 directory to be born in; None to stay in the caller's.
+
+    Raises:
+        KernelError: EPERM without CAP_SYS_ADMIN; ENOSPC when a namespace limit is reached; EAGAIN
+            when a limit on processes is; EINVAL, ENOMEM.
+
+    Source: clone3(2).
+    """
+    pidfd = ctypes.c_int(-1)
+    bits = kinds | k.CLONE_PIDFD | (0 if cgroup_fd is None else k.CLONE_INTO_CGROUP)
+    arguments = (ctypes.c_uint64 * _CLONE_ARGS_WORDS)(
+        bits, ctypes.addressof(pidfd), 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, cgroup_fd or 0
+    )
+
+    parts = [f"flags={k.names('CLONE_', bits)}", "exit_signal=SIGCHLD"]
+    if cgroup_fd is not None:
+        parts.append(f"cgroup={cgroup_fd}")
+    shown = Symbol("{" + ", ".join(parts) + "}")
+
+    def act() -> int:
+        pid = raw(NR_CLONE3, ctypes.byref(arguments), ctypes.c_size_t(8 * _CLONE_ARGS_WORDS))
+        if pid == 0:
+            raise _InChild
+        return pid
+
+    try:
+        pid = request("clone3", (shown, 8 * _CLONE_ARGS_WORDS), act, "unshare --fork ...")
+    except _InChild:
+        return 0, -1
+    return pid, pidfd.value
+
+
+class _InChild(BaseException):
+    """Carries the child past the recorder: the request is its parent's, recorded there."""
+
+
+def die_with_parent() -> None:
+    """Ask for SIGKILL when the process that made this one ends.
+
+    Source: prctl(2), PR_SET_PDEATHSIG.
+    """
+    syscalls.prctl(k.PR_SET_PDEATHSIG, signal.SIGKILL, argument_name="SIGKILL")
+
+
+def pidfd_open(pid: int) -> int:
+    """Return a descriptor of process `pid`, which cannot come to mean another process.
+
+    Raises:
+        KernelError: ESRCH if there is no such process.
+
+    Source: pidfd_open(2).
+    """
+    return request("pidfd_open", (pid, 0), lambda: os.pidfd_open(pid))
+
+
+def pidfd_send_signal(pidfd: int, number: int) -> None:
+    """Send signal `number` to the process behind `pidfd`.
+
+    Raises:
+        KernelError: ESRCH if it has ended; EPERM.
+
+    Source: pidfd_send_signal(2).
+    """
+    request(
+        "pidfd_send_signal",
+        (pidfd, Symbol(_signal_name(number)), None, 0),
+        lambda: signal.pidfd_send_signal(pidfd, number),
+        f"kill -{_signal_name(number).removeprefix('SIG')} ...",
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # real-time signals between SIGRTMIN and SIGRTMAX have no name
+        return str(number)
+
+
+def wait_exit(pid: int) -> int:
+    """Wait for the child `pid` and return its exit status as a shell gives it.
+
+    That is 0 to 255, or 128 plus the number of the signal that ended it.
+
+    Source: wait4(2); bash(1), EXIT STATUS.
+    """
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return code if code >= 0 else 128 - code
+
+
+def wait_until_gone(pidfd: int, seconds: float) -> bool:
+    """Wait until the process behind `pidfd` has ended, child or not; False if time runs out.
+
+    Source: pidfd_open(2), "pidfds can be monitored with poll".
+    """
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    return bool(poller.poll(seconds * 1000))
+
+
+def start_time(pid: int) -> int:
+    """Return when `pid` began, in clock ticks since boot; 0 if there is no such process.
+
+    A pid alone can be used again; a pid with its start time cannot.
+
+    Source: proc(5), /proc/PID/stat, field 22.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            # The command's name, field 2, may hold spaces and brackets: count from its end.
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def close_on_exec(first: int) -> None:
+    """Mark every descriptor from `first` on close-on-exec: the program inherits none of them.
+
+    Raises:
+        KernelError: ENOSYS before Linux 5.11.
+
+    Source: close_range(2).
+    """
+    last = 0xFFFFFFFF
+    request(
+        "close_range",
+        (first, Symbol("~0U"), k.names("CLOSE_RANGE_", k.CLOSE_RANGE_CLOEXEC)),
+        lambda: raw(
+            NR_CLOSE_RANGE,
+            ctypes.c_uint(first),
+            ctypes.c_uint(last),
+            ctypes.c_uint(k.CLOSE_RANGE_CLOEXEC),
+        ),
+    )
+
+
+def default_signals() -> None:
+    """Undo what Python did to signals, so that the program starts as from a shell.
+
+    Python ignores SIGPIPE and SIGXFSZ, and an ignored signal stays ignored across execve.
+
+    Source: signal(7), "Execution of signal handlers"; execve(2).
+    """
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def announce_exec(path: str, arguments: list[str]) -> Event:
+    """Record the coming `execve`: when it works, nobody is left on this side to record it.
+
+    Source: execve(2).
+    """
+    shown = (path, arguments, Symbol("envp"))
+    return announce("execve", shown, "exec " + " ".join(arguments))
+
+
+def execve(path: str, arguments: list[str], environment: dict[str, str]) -> None:
+    """Become the program at `path`. Returns only by raising.
+
+    Raises:
+        OSError: ENOENT, EACCES, ENOEXEC (no `#!` line, or another machine's binary), E2BIG.
+
+    Source: execve(2).
+    """
+    os.execve(path, arguments, environment)

@@ -1,0 +1,173 @@
+"""The recorder: what every request to the kernel passes through, and what a trace is made of.
+
+A request is counted, then (only when somebody asked) paused before and shown after it is made.
+Four things can happen to it here, and nowhere else:
+
+- *record*: `sink` receives one `Event` per request;
+- *explain*: a refused request becomes a `KernelError` that carries a hint;
+- *pause*: `gate` is called before the request and blocks until the student says go;
+- *break*: tests kill this process, or inject an errno, before request number N
+  (`KERNELBOX_BREAK=container:12:SIGKILL`, `KERNELBOX_BREAK=runtime:3:ENOSPC`).
+
+There are two sides: `runtime` (where the container is made from) and `container` (its first
+process, before it becomes the program). Each side is one process, so the state is module state.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+from kernelbox.kernel import explain
+from kernelbox.kernel.errors import KernelError, errno_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    Result = TypeVar("Result")
+
+
+class Event(NamedTuple):
+    """One request to the kernel, as it was made.
+
+    Attributes:
+        side: `runtime` or `container`.
+        number: Position on its side, from 1.
+        request: The call with its arguments, in strace's notation.
+        result: What came back: a number, `0`, or the name of an errno; empty while it is pending.
+        microseconds: How long the kernel took.
+        shell: The command that asks the same at a prompt; empty where there is none.
+    """
+
+    side: str
+    number: int
+    request: str
+    result: str
+    microseconds: int
+    shell: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether the kernel refused the request."""
+        return self.result.startswith("E")
+
+
+sink: Callable[[Event], None] | None = None
+gate: Callable[[Event], None] | None = None
+
+_side = "runtime"
+_count = 0
+_break: tuple[str, int, str] | None = None
+
+
+def become(side: str) -> None:
+    """Say which side this process is from now on; its requests are counted from 1."""
+    global _side, _count
+    _side, _count = side, 0
+
+
+def arm(instruction: str | None) -> None:
+    """Set where to break: `SIDE:NUMBER:SIGKILL` or `SIDE:NUMBER:ERRNO`; None to disarm."""
+    global _break
+    _break = None
+    if instruction:
+        side, number, what = instruction.split(":")
+        _break = (side, int(number), what)
+
+
+arm(os.environ.get("KERNELBOX_BREAK"))
+
+
+def request(
+    name: str, shown: tuple[object, ...], act: Callable[[], Result], shell: str = ""
+) -> Result:
+    """Make one request to the kernel and return its result.
+
+    Args:
+        name: The system call, as its man page is called.
+        shown: Its arguments as a person should see them; formatted only when needed.
+        act: Makes the request; raises OSError when the kernel refuses.
+        shell: The equivalent command line.
+
+    Raises:
+        KernelError: The kernel refused; carries request, errno and a hint.
+    """
+    global _count
+    _count += 1
+    if gate is not None:
+        gate(Event(_side, _count, spell(name, shown), "", 0, shell))
+    started = time.perf_counter_ns()
+    try:
+        _break_here()
+        result = act()
+    except OSError as refusal:
+        number = refusal.errno or 0
+        _show(name, shown, errno_name(number), started, shell)
+        hint = explain.why(name, number)
+        raise KernelError(spell(name, shown), number, hint) from refusal
+    _show(name, shown, _spell_result(result), started, shell)
+    return result
+
+
+def announce(name: str, shown: tuple[object, ...], shell: str = "") -> Event:
+    """Count, pause before and return a request whose result this process cannot live to see.
+
+    That is `execve`: when it works, there is nobody left to record it. The other side completes
+    the event once the close-on-exec socket has closed.
+    """
+    global _count
+    _count += 1
+    event = Event(_side, _count, spell(name, shown), "", 0, shell)
+    if gate is not None:
+        gate(event)
+    try:
+        _break_here()
+    except OSError as refusal:
+        raise KernelError(event.request, refusal.errno or 0) from refusal
+    return event
+
+
+def spell(name: str, shown: tuple[object, ...]) -> str:
+    """Write a request as strace does: strings in quotes, None as NULL."""
+    return f"{name}({', '.join(_spell_argument(argument) for argument in shown)})"
+
+
+class Symbol(str):
+    """An argument that is shown bare, such as `CLONE_NEWPID|CLONE_NEWNS`."""
+
+
+def _spell_argument(argument: object) -> str:
+    if argument is None:
+        return "NULL"
+    if isinstance(argument, Symbol):
+        return argument
+    if isinstance(argument, str):
+        return '"' + argument.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    if isinstance(argument, (list, tuple)):
+        return "[" + ", ".join(_spell_argument(part) for part in argument) + "]"
+    return str(argument)
+
+
+def _spell_result(result: object) -> str:
+    return str(result) if isinstance(result, int) else "0"
+
+
+def _show(name: str, shown: tuple[object, ...], result: str, started: int, shell: str) -> None:
+    if sink is not None:
+        elapsed = (time.perf_counter_ns() - started) // 1000
+        sink(Event(_side, _count, spell(name, shown), result, elapsed, shell))
+
+
+def _break_here() -> None:
+    """Do what `KERNELBOX_BREAK` asks for, if this is the request it names."""
+    if _break is None or _break[:2] != (_side, _count):
+        return
+    what = _break[2]
+    if what == "SIGKILL":
+        os.kill(os.getpid(), 9)
+    import errno  # only a test that breaks something comes here
+
+    raise OSError(getattr(errno, what), "broken on request")

@@ -1,0 +1,223 @@
+"""The monitor: one process per container, from its making to the record of its exit code.
+
+    launch()          forks the monitor; the caller (the front) keeps a channel to it
+    monitor           create, start, relay, release; it is the parent of the container's init
+    front             the command line or the notebook: shows, asks, waits, and may go away
+
+The front may end at any time; the container and its monitor live on, as with Docker. The monitor
+may be killed at any time; then its container dies with it, and the next command cleans up.
+
+Messages to the front: `event`, `pause`, `started`, `exited`, `error`. From it: `go`, `signal`,
+`resize`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import NamedTuple
+
+from kernelbox import cgroup, cleanup, paths, runtime, spec, state
+from kernelbox.channel import Channel
+from kernelbox.kernel import process, record
+from kernelbox.kernel.errors import KernelboxError
+from kernelbox.relay import Log, Relay, Stream, resize
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    from kernelbox.kernel.record import Event
+    from kernelbox.runtime import Container
+    from kernelbox.spec import Process, Spec
+
+
+class Wish(NamedTuple):
+    """How a program is to be run, beside what it is.
+
+    Attributes:
+        stdio: The front's standard streams; None to run detached, on the log alone.
+        observed: Whether the front wants an `event` per request to the kernel.
+        stepped: Whether each request waits for a `go`.
+        size: Rows and columns of the front's terminal.
+        bound: Whether the container dies with the front (a notebook's does).
+    """
+
+    stdio: tuple[int, int, int] | None = (0, 1, 2)
+    observed: bool = False
+    stepped: bool = False
+    size: tuple[int, int] = (24, 80)
+    bound: bool = False
+
+
+class Ears(NamedTuple):
+    """The runtime side's ends of a program's standard streams."""
+
+    stdin: int | None
+    stdout: int | None
+    stderr: int | None
+
+
+def launch(container: Spec, wish: Wish) -> tuple[Channel, int]:
+    """Fork a monitor that makes and runs `container`; return a channel to it, and its pid."""
+    return _fork(lambda front: _look_after(container, wish, front), wish)
+
+
+def launch_exec(container_id: str, what: Process, wish: Wish) -> tuple[Channel, int]:
+    """Fork a monitor that runs `what` inside a running container; as `launch`."""
+    return _fork(lambda front: _attend(container_id, what, wish, front), wish)
+
+
+def _fork(work: Callable[[Channel], int], wish: Wish) -> tuple[Channel, int]:
+    ours, theirs = Channel.pair()
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return ours, pid
+    ours.close()
+    _monitor(work, wish, theirs)
+
+
+def _monitor(work: Callable[[Channel], int], wish: Wish, front: Channel) -> NoReturn:
+    """Do `work`, report its outcome to the front, and end this process."""
+    try:
+        os.setsid()  # out of reach of the terminal's Ctrl-C, which is for the front to forward
+        if wish.stdio is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for fd in (0, 1, 2):
+                os.dup2(nothing, fd)
+        _report_to(front, wish)
+        front.send("exited", code=work(front))
+    except KernelboxError as error:
+        front.send("error", message=error.message, hint=error.hint, code=error.code)
+    except OSError as error:
+        reason = state.disk_error(error)
+        front.send("error", message=reason.message, hint=reason.hint, code=reason.code)
+    except BaseException as error:
+        import traceback  # a bug
+
+        text = f"the monitor failed: {type(error).__name__}: {error}"
+        trace = traceback.format_exc()[-16000:]
+        front.send("error", message=text, hint="", code=125, traceback=trace)
+    finally:
+        os._exit(0)
+
+
+def _report_to(front: Channel, wish: Wish) -> None:
+    def show(event: Event) -> None:
+        front.send("event", event=event)
+
+    def wait(event: Event) -> None:
+        if front.send("pause", event=event):
+            while (message := front.receive()) is not None and message["kind"] != "go":
+                continue
+
+    record.become("runtime")
+    record.sink = show if wish.observed else None
+    record.gate = wait if wish.stepped else None
+
+
+def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
+    """Be a container's monitor; return its exit code once everything is cleaned up."""
+    state.reserve(container.id, container.name, spec.to_json(container))
+    try:
+        theirs, ours = _open_stdio(container.process, wish)
+        born = runtime.create(container, theirs)
+        _close(theirs)
+        if born.terminal is not None:
+            resize(born.terminal, *wish.size)
+        runtime.start(born)
+    except BaseException:
+        cleanup.remove(container.id)
+        raise
+    running = state.State(
+        status="running",
+        pid=born.pid,
+        start_time=process.start_time(born.pid),
+        started=time.time(),
+        address=born.address,
+    )
+    state.write(container.id, running)
+    front.send("started", id=container.id, pid=born.pid)
+    relay = _relay(born, ours, wish, front)
+    relay.log = Log(f"{paths.container(container.id)}/log")
+    relay.run()
+    code = process.wait_exit(born.pid)
+    return _bring_to_rest(container, running, code)
+
+
+def _bring_to_rest(container: Spec, running: state.State, code: int) -> int:
+    """Release what the container held, and record how it ended."""
+    oom_killed = bool(cgroup.of(container.id).stats().oom_kill)
+    cleanup.release(container.id)
+    if container.remove:
+        cleanup.remove(container.id)
+    else:
+        rest = running._replace(
+            status="exited", exit_code=code, finished=time.time(), oom_killed=oom_killed
+        )
+        state.write(container.id, rest)
+    return code
+
+
+def _attend(container_id: str, what: Process, wish: Wish, front: Channel) -> int:
+    """Run one more program in a running container; return its exit code."""
+    running = state.read(container_id)
+    container = spec.from_json(state.config(container_id))
+    theirs, ours = _open_stdio(what, wish)
+    born = runtime.join(running.pid, container, what, theirs)
+    _close(theirs)
+    if born.terminal is not None:
+        resize(born.terminal, *wish.size)
+    front.send("started", id=container_id, pid=born.pid)
+    _relay(born, ours, wish, front).run()
+    return process.wait_exit(born.pid)
+
+
+def _open_stdio(what: Process, wish: Wish) -> tuple[tuple[int, int, int], Ears]:
+    """Return the descriptors for the program's 0, 1 and 2, and our ends of them."""
+    if what.terminal:
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        return (nothing, nothing, nothing), Ears(None, None, None)
+    stdin, our_stdin = (
+        os.pipe() if what.interactive else (os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), None)
+    )
+    our_stdout, stdout = os.pipe()
+    our_stderr, stderr = os.pipe()
+    return (stdin, stdout, stderr), Ears(our_stdin, our_stdout, our_stderr)
+
+
+def _close(fds: tuple[int, int, int]) -> None:
+    for fd in set(fds):
+        os.close(fd)
+
+
+def _relay(born: Container, ours: Ears, wish: Wish, front: Channel) -> Relay:
+    """Connect the program's streams with the front's, if there is one."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    stdin, stdout, stderr = wish.stdio or (None, None, None)
+    relay = Relay(born.pidfd, front, born.terminal, log=None)
+    relay.kill_when_alone = wish.bound
+    if born.terminal is not None:
+        relay.outputs = [Stream(os.dup(born.terminal), stdout, "stdout")]
+        our_stdin: int | None = os.dup(born.terminal)
+    else:
+        assert ours.stdout is not None and ours.stderr is not None
+        relay.outputs = [
+            Stream(ours.stdout, stdout, "stdout"),
+            Stream(ours.stderr, stderr, "stderr"),
+        ]
+        our_stdin = ours.stdin
+    if our_stdin is not None and stdin is not None:
+        relay.input = Stream(os.dup(stdin), our_stdin)
+    return relay
+
+
+def front_error(message: dict[str, Any]) -> KernelboxError:
+    """Return the exception that an `error` message from a monitor stands for."""
+    text, hint = message["message"], message["hint"]
+    if os.environ.get("KERNELBOX_DEBUG") and "traceback" in message:
+        text = message["traceback"] + text
+    return KernelboxError(text, hint, message["code"])

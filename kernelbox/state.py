@@ -1,0 +1,229 @@
+"""Containers on disk: the directory of each, its name, its state, and who looks after it.
+
+    containers/<id>/config.json    the Spec, written once
+                    state.json     status, pid, exit code: replaced whole at each change
+                    ledger         what the container owns
+                    log            what it printed
+                    lock           held, for as long as it lives, by the monitor that looks after it
+                    upper work merged   its overlay
+    names/<name>                   a symbolic link to the id
+
+All that the command line and the notebook share is here. A container that is neither finished nor
+locked has lost its monitor to a crash.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from kernelbox import paths
+from kernelbox.kernel import process
+from kernelbox.kernel.errors import KernelboxError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+class State(NamedTuple):
+    """Where a container is in its life.
+
+    Attributes:
+        status: `creating`, `running` or `exited`.
+        pid: Of its init, as the runtime namespace counts; 0 when there is none.
+        start_time: Of its init, in clock ticks since boot: with the pid, unique.
+        exit_code: 0 to 255, once it has exited.
+        started: Seconds since the epoch; 0 if never.
+        finished: Likewise.
+        address: Its IPv4 address on the bridge; empty without one.
+        oom_killed: Whether the kernel killed one of its processes for want of memory.
+    """
+
+    status: str = "creating"
+    pid: int = 0
+    start_time: int = 0
+    exit_code: int = 0
+    started: float = 0.0
+    finished: float = 0.0
+    address: str = ""
+    oom_killed: bool = False
+
+
+def prepare() -> None:
+    """Make kernelbox's own directories, readable by root alone.
+
+    Raises:
+        KernelboxError: There is no privilege or no room for them.
+    """
+    try:
+        os.makedirs(paths.containers(), mode=0o700, exist_ok=True)
+        os.makedirs(paths.names(), mode=0o700, exist_ok=True)
+        os.makedirs(paths.host(), mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error) from error
+
+
+def disk_error(error: OSError) -> KernelboxError:
+    """Return the one line that explains why kernelbox cannot write below its root."""
+    cures = {
+        errno.EACCES: "Run it as root (sudo)",
+        errno.EPERM: "Run it as root (sudo)",
+        errno.ENOSPC: "Free some space, or set KERNELBOX_ROOT to a directory on another disk",
+        errno.EROFS: "Set KERNELBOX_ROOT to a writable directory",
+    }
+    cause = os.strerror(error.errno or 0).lower()
+    return KernelboxError(
+        f"cannot write {error.filename or paths.root()}: {cause}",
+        cures.get(error.errno or 0, "Set KERNELBOX_ROOT to a directory that can be written"),
+    )
+
+
+@contextmanager
+def housekeeping() -> Iterator[None]:
+    """Be alone in changing which containers exist, against every other kernelbox process."""
+    fd = os.open(f"{paths.root()}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def reserve(container_id: str, name: str, config: dict[str, Any]) -> None:
+    """Make a container's directory, take its name and its lock, all at once.
+
+    The lock is a POSIX record lock: the container's processes, forked from this one, do not
+    inherit it, and it ends with this process, however that ends.
+
+    Raises:
+        UsageError: The name is in use.
+        OSError: ENOSPC, EROFS, EACCES.
+    """
+    directory = paths.container(container_id)
+    with housekeeping():
+        if os.path.lexists(f"{paths.names()}/{name}"):
+            raise UsageError(
+                f"the name {name!r} is in use by container "
+                f"{os.readlink(f'{paths.names()}/{name}')[:12]}",
+                f"Choose another, or remove it: kernelbox rm -f {name}",
+            )
+        os.mkdir(directory, 0o711)
+        lock = os.open(f"{directory}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        os.write(lock, f"{os.getpid()} {process.start_time(os.getpid())}".encode())
+        os.symlink(container_id, f"{paths.names()}/{name}")
+        _replace(f"{directory}/config.json", config)
+
+
+def looked_after(container_id: str) -> bool:
+    """Whether a monitor is alive for the container."""
+    try:
+        fd = os.open(f"{paths.container(container_id)}/lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def monitor(container_id: str) -> list[str]:
+    """Return the `PID START_TIME` of the container's monitor, in a list; empty if none lives."""
+    if not looked_after(container_id):
+        return []
+    with open(f"{paths.container(container_id)}/lock", encoding="ascii") as file:
+        return [file.read()]
+
+
+def write(container_id: str, state: State) -> None:
+    """Replace the container's state.
+
+    Raises:
+        OSError: ENOSPC, EROFS; the old state stays.
+    """
+    _replace(f"{paths.container(container_id)}/state.json", state._asdict())
+
+
+def read(container_id: str) -> State:
+    """Return the container's state; one that has none yet is `creating`.
+
+    Raises:
+        KernelboxError: The file is damaged.
+    """
+    plain = _load(f"{paths.container(container_id)}/state.json")
+    return State(**plain) if plain else State()
+
+
+def config(container_id: str) -> dict[str, Any]:
+    """Return the container's config as it was written; empty if a crash came before it.
+
+    Raises:
+        KernelboxError: The file is damaged.
+    """
+    return _load(f"{paths.container(container_id)}/config.json")
+
+
+def every() -> list[str]:
+    """Return the ids of all containers, in no order that means anything."""
+    try:
+        return os.listdir(paths.containers())
+    except FileNotFoundError:
+        return []
+
+
+def find(reference: str) -> str:
+    """Return the id of the container whose name, id or unambiguous id prefix is `reference`.
+
+    Raises:
+        UsageError: There is none, or there are several.
+    """
+    if reference and "/" not in reference:
+        try:
+            return os.readlink(f"{paths.names()}/{reference}")
+        except OSError:
+            pass
+    matches = [one for one in every() if reference and one.startswith(reference)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(f"{reference!r} is the beginning of several ids", "Write more of it")
+    raise UsageError(f"no such container: {reference}", "See which there are: kernelbox ps -a")
+
+
+def forget_name(container_id: str, name: str) -> None:
+    """Give up a name, if it still belongs to this container."""
+    path = f"{paths.names()}/{name}"
+    try:
+        if os.readlink(path) == container_id:
+            os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def _replace(path: str, content: dict[str, Any]) -> None:
+    temporary = f"{path}.new"
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(content, file)
+    os.replace(temporary, path)
+
+
+def _load(path: str) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            content: dict[str, Any] = json.load(file)
+            return content
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise KernelboxError(
+            f"{path} is damaged", "Remove the container: kernelbox rm -f, or kernelbox reset"
+        ) from error
