@@ -1,0 +1,1 @@
+"""The lab: what a student works with in a notebook."""
