@@ -1,0 +1,41 @@
+"""What the store tells of an image: to run it, or to list it.
+
+No `from __future__ import annotations` here: NamedTuple compiles each annotation that is a string,
+which costs a start of `kernelbox run` a millisecond.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Image(NamedTuple):
+    """An image, ready to be run.
+
+    Attributes:
+        reference: Its name with the tag, or its manifest's digest if it has no name.
+        id: The digest of its config.
+        config: What to run and how: Env, Cmd, Entrypoint, WorkingDir, User, Labels.
+        lowerdirs: Its unpacked layers, topmost first, as overlay's `lowerdir` wants them.
+
+    Source: OCI image-spec v1.1, config.md, section Properties (config, rootfs).
+    """
+
+    reference: str
+    id: str
+    config: dict[str, Any]
+    lowerdirs: list[str]
+
+
+class Summary(NamedTuple):
+    """An image as a list of images shows it.
+
+    Attributes:
+        reference: Its name with the tag; "" if it has none.
+        id: The digest of its config.
+        created: When it was made, RFC 3339; "" if it does not say.
+        size: Bytes of its blobs, layers as they are stored.
+    """
+
+    reference: str
+    id: str
+    created: str
+    size: int

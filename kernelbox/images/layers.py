@@ -1,0 +1,278 @@
+"""A layer is a tar: packed here from a list of entries, and unpacked into a directory for overlay.
+
+Packing is deterministic: entries sorted, one time for all, owners as numbers, so that the same
+tree has the same digest anywhere. Unpacking reads the tar with `tarfile`, but extracts nothing
+with it: entries.py makes each entry. The directory gets its name when it is complete, so a crash
+never leaves half a layer under it. Leaves blobs to layout.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import IO, NamedTuple
+
+from kernelbox.images.entries import LayerDirectory
+from kernelbox.images.layout import PARTIAL, HashingWriter, store_error
+from kernelbox.images.nodes import XATTR
+from kernelbox.kernel.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from kernelbox.images.layout import Writable
+
+    Readable = IO[bytes] | gzip.GzipFile
+
+_CHUNK = 1 << 20
+_HEADER_MAX = 16 << 20
+
+# What the kernel says of an impossible device, attribute or name; gzip's own errors have none.
+_FAULTS_OF_THE_TAR = (None, errno.EINVAL, errno.E2BIG, errno.ERANGE, errno.ENAMETOOLONG)
+
+
+class Entry(NamedTuple):
+    """One file, directory, symlink or device of a layer to be packed.
+
+    Attributes:
+        name: Path below the layer's root, without a leading slash; "." is the root itself.
+        mode: File type and permissions, as in stat(2): `stat.S_IFDIR | 0o755`.
+        uid: Owner.
+        gid: Group.
+        content: A regular file's bytes, or the path to read them from.
+        target: Where a symlink points.
+        hardlink: The name of an earlier entry that this is another name of, or "".
+        device: A device's number, as `os.makedev` makes it.
+        xattrs: Extended attributes.
+    """
+
+    name: str
+    mode: int
+    uid: int = 0
+    gid: int = 0
+    content: bytes | str = b""
+    target: str = ""
+    hardlink: str = ""
+    device: int = 0
+    xattrs: Mapping[str, bytes] = MappingProxyType({})
+
+
+def tree(directory: str) -> Iterator[Entry]:
+    """Yield an entry for the directory and everything in it that a tar can hold.
+
+    Args:
+        directory: A directory that nobody writes to meanwhile. Sockets are left out.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    yield _entry(".", directory)
+    first_name: dict[tuple[int, int], str] = {}
+    for parent, directories, files in os.walk(directory, onerror=_raise):
+        directories.sort()
+        for base in sorted(directories + files):
+            path = f"{parent}/{base}"
+            name = os.path.relpath(path, directory)
+            status = os.lstat(path)
+            if stat.S_ISSOCK(status.st_mode):
+                continue
+            inode = (status.st_dev, status.st_ino)
+            earlier = first_name.setdefault(inode, name) if status.st_nlink > 1 else name
+            is_link = earlier != name and not stat.S_ISDIR(status.st_mode)
+            yield _entry(name, path, earlier if is_link else "")
+
+
+def pack(entries: Iterable[Entry], out: Writable, *, compress: bool = False, mtime: int = 0) -> str:
+    """Write a layer's tar and return its DiffID, the digest before compression.
+
+    Args:
+        entries: In any order.
+        out: Receives the tar.
+        compress: Whether to gzip it.
+        mtime: The time of each entry, seconds since 1970.
+
+    Raises:
+        OSError: A file cannot be read, or `out` cannot be written.
+
+    Source: OCI image-spec v1.1, layer.md, section Creating; config.md, section Layer DiffID.
+    """
+    # No name and no time in the gzip header: they would change the layer's digest.
+    zipped = gzip.GzipFile("", "wb", 6, out, mtime=0) if compress else None
+    tape = HashingWriter(zipped or out)
+    with tarfile.open(fileobj=tape, mode="w:", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar:
+        # Hard links come last, when what they link to is there for certain.
+        for entry in sorted(entries, key=lambda entry: (bool(entry.hardlink), entry.name)):
+            member = _member(entry, mtime)
+            if not member.isreg():
+                tar.addfile(member)
+            elif isinstance(entry.content, bytes):
+                tar.addfile(member, io.BytesIO(entry.content))
+            else:
+                with open(entry.content, "rb") as file:
+                    member.size = os.fstat(file.fileno()).st_size
+                    tar.addfile(member, file)
+    if zipped:
+        zipped.close()
+    return tape.digest
+
+
+def unpack(blob: str, directory: str, *, diff_id: str = "", parents: Sequence[str] = ()) -> None:
+    """Unpack one layer into a directory that can be one of overlay's lowerdirs.
+
+    Args:
+        blob: File with the tar, gzipped or not.
+        directory: Where to; it appears when the layer is complete.
+        diff_id: What the tar's digest must be; any if empty.
+        parents: The unpacked layers below this one, topmost first.
+
+    Raises:
+        UsageError: The tar is truncated, corrupt, hostile, of another digest or compressed in a
+            way that is not known here. Nothing is left behind.
+        KernelError: The file system refused: ENOSPC, EPERM, EROFS.
+
+    Source: OCI image-spec v1.1, layer.md, section Applying Changesets.
+    """
+    partial = ""
+    try:
+        partial = tempfile.mkdtemp(prefix=PARTIAL, dir=os.path.dirname(directory))
+        with open(blob, "rb") as file:
+            _extract(_decompressed(file), partial, diff_id, parents)
+        if not os.path.isdir(directory):
+            os.rename(partial, directory)
+    except OSError as error:
+        if error.errno in _FAULTS_OF_THE_TAR:
+            raise _bad_layer(blob, error) from error
+        raise store_error(f"unpack a layer into {directory}", error) from error
+    except Exception as error:
+        # On hostile headers tarfile raises nearly anything, and zlib has an error of its own.
+        raise _bad_layer(blob, error) from error
+    finally:
+        if os.path.isdir(partial):
+            shutil.rmtree(partial)
+
+
+def _extract(tar: Readable, directory: str, diff_id: str, parents: Sequence[str]) -> None:
+    tape = _Tape(tar)
+    layer = LayerDirectory(directory, parents)
+    try:
+        with tarfile.open(fileobj=tape, mode="r:", encoding="utf-8") as members:
+            while member := members.next():
+                layer.create(member, members.extractfile(member) if member.isreg() else None)
+                # tarfile would keep each one until the end.
+                members.members.clear()  # type: ignore[attr-defined]
+        if tape.last != bytes(tarfile.BLOCKSIZE):
+            # tarfile takes a broken header for the end; the true end is a block of zeros.
+            raise UsageError("it has no end")
+    finally:
+        layer.close()
+    while tape.read(_CHUNK):
+        pass
+    if diff_id not in ("", tape.digest):
+        raise UsageError(f"its DiffID should be {diff_id} but is {tape.digest}")
+
+
+class _Tape(io.RawIOBase):
+    """A stream that only moves forward and hashes all that passes, as reading a tar needs."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._hash = hashlib.sha256()
+        self._position = 0
+        self.last = b""
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _HEADER_MAX:
+            raise tarfile.ReadError("a header is larger than any real one")
+        self.last = self._stream.read(size)
+        self._hash.update(self.last)
+        self._position += len(self.last)
+        return self.last
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if offset < self._position:
+            raise tarfile.ReadError("an entry points backwards")
+        while self._position < offset and self.read(min(_CHUNK, offset - self._position)):
+            pass
+        return self._position
+
+
+def _decompressed(file: io.BufferedReader) -> Readable:
+    """Open what is inside, by its first bytes: a media type may lie."""
+    magic = file.peek(4)
+    if magic.startswith(b"\x28\xb5\x2f\xfd"):
+        raise UsageError("it is compressed with zstd, which kernelbox does not read")
+    return gzip.GzipFile(fileobj=file) if magic.startswith(b"\x1f\x8b") else file
+
+
+def _bad_layer(blob: str, error: Exception) -> UsageError:
+    cause = " ".join(str(error).split()) or type(error).__name__
+    return UsageError(f"layer {os.path.basename(blob)} is truncated, corrupt or hostile: {cause}")
+
+
+def _entry(name: str, path: str, hardlink: str = "") -> Entry:
+    status = os.lstat(path)
+    is_link = stat.S_ISLNK(status.st_mode)
+    return Entry(
+        name,
+        status.st_mode,
+        status.st_uid,
+        status.st_gid,
+        content=path if stat.S_ISREG(status.st_mode) else b"",
+        target=os.readlink(path) if is_link else "",
+        hardlink=hardlink,
+        device=status.st_rdev,
+        xattrs={} if is_link else {key: os.getxattr(path, key) for key in os.listxattr(path)},
+    )
+
+
+def _member(entry: Entry, mtime: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(entry.name)
+    member.mode, member.mtime = stat.S_IMODE(entry.mode), mtime
+    member.uid, member.gid = entry.uid, entry.gid
+    if entry.hardlink:
+        member.type, member.linkname = tarfile.LNKTYPE, entry.hardlink
+        return member
+    member.type = _TYPES[stat.S_IFMT(entry.mode)]
+    member.linkname = entry.target
+    member.size = len(entry.content) if member.isreg() else 0
+    if member.isdev():
+        member.devmajor, member.devminor = os.major(entry.device), os.minor(entry.device)
+    member.pax_headers = {
+        XATTR + key: value.decode("utf-8", "surrogateescape")
+        for key, value in sorted(entry.xattrs.items())
+    }
+    return member
+
+
+_TYPES = {
+    stat.S_IFREG: tarfile.REGTYPE,
+    stat.S_IFDIR: tarfile.DIRTYPE,
+    stat.S_IFLNK: tarfile.SYMTYPE,
+    stat.S_IFCHR: tarfile.CHRTYPE,
+    stat.S_IFBLK: tarfile.BLKTYPE,
+    stat.S_IFIFO: tarfile.FIFOTYPE,
+}
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,96 @@
+"""One writer at a time, and nothing half-made left by one that died.
+
+Everything in the store is made under a name that begins with `.partial-` and renamed when it is
+complete; removing goes the other way. Who gets the lock is the only writer, so whatever has such
+a name then is a left-over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from kernelbox.images.layout import PARTIAL, store_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+class WriteLock:
+    """The lock of a store.
+
+    Args:
+        directories: Where things are made and removed; the lock file is in the first.
+    """
+
+    def __init__(self, directories: Sequence[str]) -> None:
+        self._directories = directories
+        self._held = False
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[bool]:
+        """Keep other processes from writing while the block runs.
+
+        It may be nested: yields whether this block is the outermost one.
+
+        Raises:
+            KernelError: The lock file cannot be written: EACCES, EROFS.
+
+        Source: flock(2).
+        """
+        if self._held:
+            yield False
+            return
+        import fcntl  # only who writes needs it
+
+        directory = self._directories[0]
+        try:
+            os.makedirs(directory, exist_ok=True)
+            fd = os.open(f"{directory}/.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise store_error(f"lock the image store {directory}", error) from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            self._held = True
+            self._sweep()
+            yield True
+        finally:
+            self._held = False
+            os.close(fd)
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Remove files and trees. Their names go first: a crash leaves no half tree under one."""
+        try:
+            for path in paths:
+                directory, base = os.path.split(path)
+                os.rename(path, f"{directory}/{PARTIAL}{base}")
+        except OSError as error:
+            raise store_error("remove from the image store", error) from error
+        self._sweep()
+
+    def _sweep(self) -> None:
+        try:
+            for directory in self._directories:
+                for path in files(directory):
+                    if os.path.basename(path).startswith(PARTIAL):
+                        _remove(path)
+        except OSError as error:
+            raise store_error("clean the image store", error) from error
+
+
+def files(directory: str) -> set[str]:
+    """Return the paths of what is in a directory; none if there is no such directory."""
+    try:
+        return {f"{directory}/{name}" for name in os.listdir(directory)}
+    except FileNotFoundError:
+        return set()
+
+
+def _remove(path: str) -> None:
+    if not os.path.isdir(path) or os.path.islink(path):
+        os.unlink(path)
+        return
+    import shutil  # heavy, and only a removed image or a crash leaves a tree
+
+    shutil.rmtree(path)
