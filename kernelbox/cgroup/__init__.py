@@ -1,0 +1,58 @@
+"""Control groups: what a container may use, what it has used, and how to stop all of it at once.
+
+    hierarchy.py    what this host has: cgroup v2, or which controllers of v1, and where
+    group.py        one group, from mkdir to rmdir: cgroup v2
+    v1.py           the same on a host whose controllers are in cgroup v1
+    translation.py  v2's files in the words of v1
+    entrance.py     the way in for a new process
+    limits.py       which values a limit may have: Docker's rules
+    tree.py         directories of groups: making them, who is in them, taking them away
+    stats.py        the counters, as numbers
+
+kernelbox speaks cgroup v2 (`memory.max`, `cpu.max`, `pids.max`, `cgroup.freeze`). Where the
+controllers still sit in v1 hierarchies each request is translated, and the trace shows the file
+that was really written. Every group lies in `/kernelbox` of its hierarchy; nothing else is touched,
+but for `cgroup.subtree_control` of a v2 root that does not pass a controller down yet.
+
+Which limits a container has, and the ledger, are the runtime's business.
+
+Source: cgroups(7); `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/` in the kernel.
+"""
+
+from __future__ import annotations
+
+from kernelbox.cgroup.entrance import Entrance
+from kernelbox.cgroup.group import Cgroup
+from kernelbox.cgroup.hierarchy import Hierarchy, find
+from kernelbox.cgroup.limits import cpu_quota
+from kernelbox.cgroup.tree import remove
+
+__all__ = ["Cgroup", "Entrance", "Hierarchy", "cpu_quota", "find", "of", "parents", "remove"]
+
+
+def of(name: str, host: Hierarchy | None = None) -> Cgroup:
+    """Return the group `/kernelbox/NAME`, whether it exists or not; makes nothing.
+
+    Args:
+        name: One path component, such as a container's id.
+        host: Where the controllers are; None for what `find` says.
+
+    Raises:
+        UsageError: `name` is empty, `.`, `..`, or has a slash or an unprintable character in it.
+        KernelboxError: The host has no control groups.
+    """
+    host = host or find()
+    if host.version == 2:
+        return Cgroup(name, host)
+    from kernelbox.cgroup.v1 import CgroupV1  # a v2 host has no use for it
+
+    return CgroupV1(name, host)
+
+
+def parents(host: Hierarchy | None = None) -> list[str]:
+    """Return the `/kernelbox` directories that all groups lie in, one per hierarchy.
+
+    Raises:
+        KernelboxError: The host has no control groups.
+    """
+    return (host or find()).parents

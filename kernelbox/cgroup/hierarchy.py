@@ -1,0 +1,97 @@
+"""Which control groups this host has: cgroup v2, or the controllers of v1, and where.
+
+v2 is one tree for all controllers. v1 is one tree per controller, or per few that are mounted
+together (`cpu,cpuacct`). Many hosts mount both; what counts is where the controllers are. This
+file only looks; groups are made in group.py.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kernelbox.kernel import files
+from kernelbox.kernel.errors import KernelboxError
+
+WANTED = ("cpu", "io", "memory", "pids")
+_NEEDED = {"cpu", "memory", "pids"}
+_WANTED_V1 = ("cpu", "cpuacct", "memory", "pids", "freezer", "blkio")
+
+
+class Hierarchy(NamedTuple):
+    """Where a host's controllers are.
+
+    Attributes:
+        version: 1 or 2.
+        mounts: Mount point of each controller, for example `{"memory": "/sys/fs/cgroup/memory"}`.
+            In v2 all are the same, and `cgroup` stands for the core files such as `cgroup.procs`.
+    """
+
+    version: int
+    mounts: dict[str, str]
+
+    @property
+    def parents(self) -> list[str]:
+        """The directories that kernelbox's groups lie in: one per mount point."""
+        return [f"{mount}/kernelbox" for mount in dict.fromkeys(self.mounts.values())]
+
+
+_found: Hierarchy | None = None
+
+
+def find() -> Hierarchy:
+    """Return what this host has; read once, since it does not change while the host is up.
+
+    Raises:
+        KernelboxError: No control groups are mounted.
+
+    Source: proc(5), /proc/PID/mountinfo; cgroups(7), "Mounting v1 controllers".
+    """
+    global _found
+    if _found is None:
+        _found = choose(files.read("/proc/self/mountinfo"))
+    return _found
+
+
+def choose(mountinfo: str) -> Hierarchy:
+    """Return the hierarchy to use on a host with these mounts.
+
+    That is v2 if it offers the controllers a container needs; otherwise v1; otherwise v2 with
+    whatever it offers.
+
+    Args:
+        mountinfo: The text of /proc/PID/mountinfo.
+
+    Raises:
+        KernelboxError: No control groups are mounted.
+    """
+    v1: dict[str, str] = {}
+    v2: Hierarchy | None = None
+    for line in mountinfo.splitlines():
+        mount, _, file_system = line.partition(" - ")
+        kind, _, source_and_options = file_system.partition(" ")
+        if kind == "cgroup":
+            options = source_and_options.rpartition(" ")[2].split(",")
+            for controller in _WANTED_V1:
+                if controller in options:
+                    v1.setdefault(controller, mount.split(" ")[4])
+        elif kind == "cgroup2":
+            v2 = v2 or version_2(mount.split(" ")[4])
+
+    if v2 and v2.mounts.keys() >= _NEEDED:
+        return v2
+    if v1:
+        return Hierarchy(1, v1)
+    if v2:
+        return v2
+    raise KernelboxError(
+        "this host has no control groups mounted", "Try: mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+    )
+
+
+def version_2(mount_point: str) -> Hierarchy:
+    """Return the v2 hierarchy mounted at `mount_point`, with the controllers it offers.
+
+    Source: cgroup-v2.rst, "Core Interface Files", cgroup.controllers.
+    """
+    offered = files.read(f"{mount_point}/cgroup.controllers").split()
+    return Hierarchy(2, dict.fromkeys(["cgroup", *offered], mount_point))
