@@ -6,8 +6,8 @@ the same few in bounding, effective and permitted, and nothing in the other two.
 
 from __future__ import annotations
 
-from kernelbox.kernel import flags as k
 from kernelbox.kernel import files, syscalls
+from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
 
 # In the order of their numbers. Source: capabilities(7); linux/capability.h.

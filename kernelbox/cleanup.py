@@ -71,8 +71,9 @@ def _bury(container_id: str) -> str:
         remove(container_id)
         return f"removed container {container_id}, which a crash had left behind"
     release(container_id)
-    gone = last._replace(status="exited", exit_code=128 + signal.SIGKILL, finished=time.time())
-    state.write(container_id, gone)
+    if not last.finished:  # else only the cleaning up was cut short
+        last = last._replace(exit_code=128 + signal.SIGKILL, finished=time.time())
+    state.write(container_id, last._replace(status="exited"))
     return f"container {container_id} ended with its monitor, which was killed"
 
 
@@ -152,6 +153,7 @@ _UNDO: dict[str, Callable[[str], None]] = {
     "process": _end_process,
     "cgroup": _remove_cgroup,
     "cgroup-parent": cgroup.remove,
+    **network.release,
 }
 
 
@@ -168,13 +170,13 @@ def _names_of(container_id: str) -> list[str]:
 def delete_tree(path: str) -> None:
     """Delete a directory and what is in it, but nothing that is mounted there.
 
+    A container may have left a tree of any depth: rm copes, and never follows a link. It is
+    started directly, because importing `subprocess` would take longer than all the rest.
+
     Raises:
         KernelboxError: Something in it cannot be deleted.
     """
-    import subprocess  # off the path of a container's birth
-
-    # A container may have left a tree of any depth; rm copes, and never follows a link.
     command = ["rm", "-rf", "--one-file-system", "--", path]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise KernelboxError(f"cannot delete {path}: {result.stderr.strip()}")
+    pid = os.posix_spawnp("rm", command, os.environ)
+    if process.wait_exit(pid) != 0:
+        raise KernelboxError(f"cannot delete {path}", "See which file resists: lsattr, mount")

@@ -14,14 +14,37 @@ from kernelbox import capabilities, paths, spec, state
 from kernelbox.images import embedded
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import UsageError
+from kernelbox.network import parse_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.spec import Process, Spec
 
 # A name is an adjective and a part of a container, so that it can be remembered and typed.
-_ADJECTIVES = ("brave", "calm", "eager", "gentle", "jolly", "keen", "light", "neat", "proud", "quiet")
-_NOUNS = ("cgroup", "fork", "inode", "kernel", "layer", "mount", "overlay", "pipe", "socket", "veth")
+_ADJECTIVES = (
+    "brave",
+    "calm",
+    "eager",
+    "gentle",
+    "jolly",
+    "keen",
+    "light",
+    "neat",
+    "proud",
+    "quiet",
+)
+_NOUNS = (
+    "cgroup",
+    "fork",
+    "inode",
+    "kernel",
+    "layer",
+    "mount",
+    "overlay",
+    "pipe",
+    "socket",
+    "veth",
+)
 
 
 class Options(NamedTuple):
@@ -86,7 +109,7 @@ def compose(options: Options) -> Spec:
         volumes=tuple(spec.volume(text) for text in options.volume),
         limits=_limits(options),
         network=_network(options),
-        ports=tuple(options.publish),
+        ports=tuple(str(parse_port(text)) for text in options.publish),
         read_only=options.read_only,
         init=options.init,
         userns=_userns(options),
@@ -149,7 +172,7 @@ def _network(options: Options) -> str:
         if owner.status != "running":
             raise UsageError(
                 f"container {name} is not running, so it has no network to share",
-                f"Start it, or use --network none; see: kernelbox ps -a",
+                "Start it, or use --network none; see: kernelbox ps -a",
             )
         return f"container:{owner.pid}"
     if options.network not in ("bridge", "none", "host"):

@@ -207,7 +207,7 @@ def run(
     identity = users.look_up(what.user)
     environment = {"HOME": identity.home, **what.env}
     _take_stdio(terminal, stdio, identity.uid)
-    _close_all_but(control.fileno())
+    process.close_all_but([control.fileno()])  # no /proc/self/fd may lead to the host
 
     syscalls.setgroups(identity.groups)
     syscalls.setresgid(identity.gid)
@@ -303,9 +303,3 @@ def _take_stdio(terminal: int | None, stdio: tuple[int, int, int], uid: int) -> 
     copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in stdio]
     for wanted, fd in enumerate(copies):
         os.dup2(fd, wanted)
-
-
-def _close_all_but(kept: int) -> None:
-    """Close what the runtime side left open, so that no /proc/self/fd leads to the host."""
-    os.closerange(3, kept)
-    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))

@@ -127,9 +127,7 @@ def remove(container_id: str, *, force: bool = False) -> None:
     """
     if state.read(container_id).status != "exited" and state.looked_after(container_id):
         if not force:
-            raise UsageError(
-                f"container {container_id} is running", "Stop it first, or use rm -f"
-            )
+            raise UsageError(f"container {container_id} is running", "Stop it first, or use rm -f")
         kill(container_id, signal.SIGKILL)
     with state.housekeeping():
         if os.path.isdir(paths.container(container_id)):

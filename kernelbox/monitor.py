@@ -83,6 +83,7 @@ def _fork(work: Callable[[Channel], int], wish: Wish) -> tuple[Channel, int]:
 def _monitor(work: Callable[[Channel], int], wish: Wish, front: Channel) -> NoReturn:
     """Do `work`, report its outcome to the front, and end this process."""
     try:
+        process.close_all_but([front.fileno(), *(wish.stdio or ())])
         os.setsid()  # out of reach of the terminal's Ctrl-C, which is for the front to forward
         if wish.stdio is None:
             nothing = os.open(os.devnull, os.O_RDWR)
@@ -129,17 +130,17 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
         if born.terminal is not None:
             resize(born.terminal, *wish.size)
         runtime.start(born)
+        running = state.State(
+            status="running",
+            pid=born.pid,
+            start_time=process.start_time(born.pid),
+            started=time.time(),
+            address=born.address,
+        )
+        state.write(container.id, running)
     except BaseException:
         cleanup.remove(container.id)
         raise
-    running = state.State(
-        status="running",
-        pid=born.pid,
-        start_time=process.start_time(born.pid),
-        started=time.time(),
-        address=born.address,
-    )
-    state.write(container.id, running)
     front.send("started", id=container.id, pid=born.pid)
     relay = _relay(born, ours, wish, front)
     relay.log = Log(f"{paths.container(container.id)}/log")
@@ -149,16 +150,20 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
 
 
 def _bring_to_rest(container: Spec, running: state.State, code: int) -> int:
-    """Release what the container held, and record how it ended."""
+    """Record how the container ended, and release what it held."""
     oom_killed = bool(cgroup.of(container.id).stats().oom_kill)
-    cleanup.release(container.id)
-    if container.remove:
-        cleanup.remove(container.id)
-    else:
-        rest = running._replace(
-            status="exited", exit_code=code, finished=time.time(), oom_killed=oom_killed
-        )
-        state.write(container.id, rest)
+    rest = running._replace(exit_code=code, finished=time.time(), oom_killed=oom_killed)
+    # The exit code first: whoever cleans up, if this process cannot, finds it there.
+    state.write(container.id, rest)
+    try:
+        if container.remove:
+            cleanup.remove(container.id)
+        else:
+            cleanup.release(container.id)
+            state.write(container.id, rest._replace(status="exited"))
+    except KernelboxError as error:
+        message = f"the program ended with {code}, but cleaning up failed: {error.message}"
+        raise KernelboxError(message, error.hint) from error
     return code
 
 

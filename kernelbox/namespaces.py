@@ -11,6 +11,7 @@ import os
 from typing import NamedTuple
 
 from kernelbox.kernel import flags as k
+from kernelbox.kernel.errors import UsageError
 
 
 class Kind(NamedTuple):
@@ -44,13 +45,13 @@ def kind(name: str) -> Kind:
     """Return the kind called `name`, in the OCI spec's spelling or in procfs's.
 
     Raises:
-        KeyError: There is no such kind; the message lists those there are.
+        UsageError: There is no such kind.
     """
     for one in KINDS:
         if name in (one.oci, one.proc):
             return one
     known = ", ".join(one.oci for one in KINDS)
-    raise KeyError(f"no namespace kind {name!r}; the kinds are {known}")
+    raise UsageError(f"no namespace kind {name!r}", f"The kinds are {known}")
 
 
 def flags(names: tuple[str, ...] | list[str]) -> int:

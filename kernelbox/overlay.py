@@ -37,7 +37,9 @@ def options(overlay: Overlay) -> str:
         UsageError: They do not fit into the page that mount(2) takes.
     """
     lower = ":".join(_escape(path) for path in overlay.lowerdirs)
-    text = f"lowerdir={lower},upperdir={_escape(overlay.upperdir)},workdir={_escape(overlay.workdir)}"
+    text = (
+        f"lowerdir={lower},upperdir={_escape(overlay.upperdir)},workdir={_escape(overlay.workdir)}"
+    )
     if len(text) >= _OPTIONS_SIZE:
         raise UsageError(
             f"the image has {len(overlay.lowerdirs)} layers, too many for one mount",

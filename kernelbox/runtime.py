@@ -17,7 +17,7 @@ import stat
 import time
 from contextlib import closing
 
-from kernelbox import cgroup, init, ledger, namespaces, network, overlay, paths, users
+from kernelbox import cgroup, init, ledger, namespaces, network, overlay, paths, rootfs, users
 from kernelbox.channel import Channel
 from kernelbox.kernel import files, process, record, syscalls
 from kernelbox.kernel import flags as k
@@ -238,8 +238,11 @@ def _differs(pid: int, kind: str) -> bool:
 
 
 def _new_namespaces(spec: Spec) -> int:
-    """Return the kinds the container is born into. Its cgroup namespace it makes itself, once it
-    is in its cgroup; a time namespace the caller has made for its children."""
+    """Return the kinds the container is born into.
+
+    Its cgroup namespace it makes itself, once it is in its cgroup; a time namespace the caller has
+    made for its children.
+    """
     kinds = k.CLONE_NEWPID | k.CLONE_NEWNS | k.CLONE_NEWUTS | k.CLONE_NEWIPC
     if spec.network in ("bridge", "none"):
         kinds |= k.CLONE_NEWNET
@@ -312,7 +315,7 @@ def _open_gift(source: str, target: str, read_only: bool) -> init.Gift:
 
 def _borrow_devices() -> dict[str, int]:
     """Open the host's device nodes, for a container that may not make any."""
-    return {name: syscalls.open_tree(f"/dev/{name}", 0) for name, _, _ in init.rootfs.DEVICES}
+    return {name: syscalls.open_tree(f"/dev/{name}", 0) for name, _, _ in rootfs.DEVICES}
 
 
 def _open_helper() -> int:

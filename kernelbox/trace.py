@@ -20,7 +20,9 @@ def line(event: Event, *, color: bool = False) -> str:
     result = ""
     if event.result:
         tint = red if event.failed else ""
-        result = f" = {tint}{event.result}{plain if tint else ''} {dim}<{event.microseconds} µs>{plain}"
+        result = (
+            f" = {tint}{event.result}{plain if tint else ''} {dim}<{event.microseconds} µs>{plain}"
+        )
     shell = f"  {dim}# {event.shell}{plain}" if event.shell else ""
     side = f"{cyan if event.side == 'container' else ''}{event.side:9}{plain}"
     return f"{side} {event.number:3}  {event.request}{result}{shell}"

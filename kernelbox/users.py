@@ -28,8 +28,8 @@ _LONGEST_DATABASE = 1 << 20
 class Mapping(NamedTuple):
     """One line of a uid_map or gid_map, in the OCI spec's words."""
 
-    containerID: int  # noqa: N815
-    hostID: int  # noqa: N815
+    containerID: int
+    hostID: int
     size: int
 
 

@@ -107,6 +107,6 @@ def _usage() -> str:
             "",
             *lines,
             "",
-            "Options of one: kernelbox COMMAND --help.  Try: kernelbox run --trace busybox echo hello",
+            "More: kernelbox COMMAND --help. To begin: kernelbox run --trace busybox echo hello",
         ]
     )

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from kernelbox.channel import Channel
+
 
 def _run_parser() -> Parser:
     parser = Parser("run", "Make a container from an image and run a program in it.")
@@ -131,5 +133,5 @@ def _wish(given: argparse.Namespace) -> monitor.Wish:
     )
 
 
-def _front(channel: monitor.Channel, given: argparse.Namespace) -> Front:
+def _front(channel: Channel, given: argparse.Namespace) -> Front:
     return Front(channel, terminal=given.tty, tracing=given.trace, stepping=given.step)

@@ -74,9 +74,6 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
-# close_range(2)
-CLOSE_RANGE_CLOEXEC = 0x4
-
 
 def names(prefix: str, value: int) -> Symbol:
     """Return the names of the bits in `value`, for example `MS_REC|MS_PRIVATE`; `0` if none.

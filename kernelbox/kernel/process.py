@@ -10,7 +10,11 @@ import signal
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import syscalls
 from kernelbox.kernel.record import Event, Symbol, announce, request
-from kernelbox.kernel.syscalls import NR_CLONE3, NR_CLOSE_RANGE, raw
+from kernelbox.kernel.syscalls import NR_CLONE3, raw
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _CLONE_ARGS_WORDS = 11  # CLONE_ARGS_SIZE_VER2: up to and including `cgroup`
 
@@ -137,35 +141,26 @@ def start_time(pid: int) -> int:
         return 0
 
 
-def close_on_exec(first: int) -> None:
-    """Mark every descriptor from `first` on close-on-exec: the program inherits none of them.
+def close_all_but(kept: Iterable[int]) -> None:
+    """Close every descriptor except 0, 1, 2 and those in `kept`.
 
-    Raises:
-        KernelError: ENOSYS before Linux 5.11.
-
-    Source: close_range(2).
+    Source: close_range(2), which `os.closerange` uses.
     """
-    last = 0xFFFFFFFF
-    request(
-        "close_range",
-        (first, Symbol("~0U"), k.names("CLOSE_RANGE_", k.CLOSE_RANGE_CLOEXEC)),
-        lambda: raw(
-            NR_CLOSE_RANGE,
-            ctypes.c_uint(first),
-            ctypes.c_uint(last),
-            ctypes.c_uint(k.CLOSE_RANGE_CLOEXEC),
-        ),
-    )
+    first = 3
+    for fd in sorted(fd for fd in kept if fd >= first):
+        os.closerange(first, fd)
+        first = fd + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
 def default_signals() -> None:
-    """Undo what Python did to signals, so that the program starts as from a shell.
+    """Give every signal back its default, so that the program starts as Docker would start it.
 
-    Python ignores SIGPIPE and SIGXFSZ, and an ignored signal stays ignored across execve.
+    Python ignores SIGPIPE and SIGXFSZ, the agent SIGINT; what is ignored stays so across execve.
 
     Source: signal(7), "Execution of signal handlers"; execve(2).
     """
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

@@ -27,7 +27,6 @@ NR_FSOPEN = 430
 NR_FSCONFIG = 431
 NR_FSMOUNT = 432
 NR_CLONE3 = 435
-NR_CLOSE_RANGE = 436
 NR_OPENAT2 = 437
 NR_MOUNT_SETATTR = 442
 # pivot_root and capset have no wrapper in every libc and their number depends on the machine.
@@ -132,7 +131,11 @@ def sethostname(name: str) -> None:
 
 
 def mount(
-    source: str | None, target: str, kind: str | None = None, flags: int = 0, data: str | None = None
+    source: str | None,
+    target: str,
+    kind: str | None = None,
+    flags: int = 0,
+    data: str | None = None,
 ) -> None:
     """Mount, bind, remount or change the propagation of `target`, as `flags` say.
 
@@ -378,9 +381,7 @@ def fsmount(fd: int, attributes: int = 0) -> int:
     return request(
         "fsmount",
         (fd, k.names("FSMOUNT_", k.FSMOUNT_CLOEXEC), k.names("MOUNT_ATTR_", attributes)),
-        lambda: raw(
-            NR_FSMOUNT, fd, ctypes.c_uint(k.FSMOUNT_CLOEXEC), ctypes.c_uint(attributes)
-        ),
+        lambda: raw(NR_FSMOUNT, fd, ctypes.c_uint(k.FSMOUNT_CLOEXEC), ctypes.c_uint(attributes)),
     )
 
 
@@ -404,7 +405,11 @@ def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
     how = (ctypes.c_uint64 * 3)(flags | os.O_CLOEXEC, 0, resolve)
     return request(
         "openat2",
-        (directory, path, Symbol(f"{{flags={hex(flags)}, resolve={k.names('RESOLVE_', resolve)}}}")),
+        (
+            directory,
+            path,
+            Symbol(f"{{flags={hex(flags)}, resolve={k.names('RESOLVE_', resolve)}}}"),
+        ),
         lambda: raw(
             NR_OPENAT2, directory, os.fsencode(path), ctypes.byref(how), ctypes.c_size_t(24)
         ),

@@ -1,1 +1,36 @@
-"""The lab: what a student works with in a notebook."""
+"""What a notebook needs: the lab, processes held by hand, containers in one call, traces.
+
+from kernelbox import lab
+
+box = lab.start()                  the agent, and through it the kernel
+p = box.hold()                     a process under remote control
+p.unshare("uts")                   one request to the kernel, and its trace
+box.run("busybox", "echo hello")   a whole container
+
+client.py   the lab: starting the agent, asking it
+held.py     the notebook's end of a held process
+running.py  containers that run, and what became of them
+views.py    traces and looks, as text and as tables
+magics.py   %%inside
+doctor/     what this host has, and what it lacks
+"""
+
+from __future__ import annotations
+
+from kernelbox.lab.client import Lab, refused, start
+from kernelbox.lab.held import Held
+from kernelbox.lab.magics import load_ipython_extension
+from kernelbox.lab.running import Container, Result
+from kernelbox.lab.views import Look, Trace
+
+__all__ = [
+    "Container",
+    "Held",
+    "Lab",
+    "Look",
+    "Result",
+    "Trace",
+    "load_ipython_extension",
+    "refused",
+    "start",
+]

@@ -1,0 +1,180 @@
+"""The notebook's end of a process under remote control: a method per request to the kernel."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from kernelbox.channel import Channel
+from kernelbox.kernel.record import Event
+from kernelbox.lab.views import Look, Trace
+from kernelbox.lab.wire import Conversation, LabError, Pipe
+
+if TYPE_CHECKING:
+    import socket
+
+    from kernelbox.lab.client import Lab
+
+
+class Held:
+    """A process that makes one request to the kernel for each call, and then waits.
+
+    Every method that asks the kernel something returns the trace of it, and raises LabError when
+    the kernel refuses. The process ends with `end()`, or with the notebook's kernel.
+
+    Attributes:
+        pid: Its process id as the host counts.
+        trace: All it has asked of the kernel so far.
+    """
+
+    def __init__(self, lab: Lab, end: socket.socket, pidfd: int) -> None:
+        self.trace = Trace()
+        self.pid = _pid_behind(pidfd)
+        self._lab = lab
+        self._pidfd = pidfd
+        self._conversation = Conversation(Channel(end))
+
+    def unshare(self, *kinds: str) -> Trace:
+        """Move it into new namespaces: `unshare("uts", "mount")`.
+
+        A new pid or time namespace is for its next child, not for itself.
+
+        Source: unshare(2).
+        """
+        return self._do("unshare", kinds=list(kinds))
+
+    def setns(self, other: Held | int, *kinds: str) -> Trace:
+        """Move it into another process's namespaces of the given kinds. Source: setns(2)."""
+        pid = other.pid if isinstance(other, Held) else other
+        return self._do("setns", pid=pid, kinds=list(kinds))
+
+    def sethostname(self, name: str) -> Trace:
+        """Set the hostname of its UTS namespace. Source: sethostname(2)."""
+        return self._do("sethostname", name=name)
+
+    def mount(
+        self, source: str | None, target: str, kind: str | None = None, options: str = ""
+    ) -> Trace:
+        """Mount in its mount namespace: `mount("proc", "/proc", "proc")`.
+
+        Args:
+            source: Device, directory, or any word for a file system without a device.
+            target: Where.
+            kind: File system type.
+            options: As mount(8) writes them: `bind`, `rprivate`, `ro,nosuid`, `size=1m`.
+
+        Source: mount(2).
+        """
+        words = [word for word in options.split(",") if word]
+        return self._do("mount", source=source, target=target, kind=kind, options=words)
+
+    def umount(self, target: str, *, lazy: bool = False) -> Trace:
+        """Unmount; `lazy` detaches even what is in use. Source: umount2(2)."""
+        return self._do("umount", target=target, lazy=lazy)
+
+    def pivot_root(self, new_root: str, put_old: str) -> Trace:
+        """Exchange the root mount. Source: pivot_root(2)."""
+        return self._do("pivot_root", new_root=new_root, put_old=put_old)
+
+    def chroot(self, path: str) -> Trace:
+        """Change where its path lookups begin. Source: chroot(2)."""
+        return self._do("chroot", path=path)
+
+    def chdir(self, path: str) -> Trace:
+        """Change its working directory. Source: chdir(2)."""
+        return self._do("chdir", path=path)
+
+    def mkdir(self, path: str) -> Trace:
+        """Make a directory. Source: mkdir(2)."""
+        return self._do("mkdir", path=path)
+
+    def write(self, path: str, text: str) -> Trace:
+        """Write to a kernel file, such as /proc/self/uid_map. Source: write(2)."""
+        return self._do("write", path=path, text=text)
+
+    def become_user(self, user: str) -> Trace:
+        """Change its user: a name or number, with `:group` if wanted. Source: setresuid(2)."""
+        return self._do("become_user", user=user)
+
+    def keep_capabilities(self, *names: str) -> Trace:
+        """Give up all capabilities but these. Source: capabilities(7)."""
+        return self._do("keep_capabilities", names=list(names))
+
+    def fork(self) -> Held:
+        """Make it fork; return the child, held as well. Source: clone3(2)."""
+        channel, pidfd = self._ask("fork")["fds"]
+        return self._lab.adopt(channel, pidfd)
+
+    def reap(self) -> dict[int, int]:
+        """Collect its children that have ended: exit code by pid. Source: waitpid(2)."""
+        return dict(self._ask("reap")["value"])
+
+    def look(self) -> Look:
+        """Return what it says of itself, beside what the host says of it."""
+        inside = self._ask("look")["value"]
+        of = self._lab.call
+        return Look(inside, self.pid, of("namespaces", pid=self.pid), of("namespaces", pid="self"))
+
+    def shell(self, script: str) -> int:
+        """Run a shell script as a child of it; print what it prints; return its exit code."""
+        return int(self._with_output("shell", script=script)["value"])
+
+    def python(self, source: str) -> None:
+        """Run Python inside it: `os`, `signal`, `syscalls`, `flags` and `files` are there.
+
+        Raises:
+            LabError: The code raised an exception.
+        """
+        answer = self._with_output("python", source=source)
+        if answer["value"]:
+            raise LabError(answer["value"])
+
+    def exec(self, *args: str) -> None:
+        """Make it become a program; print what that prints, until it ends. Source: execve(2)."""
+        self._with_output("exec", args=list(args))
+
+    def end(self) -> None:
+        """End it: hang up, and wait until it is gone."""
+        self._conversation.channel.close()
+        if self._pidfd >= 0:
+            from kernelbox.kernel.process import wait_until_gone
+
+            wait_until_gone(self._pidfd, 5.0)
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+    def __repr__(self) -> str:
+        return "<a process under remote control>"
+
+    def _do(self, request: str, **arguments: Any) -> Trace:
+        return Trace(Event(*event) for event in self._ask(request, **arguments)["events"])
+
+    def _with_output(self, request: str, **arguments: Any) -> dict[str, Any]:
+        pipes = (Pipe("stdout"), Pipe("stderr"))
+        try:
+            return self._ask(request, pipes=pipes, **arguments)
+        finally:
+            for pipe in pipes:
+                pipe.close()
+
+    def _ask(self, request: str, pipes: tuple[Pipe, ...] = (), **arguments: Any) -> dict[str, Any]:
+        try:
+            answer = self._conversation.ask(
+                "do",
+                fds=[pipe.writer for pipe in pipes],
+                pipes=pipes,
+                request=request,
+                arguments=arguments,
+            )
+        except KeyboardInterrupt:
+            self._lab.interrupt(self._pidfd)
+            raise
+        self.trace.extend(Event(*event) for event in answer["events"])
+        return answer
+
+
+def _pid_behind(pidfd: int) -> int:
+    """Return the process id behind a pidfd, in our PID namespace. Source: pidfd_open(2)."""
+    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
+        fields = dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
+    return int(fields["Pid"])

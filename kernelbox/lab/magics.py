@@ -1,0 +1,55 @@
+"""Cell magics: `%%inside p` runs the cell in a held process or a container, as shell or Python.
+
+%load_ext kernelbox.lab
+
+%%inside p                 %%inside p --python
+hostname; id               print(os.getpid())
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from kernelbox.lab.held import Held
+from kernelbox.lab.running import Container
+from kernelbox.lab.wire import LabError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register the magics; called by `%load_ext kernelbox.lab`."""
+
+    def inside(line: str, cell: str) -> None:
+        _inside(shell, line, cell)
+
+    shell.magics_manager.register_function(inside, magic_kind="cell", magic_name="inside")
+
+
+def _inside(shell: InteractiveShell, line: str, cell: str) -> None:
+    """Run a cell inside the process or container whose variable `line` names.
+
+    Raises:
+        LabError: There is no such variable, or the code failed.
+    """
+    words = shlex.split(line)
+    python = "--python" in words
+    names = [word for word in words if word != "--python"]
+    target = shell.user_ns.get(names[0]) if len(names) == 1 else None
+    if isinstance(target, Held) and python:
+        target.python(cell)
+        return
+    if isinstance(target, Held):
+        code = target.shell(cell)
+    elif isinstance(target, Container) and not python:
+        code = target.exec(["sh", "-c", cell]).code
+    else:
+        raise LabError(
+            f"%%inside {line}: not a held process or a container",
+            "Write %%inside NAME, where NAME = box.hold() or box.start(...); "
+            "--python is for held processes",
+        )
+    if code:
+        print(f"(exit code {code})")

@@ -1,0 +1,153 @@
+"""Which container has which address: one lease per address, on disk.
+
+A lease is a symbolic link from the address to the container's id, below the network's directory:
+
+    networks/bridge/172.29.0.2 -> 4f2a91c0...
+
+Making a link is atomic and fails if the name is taken, so of two processes that want an address
+one gets it, and no lease is ever without its owner. `ls -l` shows them all. Addresses are given
+in turn: one that was released is not used again before the others were, because the network's
+ARP caches and a student's notes remember it for a while.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from kernelbox import paths
+from kernelbox.kernel.errors import KernelboxError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Subnet(NamedTuple):
+    """An IPv4 network: its first address as a number, and its prefix length in bits."""
+
+    first: int
+    prefix: int
+
+    @classmethod
+    def parse(cls, text: str) -> Subnet:
+        """Return the network written as `172.29.0.0/16`; host bits are cut off."""
+        address, _, prefix = text.partition("/")
+        size = 1 << (32 - int(prefix))
+        return cls(number(address) // size * size, int(prefix))
+
+    @property
+    def size(self) -> int:
+        """How many addresses it spans, its first and its last (broadcast) included."""
+        return 1 << (32 - self.prefix)
+
+    @property
+    def gateway(self) -> str:
+        """The bridge's own address: the first after the network's."""
+        return dotted(self.first + 1)
+
+    def overlaps(self, other: Subnet) -> bool:
+        """Whether some address is in both."""
+        return self.first < other.first + other.size and other.first < self.first + self.size
+
+    def __str__(self) -> str:
+        return f"{dotted(self.first)}/{self.prefix}"
+
+
+# Not the module ipaddress: it costs 4 ms to import, and this is all that is needed of it.
+def number(address: str) -> int:
+    """Return a dotted IPv4 address as a number. Raises OSError if it is none."""
+    return int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big")
+
+
+def dotted(value: int) -> str:
+    """Return a number as a dotted IPv4 address."""
+    return socket.inet_ntoa(value.to_bytes(4, "big"))
+
+
+def directory() -> str:
+    """Return the directory of the default network, made if it is missing."""
+    path = f"{paths.networks()}/bridge"
+    os.makedirs(path, mode=0o755, exist_ok=True)
+    return path
+
+
+@contextmanager
+def locked(name: str) -> Iterator[int]:
+    """Hold the lock file `name` of the network; yields its descriptor. A crash lets go of it.
+
+    Source: flock(2).
+    """
+    fd = os.open(f"{directory()}/{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def reserve(subnet: Subnet, container_id: str, record: Callable[[str, str], None]) -> str:
+    """Give a container the next free address of `subnet`.
+
+    Never the network's own address, the gateway or the broadcast address.
+
+    Args:
+        subnet: Where to choose from.
+        container_id: The owner.
+        record: Writes down what is about to be made: kind and name.
+
+    Raises:
+        KernelboxError: Every address is taken.
+    """
+    with locked("cursor") as cursor:
+        candidates = subnet.size - 3
+        start = _last_given(cursor, subnet) - subnet.first - 1
+        for step in range(candidates):
+            address = dotted(subnet.first + 2 + (start + step) % candidates)
+            path = f"{directory()}/{address}"
+            if os.path.lexists(path):
+                continue
+            record("lease", f"{path}={container_id}")
+            os.symlink(container_id, path)
+            os.pwrite(cursor, address.ljust(15).encode(), 0)
+            return address
+    raise KernelboxError(
+        f"every address of {subnet} is taken", "Remove containers: kernelbox ps -a, kernelbox rm"
+    )
+
+
+def _last_given(cursor: int, subnet: Subnet) -> int:
+    """Return the address given last; the gateway's, just before the first, if that is unknown."""
+    try:
+        last = number(os.pread(cursor, 15, 0).decode().strip())
+    except (OSError, ValueError):
+        last = 0
+    inside = subnet.first < last < subnet.first + subnet.size - 1
+    return last if inside else subnet.first + 1
+
+
+def leases() -> dict[str, str]:
+    """Return who has what: a dict from address to container id."""
+    found = {}
+    for name in os.listdir(directory()):
+        try:
+            found[name] = os.readlink(f"{directory()}/{name}")
+        except OSError:  # the lock and the notes beside the leases; or released meanwhile
+            continue
+    return found
+
+
+def release_lease(name: str) -> None:
+    """Give an address back. `name` is as recorded: the path, `=`, the container's id.
+
+    Only its owner's lease is removed: the address may long be somebody else's.
+    """
+    path, _, container_id = name.rpartition("=")
+    try:
+        if os.readlink(path) == container_id:
+            os.unlink(path)
+    except FileNotFoundError:
+        return
