@@ -8,6 +8,7 @@ The agent forks: a monitor for a container, a held process for a student. It end
     run, exec    options -> a channel to the container's monitor
     hold         -> a channel to a process under remote control, and its pidfd
     interrupt    a pidfd: SIGINT to a held process
+    kill         a pidfd: SIGKILL to one that does not end
     call         one of CALLS -> a value
 """
 
@@ -22,7 +23,8 @@ from contextlib import suppress
 
 from kernelbox import cleanup, compose, held, lifecycle, monitor, namespaces, spec, state
 from kernelbox.channel import Channel
-from kernelbox.kernel import record
+from kernelbox.kernel import flags as k
+from kernelbox.kernel import record, syscalls
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
@@ -38,60 +40,80 @@ class Agent:
 
     def __init__(self, notebook: Channel) -> None:
         self.notebook = notebook
-        self.children: set[int] = set()
+        self._monitors: set[int] = set()
 
     def serve(self) -> None:
-        """Answer until the notebook is gone.
+        """Answer until the notebook is gone, then end what it held.
 
-        Its held processes end by themselves then, and so do containers that were bound to it.
+        Monitors see the notebook go as well, and clean up after the containers bound to it.
         """
         poller = select.poll()
         poller.register(self.notebook, select.POLLIN)
         while True:
-            ready = poller.poll(_REAP_EVERY * 1000 if self.children else None)
-            self._reap()
-            if not ready:
+            others = self._reap()
+            if not poller.poll(_REAP_EVERY * 1000 if others else None):
                 continue
-            message = self.notebook.receive()
+            try:
+                message = self.notebook.receive()
+            except (TypeError, ValueError):
+                self._refuse(None, UsageError("the agent was told what is no JSON object"))
+                continue
             if message is None:
-                return
+                break
             self._answer(message)
+        while strays := _children() - self._monitors:
+            for pid in strays:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
-    def _reap(self) -> None:
-        for pid in list(self.children):
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                self.children.discard(pid)
+    def _reap(self) -> bool:
+        """Collect the children that have ended; return whether there are others."""
+        try:
+            while pid := os.waitpid(-1, os.WNOHANG)[0]:
+                self._monitors.discard(pid)
+        except ChildProcessError:
+            return False
+        return True
 
     def _answer(self, message: dict[str, Any]) -> None:
-        kind = message.pop("kind")
-        ticket = message.pop("ticket")
+        ticket = message.pop("ticket", None)
         fds = message.pop("fds", [])
         try:
+            kind = message.pop("kind", None)
             handler = getattr(self, f"on_{kind}", None)
             if handler is None:
                 raise UsageError(f"the agent knows no request {kind!r}")
             value, passed = handler(fds, **message)
-            self.notebook.send("done", fds=passed, ticket=ticket, value=value)
-            for fd in passed:
-                os.close(fd)
+            try:
+                self.notebook.send("done", fds=passed, ticket=ticket, value=value)
+            finally:
+                for fd in passed:
+                    os.close(fd)
         except KernelboxError as error:
-            self.notebook.send(
-                "error", ticket=ticket, message=error.message, hint=error.hint, code=error.code
-            )
+            self._refuse(ticket, error)
         except Exception as error:
             text = f"the agent failed: {type(error).__name__}: {error}"
-            self.notebook.send("error", ticket=ticket, message=text, hint="", code=125)
+            self._refuse(ticket, KernelboxError(text))
         finally:
             for fd in fds:
                 os.close(fd)
+
+    def _refuse(self, ticket: int | None, error: KernelboxError) -> None:
+        self.notebook.send(
+            "error", ticket=ticket, message=error.message, hint=error.hint, code=error.code
+        )
 
     def on_run(
         self, fds: list[int], options: dict[str, Any], wish: dict[str, Any]
     ) -> tuple[str, list[int]]:
         """Fork a monitor for a new container; the reply is its id and name, and the channel."""
+        for name in options:
+            if name not in compose.Options._fields:
+                known = ", ".join(compose.Options._fields)
+                raise UsageError(f"no option {name!r}", f"There are: {known}")
         container = compose.compose(compose.Options(**options))
         channel, pid = monitor.launch(container, _wish(fds, wish))
-        self.children.add(pid)
+        self._monitors.add(pid)
         return container.id, [channel.socket.detach()]
 
     def on_exec(
@@ -103,7 +125,7 @@ class Agent:
         own = spec.from_json(state.config(container_id)).process
         what = own._replace(terminal=False, interactive=False, **changes)
         channel, pid = monitor.launch_exec(container_id, what, _wish(fds, wish))
-        self.children.add(pid)
+        self._monitors.add(pid)
         return container_id, [channel.socket.detach()]
 
     def on_hold(self, _fds: list[int]) -> tuple[int, list[int]]:
@@ -113,13 +135,18 @@ class Agent:
         if pid == 0:
             held.serve(theirs)
         theirs.close()
-        self.children.add(pid)
         return pid, [ours.socket.detach(), os.pidfd_open(pid)]
 
     def on_interrupt(self, fds: list[int]) -> tuple[None, list[int]]:
         """Interrupt what a held process is doing; it is named by its pidfd."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(fds[0], signal.SIGINT)
+        return None, []
+
+    def on_kill(self, fds: list[int]) -> tuple[None, list[int]]:
+        """Kill what a held process has become; it is named by its pidfd."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(fds[0], signal.SIGKILL)
         return None, []
 
     def on_call(
@@ -129,6 +156,19 @@ class Agent:
         if name not in CALLS:
             raise UsageError(f"the agent knows no call {name!r}", f"There are: {', '.join(CALLS)}")
         return CALLS[name](**arguments), []
+
+
+def _children() -> set[int]:
+    """Return the children of this process, among them whoever lost its own parent below it.
+
+    Source: proc_pid_stat(5), ppid.
+    """
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
+            if int(file.read().rpartition(b")")[2].split()[1]) == os.getpid():
+                found.add(int(pid))
+    return found
 
 
 def _wish(fds: list[int], wish: dict[str, Any]) -> monitor.Wish:
@@ -144,6 +184,17 @@ def _containers(every: bool) -> list[dict[str, Any]]:
         for config, its in found
         if config and (every or its.status == "running")
     ]
+
+
+def _namespaces(pid: int | str) -> dict[str, int]:
+    try:
+        return namespaces.of(pid)
+    except (FileNotFoundError, ProcessLookupError) as gone:
+        raise UsageError(f"there is no process {pid}", "See: ps -e") from gone
+    except PermissionError as refusal:
+        raise UsageError(
+            f"process {pid} does not show its namespaces", "It has privileges that we have not"
+        ) from refusal
 
 
 def _inspect(container: str) -> dict[str, Any]:
@@ -164,7 +215,7 @@ def _remove(container: str, force: bool) -> None:
 CALLS: dict[str, Callable[..., Any]] = {
     "containers": _containers,
     "inspect": _inspect,
-    "namespaces": namespaces.of,
+    "namespaces": _namespaces,
     "stop": _stop,
     "remove": _remove,
     "sweep": cleanup.sweep,
@@ -180,9 +231,12 @@ def main() -> None:
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
     os.close(nothing)
+    os.chdir("/")  # what is held begins there, and keeps no directory of the notebook's busy
     record.become("runtime")
     held.remember_host()
     try:
+        # What a student starts in the background and forgets must not outlive the notebook.
+        syscalls.prctl(k.PR_SET_CHILD_SUBREAPER, 1)
         state.prepare()
         cleanup.sweep()
     except KernelboxError as error:

@@ -35,7 +35,7 @@ def choose(add: list[str], drop: list[str]) -> list[str]:
         drop: Likewise. What is named in both is added, as in Docker.
 
     Raises:
-        UsageError: A name is unknown.
+        UsageError: A name is unknown, or one that is added is not the caller's to give.
 
     Source: Docker, "Runtime privilege and Linux capabilities".
     """
@@ -43,7 +43,20 @@ def choose(add: list[str], drop: list[str]) -> list[str]:
     kept = set(NAMES if "ALL" in added else DEFAULT)
     kept -= set(NAMES) if "ALL" in dropped else set(dropped)
     kept |= set(added) - {"ALL"}
-    return [name for name in NAMES if name in kept]
+    ours = _permitted()
+    for name in added:
+        if name != "ALL" and name not in ours:
+            raise UsageError(
+                f"cannot give capability {name}: kernelbox itself does not have it",
+                "A virtual machine or an outer container may withhold it: grep Cap /proc/self/status",
+            )
+    return [name for name in NAMES if name in kept & ours]
+
+
+def _permitted() -> set[str]:
+    """Return what this process may pass on: even root does not have everything everywhere."""
+    status = files.read("/proc/self/status")
+    return set(names(int(status.partition("CapPrm:\t")[2].split()[0], 16)))
 
 
 def _normal(names: list[str]) -> list[str]:

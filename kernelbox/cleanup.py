@@ -12,13 +12,14 @@ undo accepts that its thing is gone already, or was never made.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
 from contextlib import suppress
 
 from kernelbox import cgroup, network, paths, state
-from kernelbox.kernel import process
+from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.ledger import Ledger
 
@@ -149,10 +150,19 @@ def _remove_cgroup(container_id: str) -> None:
         group.remove()
 
 
+def _remove_cgroup_parent(directory: str) -> None:
+    """Remove the directory that groups lie in, unless another root's containers are in it."""
+    try:
+        files.rmdir(directory)
+    except KernelError as refusal:
+        if refusal.errno not in (errno.ENOENT, errno.EBUSY, errno.ENOTEMPTY):
+            raise
+
+
 _UNDO: dict[str, Callable[[str], None]] = {
     "process": _end_process,
     "cgroup": _remove_cgroup,
-    "cgroup-parent": cgroup.remove,
+    "cgroup-parent": _remove_cgroup_parent,
     **network.release,
 }
 

@@ -10,11 +10,10 @@ import os
 import time
 from typing import NamedTuple
 
-from kernelbox import capabilities, paths, spec, state
+from kernelbox import capabilities, network, paths, spec, state
 from kernelbox.images import embedded
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import UsageError
-from kernelbox.network import parse_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,11 +104,11 @@ def compose(options: Options) -> Spec:
         image_id=image.id,
         lowerdirs=image.lowerdirs,
         process=_process(options, config, container_id),
-        hostname=spec.hostname(options.hostname or container_id),
+        hostname=spec.hostname(options.hostname) if options.hostname else container_id,
         volumes=tuple(spec.volume(text) for text in options.volume),
         limits=_limits(options),
         network=_network(options),
-        ports=tuple(str(parse_port(text)) for text in options.publish),
+        ports=tuple(str(network.parse_port(text)) for text in options.publish),
         read_only=options.read_only,
         init=options.init,
         userns=_userns(options),

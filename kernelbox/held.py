@@ -240,11 +240,12 @@ def _working_directory() -> str:
 
 
 def _shell(fds: list[int], script: str) -> int:
-    """Run a shell script as a child, its output to the descriptors given; return its exit code."""
-    with open(os.devnull, "rb") as nothing:
-        child = subprocess.Popen(
-            ["/bin/sh", "-c", script], stdin=nothing, stdout=fds[0], stderr=fds[1]
-        )
+    """Run a shell script as a child, its output to the descriptors given; return its exit code.
+
+    Its standard input is this process's, which is the agent's /dev/null: the root that this
+    process has walked into may have none.
+    """
+    child = subprocess.Popen(["/bin/sh", "-c", script], stdout=fds[0], stderr=fds[1])
     try:
         return child.wait()
     except KeyboardInterrupt:
@@ -282,8 +283,6 @@ def _exec(fds: list[int], args: list[str]) -> None:
     """Become a program; the answer is the socket's closing, or an error."""
     for fd, wanted in zip(fds, (1, 2), strict=True):
         os.dup2(fd, wanted)
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
     process.announce_exec(args[0], args)
     process.default_signals()
     process.execve(args[0], args, dict(os.environ))

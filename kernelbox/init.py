@@ -19,7 +19,7 @@ from typing import NamedTuple
 from kernelbox import capabilities, overlay, rootfs, users
 from kernelbox.channel import Channel
 from kernelbox.kernel import flags as k
-from kernelbox.kernel import process, record, syscalls
+from kernelbox.kernel import netdevice, process, record, syscalls
 from kernelbox.kernel.errors import CommandError, KernelboxError, errno_name
 from kernelbox.spec import DEFAULT_PATH, Process, Spec
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from kernelbox.cgroup import Entrance
 
 INIT_PATH = "/dev/init"
+# How far the kernel follows `#!` lines, and how much of one it reads.
+_DEEPEST_SCRIPT = 6
+_LONGEST_SCRIPT_LINE = 256
 
 
 class Gift(NamedTuple):
@@ -49,7 +52,6 @@ class Birth(NamedTuple):
         control: The conversation with the runtime side.
         stdio: Descriptors for 0, 1 and 2; with a terminal they are not used.
         overlay: The directories of its root.
-        merged_fd: The directory that becomes its root, open: its path may not be its to walk.
         entrance: The way into its cgroup.
         cgroup_version: 1 or 2.
         controllers: The v1 hierarchies it shall see.
@@ -65,7 +67,6 @@ class Birth(NamedTuple):
     control: Channel
     stdio: tuple[int, int, int]
     overlay: overlay.Overlay
-    merged_fd: int
     entrance: Entrance
     cgroup_version: int
     controllers: list[str]
@@ -156,9 +157,11 @@ def build(birth: Birth, detached_root: int | None) -> int | None:
     birth.entrance.enter()
     syscalls.unshare(k.CLONE_NEWCGROUP)
 
-    # Its name and its network.
+    # Its network and its name. A cable to the bridge is plugged in by the runtime side.
     if birth.network_fd is not None:
         syscalls.setns(birth.network_fd, k.CLONE_NEWNET, "nsenter --net=...")
+    elif spec.network == "none":
+        netdevice.loopback_up()
     syscalls.sethostname(spec.hostname)
 
     # Its root.
@@ -167,7 +170,7 @@ def build(birth: Birth, detached_root: int | None) -> int | None:
         overlay.mount(birth.overlay)
         syscalls.chdir(birth.overlay.merged)
     else:
-        rootfs.attach_root(detached_root, birth.merged_fd)
+        rootfs.attach_root(detached_root)
     rootfs.pivot()
     rootfs.mount_proc()
     rootfs.mount_sys()
@@ -177,6 +180,8 @@ def build(birth: Birth, detached_root: int | None) -> int | None:
     rootfs.mount_cgroup(birth.cgroup_version, birth.controllers)
     rootfs.mount_dev(birth.devices)
     terminal = open_terminal(birth.control) if spec.process.terminal else None
+    if terminal is not None:
+        rootfs.attach_console(os.ttyname(terminal))
     if birth.helper is not None:
         rootfs.attach_helper(INIT_PATH, birth.helper)
     rootfs.seal_dev()
@@ -215,8 +220,8 @@ def run(
     keep = capabilities.mask(list(what.capabilities))
     capabilities.bound(keep)
     syscalls.setresuid(identity.uid)
-    if identity.uid == 0:
-        capabilities.hold(keep)
+    # The kernel has emptied another user's sets but for the inheritable one, which is the caller's.
+    capabilities.hold(keep if identity.uid == 0 else 0)
     process.die_with_parent()  # setresuid(2) has cleared it
 
     os.umask(0o022)
@@ -230,8 +235,9 @@ def become(path: str, args: list[str], environment: dict[str, str], control: Cha
     """Replace this process by the program; the runtime side hears of it by the socket closing.
 
     Raises:
-        CommandError: The kernel refused.
+        CommandError: The kernel refused, or we do.
     """
+    _refuse_ourselves(args[0], path)
     event = process.announce_exec(path, args)
     control.send("exec", event=event)
     process.default_signals()
@@ -241,6 +247,33 @@ def become(path: str, args: list[str], environment: dict[str, str], control: Cha
         control.send("exec-failed", result=errno_name(error.errno or 0))
         raise _cannot_execute(args[0], path, error.errno or 0) from error
     raise AssertionError("execve returned")
+
+
+def _refuse_ourselves(name: str, path: str) -> None:
+    """Do not become this interpreter again: it is the host's, and would be the program's to write.
+
+    /proc/self/exe leads to it, by a link of the image's or out of a `#!` line.
+
+    Raises:
+        CommandError: Always 126.
+
+    Source: CVE-2019-5736; execve(2), "Interpreter scripts".
+    """
+    ourselves = os.stat("/proc/self/exe")
+    for _ in range(_DEEPEST_SCRIPT):
+        try:
+            if os.path.samestat(os.stat(path), ourselves):
+                hint = "An image should not do this: do not trust it"
+                raise CommandError(f"{name!r}: leads to kernelbox's own interpreter", hint, 126)
+            fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            line = os.read(fd, _LONGEST_SCRIPT_LINE)
+            os.close(fd)
+        except OSError:  # execve will say what is wrong with it
+            return
+        words = line.partition(b"\n")[0].removeprefix(b"#!").split(maxsplit=1)
+        if not line.startswith(b"#!") or not words:
+            return
+        path = os.fsdecode(words[0])
 
 
 def find_program(name: str, search_path: str) -> str:
@@ -286,7 +319,6 @@ def _cannot_execute(name: str, path: str, number: int) -> CommandError:
 def open_terminal(control: Channel) -> int:
     """Open a terminal in the container's own devpts; send its other end to the runtime side."""
     master, slave = os.openpty()
-    rootfs.attach_console(os.ttyname(slave))
     control.send("terminal", fds=[master])
     os.close(master)
     return slave

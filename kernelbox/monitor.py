@@ -151,14 +151,14 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
 
 def _bring_to_rest(container: Spec, running: state.State, code: int) -> int:
     """Record how the container ended, and release what it held."""
-    oom_killed = bool(cgroup.of(container.id).stats().oom_kill)
-    rest = running._replace(exit_code=code, finished=time.time(), oom_killed=oom_killed)
-    # The exit code first: whoever cleans up, if this process cannot, finds it there.
-    state.write(container.id, rest)
     try:
         if container.remove:
             cleanup.remove(container.id)
         else:
+            oom_killed = bool(cgroup.of(container.id).stats().oom_kill)
+            rest = running._replace(exit_code=code, finished=time.time(), oom_killed=oom_killed)
+            # The exit code first: whoever cleans up, if this process cannot, finds it there.
+            state.write(container.id, rest)
             cleanup.release(container.id)
             state.write(container.id, rest._replace(status="exited"))
     except KernelboxError as error:
@@ -204,8 +204,11 @@ def _relay(born: Container, ours: Ears, wish: Wish, front: Channel) -> Relay:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     stdin, stdout, stderr = wish.stdio or (None, None, None)
     relay = Relay(born.pidfd, front, born.terminal, log=None)
+    relay.lent = wish.stdio or ()
     relay.kill_when_alone = wish.bound
     if born.terminal is not None:
+        # It takes less than it is given while the program does not read: do not wait for that.
+        os.set_blocking(born.terminal, False)
         relay.outputs = [Stream(os.dup(born.terminal), stdout, "stdout")]
         our_stdin: int | None = os.dup(born.terminal)
     else:

@@ -84,6 +84,8 @@ class Stream:
         assert self.source is not None
         try:
             data = os.read(self.source, _CHUNK)
+        except BlockingIOError:
+            return
         except OSError:  # EIO: the last process has closed its end of the terminal
             data = b""
         if not data:
@@ -102,6 +104,8 @@ class Stream:
             # Whoever read this has gone. Let the program notice, as it would in a pipeline.
             self.pending = b""
             self.end()
+        except BlockingIOError:
+            return
         except OSError:
             self.pending = b""
 
@@ -127,6 +131,7 @@ class Relay:
         self.log = log
         self.outputs: list[Stream] = []
         self.input: Stream | None = None
+        self.lent: tuple[int, ...] = ()  # the front's own descriptors
         self.kill_when_alone = False
 
     def run(self) -> None:
@@ -168,6 +173,7 @@ class Relay:
         if self.input is not None:
             if self.input.sink is not None:
                 os.close(self.input.sink)
+            self.input.end()
             self.input = None
 
     def _obey(self) -> None:
@@ -179,12 +185,20 @@ class Relay:
             self._close_input()
             for stream in self.outputs:
                 stream.detach()
+            self._give_back()
             if self.kill_when_alone:
                 self._signal(9)
         elif message["kind"] == "signal":
             self._signal(message["number"])
         elif message["kind"] == "resize" and self.terminal is not None:
             resize(self.terminal, message["rows"], message["columns"])
+
+    def _give_back(self) -> None:
+        """Let go of the front's terminal or pipes: whoever reads them shall see the end."""
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for fd in self.lent:
+            os.dup2(nothing, fd, inheritable=False)
+        os.close(nothing)
 
     def _signal(self, number: int) -> None:
         with suppress(KernelError):  # it ended in this moment

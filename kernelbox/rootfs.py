@@ -62,11 +62,18 @@ def make_private() -> None:
     syscalls.mount(None, "/", None, k.MS_REC | k.MS_PRIVATE)
 
 
-def attach_root(fd: int, target: int) -> None:
-    """Attach the detached mount `fd` onto the open directory `target`, and stand in its root."""
-    syscalls.move_mount(fd, target)
-    os.fchdir(fd)
-    os.close(fd)
+def attach_root(fd: int) -> None:
+    """Attach the detached mount `fd` on top of the old root, and stand in it.
+
+    No other directory is sure to be open to the root of a user namespace, a nobody on the host.
+    """
+    old_root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        syscalls.move_mount(fd, old_root)
+        os.fchdir(fd)
+    finally:
+        os.close(old_root)
+        os.close(fd)
 
 
 def pivot() -> None:
@@ -182,15 +189,29 @@ def attach(fd: int, path: str, *, directory: bool) -> None:
     magic links of /proc, which may lead out of it.
 
     Raises:
-        UsageError: The path leads through a magic link, or through something that is no directory.
+        UsageError: The path leads through a magic link, through something that is no directory,
+            or to where nothing may be mounted.
         KernelError: ENOTDIR if one is a directory and the other is not.
     """
     target = _open_target(path, directory)
     try:
+        _check_coverable(target, path)
         syscalls.move_mount(fd, target, f"mount --bind ... {path}")
     finally:
         os.close(target)
         os.close(fd)
+
+
+def _check_coverable(target: int, path: str) -> None:
+    """Keep volumes away from / and /proc: a forged /proc would lie to us and to the program.
+
+    An image may make any path a link to there. Source: CVE-2019-16884.
+    """
+    found = os.fstat(target)
+    if os.path.samestat(found, os.stat("/")) or found.st_dev == os.stat("/proc").st_dev:
+        raise UsageError(
+            f"{path} in the container leads to its root or into /proc", "Mount it elsewhere"
+        )
 
 
 def change_directory(path: str) -> None:
@@ -266,6 +287,11 @@ def _open_target(path: str, directory: bool) -> int:
                 "Choose another path",
             ) from error
         raise
+    except OSError as error:
+        raise UsageError(
+            f"{path} in the container cannot be made: {os.strerror(error.errno or 0).lower()}",
+            "Choose another path, or one that exists",
+        ) from error
     finally:
         os.close(root)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kernelbox.cgroup import Cgroup
+    from kernelbox.network import Bridge
     from kernelbox.spec import Limits, Process, Spec
 
 HELPER_INIT = "/usr/bin/tini-static"
@@ -137,7 +138,6 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Container:
             control=theirs,
             stdio=stdio,
             overlay=tree,
-            merged_fd=os.open(tree.merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC),
             entrance=entrance,
             cgroup_version=group.host.version,
             controllers=[os.path.basename(os.path.dirname(one)) for one in cgroup.parents()],
@@ -163,13 +163,24 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Container:
         os.close(root)
     if bridge:
         # Meanwhile the container side mounts: the two need not wait for each other.
-        container.address = address
-        network.connect(bridge, pid, spec.id, address, own.record)
-        network.publish(bridge, spec.id, address, list(spec.ports), own.record)
-    elif spec.network == "none":
-        network.loopback_up(pid)
+        _plug_in(container, bridge, spec, address, own)
     container.listen(until="ready")
     return container
+
+
+def _plug_in(
+    container: Container, bridge: Bridge, spec: Spec, address: str, own: ledger.Ledger
+) -> None:
+    """Connect the container to the bridge, and publish its ports."""
+    container.address = address
+    try:
+        network.connect(bridge, container.pid, spec.id, address, own.record)
+        network.publish(bridge, spec.id, address, list(spec.ports), own.record)
+    except KernelboxError:
+        # If its init has failed, its network went with it: then the cause is what init says.
+        if process.wait_until_gone(container.pidfd, 0.1):
+            container.listen(until="ready")
+        raise
 
 
 def start(container: Container) -> None:
@@ -209,7 +220,11 @@ def join(pid: int, spec: Spec, what: Process, stdio: tuple[int, int, int]) -> Co
     theirs.close()
     os.close(pidfd)
     container = Container(child, child_pidfd, ours)
-    container.listen(until="started")
+    try:
+        container.listen(until="started")
+    except KernelboxError:
+        process.wait_exit(child)  # the container's own init may never ask for a dead stranger
+        raise
     container.control.close()
     return container
 
@@ -288,7 +303,7 @@ def _open_volumes(spec: Spec, directory: str, address: str) -> list[init.Gift]:
     for name, text in (
         ("hostname", spec.hostname + "\n"),
         ("hosts", network.hosts_file(spec.hostname, address)),
-        ("resolv.conf", network.resolv_conf()),
+        ("resolv.conf", _resolv_conf(spec)),
     ):
         path = f"{directory}/{name}"
         with open(path, "w", encoding="utf-8") as file:
@@ -297,6 +312,13 @@ def _open_volumes(spec: Spec, directory: str, address: str) -> list[init.Gift]:
     for volume in spec.volumes:
         gifts.append(_open_gift(volume.source, volume.target, volume.read_only))
     return gifts
+
+
+def _resolv_conf(spec: Spec) -> str:
+    """Return the container's resolv.conf: the host's own where it shares the host's network."""
+    if spec.network == "host":
+        return files.read("/etc/resolv.conf")
+    return network.resolv_conf()
 
 
 def _open_gift(source: str, target: str, read_only: bool) -> init.Gift:
@@ -328,7 +350,7 @@ def _open_helper() -> int:
 
 def _close_gifts(birth: init.Birth) -> None:
     """Close what the container side has inherited by now."""
-    fds = [birth.merged_fd, birth.network_fd, birth.helper, *birth.devices.values()]
+    fds = [birth.network_fd, birth.helper, *birth.devices.values()]
     for fd in fds + [gift.fd for gift in birth.volumes]:
         if fd is not None:
             os.close(fd)

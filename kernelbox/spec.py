@@ -127,9 +127,10 @@ def from_json(plain: dict[str, Any]) -> Spec:
     return Spec(**fields)
 
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
-_HOSTNAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?", re.IGNORECASE)
+# Compiled when they are first used: a start without these options needs none of them.
+_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
+_HOSTNAME = r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?"
+_SIZE = r"(\d+(?:\.\d+)?)\s*([bkmgtBKMGT]?)(?:[iI]?[bB])?"
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -141,7 +142,7 @@ def container_name(text: str) -> str:
 
     Source: Docker's RestrictedNameChars.
     """
-    if not _NAME.fullmatch(text):
+    if not re.fullmatch(_NAME, text, re.ASCII):
         raise UsageError(
             f"{text!r} is not a container name",
             "Use letters, digits, '_', '.' and '-', beginning with a letter or a digit",
@@ -157,7 +158,7 @@ def hostname(text: str) -> str:
 
     Source: hostname(7); sethostname(2), HOST_NAME_MAX is 64.
     """
-    if not _HOSTNAME.fullmatch(text):
+    if not re.fullmatch(_HOSTNAME, text):
         raise UsageError(
             f"{text!r} is not a hostname", "Use at most 64 letters, digits, '-' and '.'"
         )
@@ -172,7 +173,7 @@ def size(text: str, option: str) -> int:
 
     Source: docker/go-units, RAMInBytes.
     """
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE, text.strip(), re.ASCII)
     if not match:
         raise UsageError(f"{text!r} is not a size for {option}", "Write it like 64m, 1.5g or 4096k")
     return int(float(match[1]) * _UNITS[match[2].lower()])

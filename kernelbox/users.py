@@ -104,8 +104,10 @@ def _groups_with_member(user: str, root: str) -> Iterator[int]:
 
 
 def _find(path: str, wanted: str, number_field: int) -> list[str] | None:
+    # A number is never a name: an image could call a user `1000` whose id is 0.
+    field = number_field if wanted.isdecimal() else 0
     for entry in _entries(path):
-        if len(entry) > number_field and wanted in (entry[0], entry[number_field]):
+        if len(entry) > number_field and entry[field] == wanted:
             return entry
     return None
 

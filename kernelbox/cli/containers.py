@@ -8,7 +8,7 @@ import sys
 import time
 
 from kernelbox import cleanup, lifecycle, spec, state
-from kernelbox.cli.parser import Parser
+from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import ago, columns
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def command_ps(argv: list[str]) -> int:
     """List containers: those that run, or all."""
-    parser = Parser("ps", "List containers.")
+    parser = parser_for("ps", "List containers.")
     parser.add_argument("-a", "--all", action="store_true", help="those that have exited, too")
     parser.add_argument("-q", "--quiet", action="store_true", help="ids only")
     parser.add_argument("--no-trunc", action="store_true", help="whole commands")
@@ -83,7 +83,7 @@ def _for_each(references: list[str], act: Callable[[str], None]) -> int:
 
 def command_stop(argv: list[str]) -> int:
     """Send the stop signal; after a while, SIGKILL."""
-    parser = Parser("stop", "Ask containers to end (SIGTERM); after a while, make them (SIGKILL).")
+    parser = parser_for("stop", "Ask containers to end; after a while, make them.")
     parser.add_argument("-t", "--time", type=float, default=10.0, help="seconds to wait (10)")
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)
@@ -93,7 +93,7 @@ def command_stop(argv: list[str]) -> int:
 
 def command_kill(argv: list[str]) -> int:
     """Send a signal, SIGKILL unless told otherwise."""
-    parser = Parser("kill", "Send a signal to the first process of containers.")
+    parser = parser_for("kill", "Send a signal to the first process of containers.")
     parser.add_argument("-s", "--signal", default="KILL", help="name or number (KILL)")
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)
@@ -113,7 +113,7 @@ def _signal_number(text: str) -> int:
 
 def command_rm(argv: list[str]) -> int:
     """Remove containers that have exited; with `-f`, running ones too."""
-    parser = Parser("rm", "Remove containers.")
+    parser = parser_for("rm", "Remove containers.")
     parser.add_argument("-f", "--force", action="store_true", help="kill it first if it runs")
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)
@@ -123,7 +123,7 @@ def command_rm(argv: list[str]) -> int:
 
 def command_wait(argv: list[str]) -> int:
     """Wait until containers have ended, and print their exit codes."""
-    parser = Parser("wait", "Wait until containers have ended, and print their exit codes.")
+    parser = parser_for("wait", "Wait until containers have ended, and print their exit codes.")
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)
     cleanup.sweep()
@@ -134,7 +134,7 @@ def command_wait(argv: list[str]) -> int:
 
 def command_inspect(argv: list[str]) -> int:
     """Print everything that is known about containers, as a JSON array."""
-    parser = Parser("inspect", "Show all about containers, as JSON.")
+    parser = parser_for("inspect", "Show all about containers, as JSON.")
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)
     cleanup.sweep()

@@ -143,6 +143,7 @@ class Front:
         signal.signal(signal.SIGWINCH, self._resized)
         try:
             tty.setraw(0)
+            self._resized(signal.SIGWINCH, None)  # it may have changed meanwhile
             yield
         finally:
             termios.tcsetattr(0, termios.TCSADRAIN, before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from kernelbox import cleanup, paths, state
-from kernelbox.cli.parser import Parser
+from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns, size
 from kernelbox.kernel.errors import KernelboxError
 
@@ -15,7 +15,7 @@ def command_images(argv: list[str]) -> int:
     from kernelbox.images import embedded
     from kernelbox.images.store import Store
 
-    parser = Parser("images", "List the images of this host.")
+    parser = parser_for("images", "List the images of this host.")
     parser.add_argument("-q", "--quiet", action="store_true", help="ids only")
     given = parser.parse_args(argv)
     state.prepare()
@@ -44,7 +44,7 @@ def command_doctor(argv: list[str]) -> int:
 
 def command_reset(argv: list[str]) -> int:
     """Remove everything kernelbox owns; what it does not own is left alone."""
-    parser = Parser("reset", "Remove every container, network, image and file of kernelbox's.")
+    parser = parser_for("reset", "Remove every container, network, image and file of kernelbox's.")
     parser.parse_args(argv)
     if os.geteuid() != 0:
         raise KernelboxError("reset needs privilege", "Run it as root: sudo kernelbox reset")

@@ -6,9 +6,10 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 
 from kernelbox import cgroup, cleanup, paths, spec, state
-from kernelbox.cli.parser import Parser
+from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns, size
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import UsageError
@@ -26,7 +27,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 def command_logs(argv: list[str]) -> int:
     """Print what a container printed, each stream to the same stream here."""
-    parser = Parser("logs", "Show what a container printed.")
+    parser = parser_for("logs", "Show what a container printed.")
     parser.add_argument("-f", "--follow", action="store_true", help="go on while it runs")
     parser.add_argument("-t", "--timestamps", action="store_true", help="when it printed it")
     parser.add_argument("-n", "--tail", type=int, metavar="N", help="the last N lines only")
@@ -65,15 +66,26 @@ def _read_log(path: str, offset: int) -> tuple[list[dict[str, Any]], int]:
             text = file.read().rpartition(b"\n")
     except FileNotFoundError:
         return [], 0
-    entries = [json.loads(line) for line in text[0].splitlines()]
+    entries = []
+    for line in text[0].splitlines():
+        with suppress(ValueError):  # a full disk has cut it short
+            entries.append(json.loads(line))
     return entries, offset + len(text[0]) + len(text[1])
 
 
 def _lines(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Cut what was written at once into lines, so that they can be counted and stamped."""
+    """Put what was written in pieces together into lines, so that they can be counted."""
+    begun: dict[str, dict[str, Any]] = {}
     for entry in entries:
-        for line in entry["log"].splitlines(keepends=True):
-            yield {**entry, "log": line}
+        stream = entry["stream"]
+        *whole, rest = entry["log"].split("\n")
+        for text in whole:
+            before = begun.pop(stream, {**entry, "log": ""})
+            yield {**before, "log": f"{before['log']}{text}\n"}
+        if rest:
+            before = begun.setdefault(stream, {**entry, "log": ""})
+            before["log"] += rest
+    yield from begun.values()
 
 
 def _print(entry: dict[str, Any], stamped: bool) -> None:
@@ -87,7 +99,7 @@ def _print(entry: dict[str, Any], stamped: bool) -> None:
 
 def command_top(argv: list[str]) -> int:
     """List the processes of a container, as the host sees them and as it does itself."""
-    parser = Parser("top", "Show the processes of a container.")
+    parser = parser_for("top", "Show the processes of a container.")
     parser.add_argument("container", metavar="CONTAINER")
     given = parser.parse_args(argv)
     cleanup.sweep()
@@ -124,7 +136,7 @@ def _process_row(pid: int) -> tuple[str, ...] | None:
 
 def command_stats(argv: list[str]) -> int:
     """Show what containers use, every second until interrupted, or once."""
-    parser = Parser("stats", "Show what containers use, live.")
+    parser = parser_for("stats", "Show what containers use, live.")
     parser.add_argument("--no-stream", action="store_true", help="once only")
     parser.add_argument("containers", nargs="*", metavar="CONTAINER", help="all that run, if none")
     given = parser.parse_args(argv)

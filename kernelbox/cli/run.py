@@ -3,65 +3,79 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 from kernelbox import cleanup, compose, monitor, spec, state
 from kernelbox.cli.front import Front, terminal_size
-from kernelbox.cli.parser import Parser
+from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from kernelbox.channel import Channel
 
 
-def _run_parser() -> Parser:
-    parser = Parser("run", "Make a container from an image and run a program in it.")
-    add = parser.add_argument
-    add("-d", "--detach", action="store_true", help="print the id and leave it running")
-    add("-i", "--interactive", action="store_true", help="keep standard input open")
-    add("-t", "--tty", action="store_true", help="give it a terminal")
-    add("--rm", action="store_true", help="remove it when it exits")
-    add("--name", default="", help="its name")
-    add("--hostname", "-H", default="", help="its hostname (default: its id)")
-    add("-e", "--env", action="append", default=[], metavar="NAME=VALUE")
-    add("-v", "--volume", action="append", default=[], metavar="HOST:INSIDE[:ro]")
-    add("-w", "--workdir", default="", help="working directory inside")
-    add("-u", "--user", default="", metavar="USER[:GROUP]")
-    add("--entrypoint", help="replace the image's entrypoint")
-    add("-m", "--memory", default="", metavar="SIZE", help="such as 64m")
-    add("--cpus", type=float, help="such as 0.5")
-    add("-c", "--cpu-shares", type=int, help="weight against others; 1024 is usual")
-    add("--pids-limit", type=int, help="most processes and threads")
-    add("--network", "--net", default="bridge", help="bridge, none, host or container:NAME")
-    add("-p", "--publish", action="append", default=[], metavar="[IP:]HOSTPORT:PORT[/PROTO]")
-    add("--read-only", action="store_true", help="mount its root read-only")
-    add("--cap-add", action="append", default=[], metavar="NAME")
-    add("--cap-drop", action="append", default=[], metavar="NAME")
-    add("--init", action="store_true", help="run a small init as PID 1")
-    add("--userns", default="host", help="host, or auto for a user namespace of its own")
-    add("--time-offset", type=int, metavar="SECONDS", help="a time namespace, so much ahead")
-    _add_observation(parser)
-    add("image", metavar="IMAGE")
-    add("command", nargs="...", metavar="COMMAND ...", help="the program and its arguments")
-    return parser
-
-
-def _add_observation(parser: Parser) -> None:
-    add = parser.add_argument
-    add(
-        "--trace", action="store_const", const="text", default="",
-        help="print each request to the kernel as it is made",
-    )  # fmt: skip
-    # An option string of its own: `--trace IMAGE` must not take the image for a value.
-    add("--trace=json", dest="trace", action="store_const", const="json", help="... as JSON lines")
-    add("--step", action="store_true", help="wait for Enter before each request")
+_STREAMS = (
+    Option(("--detach", "-d"), "leave it running in the background", default=False),
+    Option(("--interactive", "-i"), "keep standard input open", default=False),
+    Option(("--tty", "-t"), "give it a terminal", default=False),
+)
+_PROCESS = (
+    Option(("--env", "-e"), "set a variable, or pass one on", "NAME[=VALUE]", default=[]),
+    Option(("--workdir", "-w"), "working directory inside", "PATH", default=""),
+    Option(("--user", "-u"), "user, by name or number", "USER[:GROUP]", default=""),
+)
+_OBSERVATION = (
+    Option(
+        ("--trace",),
+        "print each request to the kernel as it is made",
+        default="",
+        stands_for="text",
+    ),
+    # An option of its own: `--trace IMAGE` must not take the image for a value.
+    Option(("--trace=json",), "... as JSON lines", default="", stands_for="json", dest="trace"),
+    Option(("--step",), "wait for Enter before each request", default=False),
+)
+RUN = Command(
+    "run",
+    "Make a container from an image and run a program in it.",
+    (
+        *_STREAMS,
+        *_PROCESS,
+        Option(("--rm",), "remove it when it exits", default=False),
+        Option(("--name",), "its name", "NAME", default=""),
+        Option(("--hostname",), "its hostname; otherwise its id", "NAME", default=""),
+        Option(("--volume", "-v"), "show it a directory or file", "HOST:INSIDE[:ro]", default=[]),
+        Option(("--entrypoint",), "replace the image's entrypoint", "PROGRAM"),
+        Option(("--memory", "-m"), "most memory, such as 64m", "SIZE", default=""),
+        Option(("--cpus",), "most processors, such as 0.5", "N", convert=float),
+        Option(("--cpu-shares", "-c"), "weight; 1024 is usual", "N", convert=int),
+        Option(("--pids-limit",), "most processes and threads", "N", convert=int),
+        Option(
+            ("--network", "--net"), "bridge, none, host, container:NAME", "MODE", default="bridge"
+        ),
+        Option(("--publish", "-p"), "publish a port", "[IP:]HOSTPORT:PORT[/tcp|udp]", default=[]),
+        Option(("--read-only",), "mount its root read-only", default=False),
+        Option(("--cap-add",), "give it a capability", "NAME", default=[]),
+        Option(("--cap-drop",), "take a capability from it", "NAME", default=[]),
+        Option(("--init",), "run a small init as PID 1", default=False),
+        Option(("--userns",), "host, or auto for one of its own", "MODE", default="host"),
+        Option(("--time-offset",), "a time namespace, so much ahead", "SECONDS", convert=int),
+        *_OBSERVATION,
+    ),
+    "IMAGE",
+)
+EXEC = Command(
+    "exec",
+    "Run one more program in a running container.",
+    (*_STREAMS, *_PROCESS, *_OBSERVATION),
+    "CONTAINER",
+)
 
 
 def command_run(argv: list[str]) -> int:
     """Run a program in a new container; return its exit code, or 0 with `--detach`."""
-    given = _run_parser().parse_args(argv)
+    given = SimpleNamespace(**read(RUN, argv))
     _check_terminal(given)
     cleanup.sweep()
     fields = {name: value for name, value in vars(given).items() if name in compose.Options._fields}
@@ -76,7 +90,7 @@ def command_run(argv: list[str]) -> int:
 
 def command_exec(argv: list[str]) -> int:
     """Run a program in a running container; return its exit code, or 0 with `--detach`."""
-    given = _exec_parser().parse_args(argv)
+    given = SimpleNamespace(**read(EXEC, argv))
     _check_terminal(given)
     cleanup.sweep()
     container_id = state.find(given.container)
@@ -102,29 +116,14 @@ def command_exec(argv: list[str]) -> int:
     return front.until_exited()
 
 
-def _exec_parser() -> Parser:
-    parser = Parser("exec", "Run one more program in a running container.")
-    add = parser.add_argument
-    add("-d", "--detach", action="store_true", help="leave it running")
-    add("-i", "--interactive", action="store_true", help="keep standard input open")
-    add("-t", "--tty", action="store_true", help="give it a terminal")
-    add("-e", "--env", action="append", default=[], metavar="NAME=VALUE")
-    add("-w", "--workdir", default="", help="working directory inside")
-    add("-u", "--user", default="", metavar="USER[:GROUP]")
-    _add_observation(parser)
-    add("container", metavar="CONTAINER")
-    add("command", nargs="...", metavar="COMMAND ...", help="the program and its arguments")
-    return parser
-
-
-def _check_terminal(given: argparse.Namespace) -> None:
+def _check_terminal(given: SimpleNamespace) -> None:
     if given.command == [] and hasattr(given, "container"):
         raise UsageError("no command given", "Write it behind the container: ... sh")
     if given.tty and given.interactive and not given.detach and not os.isatty(0):
         raise UsageError("the input device is not a terminal", "Leave out -t when piping into -i")
 
 
-def _wish(given: argparse.Namespace) -> monitor.Wish:
+def _wish(given: SimpleNamespace) -> monitor.Wish:
     return monitor.Wish(
         stdio=None if given.detach else (0, 1, 2),
         observed=bool(given.trace or given.step),
@@ -133,5 +132,5 @@ def _wish(given: argparse.Namespace) -> monitor.Wish:
     )
 
 
-def _front(channel: Channel, given: argparse.Namespace) -> Front:
+def _front(channel: Channel, given: SimpleNamespace) -> Front:
     return Front(channel, terminal=given.tty, tracing=given.trace, stepping=given.step)

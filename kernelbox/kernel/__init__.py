@@ -8,6 +8,7 @@
     process.py    clone3, pidfds, signals, execve
     files.py      writes to procfs, sysfs and cgroupfs; directories and device nodes
     netlink.py    links, addresses and routes (rtnetlink, through pyroute2)
+    netdevice.py  what ioctl tells and does of links, without netlink
     nft.py        packet filter rules (nftables, through `nft`)
 
 This is floor 0: it knows requests, not containers. `ctypes` and `pyroute2` are used nowhere else.

@@ -5,8 +5,6 @@ Source: the uapi headers `linux/sched.h`, `linux/mount.h`, `linux/prctl.h`, `lin
 
 from __future__ import annotations
 
-from kernelbox.kernel.record import Symbol
-
 # clone(2), unshare(2), setns(2)
 CLONE_NEWTIME = 0x00000080
 CLONE_PIDFD = 0x00001000
@@ -75,26 +73,41 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 
-def names(prefix: str, value: int) -> Symbol:
-    """Return the names of the bits in `value`, for example `MS_REC|MS_PRIVATE`; `0` if none.
+class Names:
+    """Bits, shown by their names: `MS_REC|MS_PRIVATE`; `0` if there are none.
+
+    The names are looked up when somebody reads them. Most requests are never shown.
 
     Args:
         prefix: Which family of constants: `CLONE_`, `MS_`, `MNT_`, `MOUNT_ATTR_`, ...
         value: The bits; those without a name are shown in hexadecimal.
     """
-    found = []
-    for name, bit in globals().items():
-        if name.startswith(prefix) and bit > 0 and value & bit == bit:
-            found.append(name)
-            value &= ~bit
-    if value:
-        found.append(hex(value))
-    return Symbol("|".join(found) or "0")
+
+    __slots__ = ("prefix", "value")
+
+    def __init__(self, prefix: str, value: int) -> None:
+        self.prefix = prefix
+        self.value = value
+
+    def __str__(self) -> str:
+        found = []
+        rest = self.value
+        for name, bit in globals().items():
+            if name.startswith(self.prefix) and bit > 0 and rest & bit == bit:
+                found.append(name)
+                rest &= ~bit
+        if rest:
+            found.append(hex(rest))
+        return "|".join(found) or "0"
 
 
-def name(prefix: str, value: int) -> Symbol:
-    """Return the one constant of a family that equals `value`, for example `PR_SET_DUMPABLE`."""
-    for constant, number in globals().items():
-        if constant.startswith(prefix) and number == value:
-            return Symbol(constant)
-    return Symbol(str(value))
+class Name(Names):
+    """One constant, shown by its name: `PR_SET_DUMPABLE`."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        for name, number in globals().items():
+            if name.startswith(self.prefix) and number == self.value:
+                return name
+        return str(self.value)

@@ -41,7 +41,7 @@ def clone3(kinds: int, cgroup_fd: int | None = None) -> tuple[int, int]:
         bits, ctypes.addressof(pidfd), 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, cgroup_fd or 0
     )
 
-    parts = [f"flags={k.names('CLONE_', bits)}", "exit_signal=SIGCHLD"]
+    parts = [f"flags={k.Names('CLONE_', bits)}", "exit_signal=SIGCHLD"]
     if cgroup_fd is not None:
         parts.append(f"cgroup={cgroup_fd}")
     shown = Symbol("{" + ", ".join(parts) + "}")
@@ -153,14 +153,21 @@ def close_all_but(kept: Iterable[int]) -> None:
     os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
-def default_signals() -> None:
-    """Give every signal back its default, so that the program starts as Docker would start it.
+_MAY_BE_IGNORED = (
+    signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD,
+    signal.SIGXFSZ, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2,
+)  # fmt: skip
 
-    Python ignores SIGPIPE and SIGXFSZ, the agent SIGINT; what is ignored stays so across execve.
+
+def default_signals() -> None:
+    """Give signals back their defaults, so that the program starts as Docker would start it.
+
+    Python ignores SIGPIPE and SIGXFSZ, the agent SIGINT, nohup SIGHUP, a shell more; and what is
+    ignored stays so across execve. A signal that is handled needs no care.
 
     Source: signal(7), "Execution of signal handlers"; execve(2).
     """
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    for number in _MAY_BE_IGNORED:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

@@ -72,7 +72,7 @@ def unshare(kinds: int) -> None:
 
     Source: unshare(2); namespaces(7).
     """
-    bits = k.names("CLONE_", kinds)
+    bits = k.Names("CLONE_", kinds)
     act = lambda: checked(libc.unshare(ctypes.c_int(kinds)))  # noqa: E731
     request("unshare", (bits,), act, "unshare " + _unshare_options(kinds))
 
@@ -107,7 +107,7 @@ def setns(fd: int, kinds: int, shell: str = "") -> None:
 
     Source: setns(2).
     """
-    request("setns", (fd, k.names("CLONE_", kinds)), lambda: _by_name("setns", fd, kinds), shell)
+    request("setns", (fd, k.Names("CLONE_", kinds)), lambda: _by_name("setns", fd, kinds), shell)
 
 
 def sethostname(name: str) -> None:
@@ -155,7 +155,7 @@ def mount(
     raw_arguments = (_bytes(source), _bytes(target), _bytes(kind), ctypes.c_ulong(flags))
     request(
         "mount",
-        (source, target, kind, k.names("MS_", flags), data),
+        (source, target, kind, k.Names("MS_", flags), data),
         lambda: checked(libc.mount(*raw_arguments, _bytes(data))),
         _mount_command(source, target, kind, flags, data),
     )
@@ -205,7 +205,7 @@ def umount2(target: str, flags: int = 0) -> None:
     lazy = "-l " if flags & k.MNT_DETACH else ""
     request(
         "umount2",
-        (target, k.names("MNT_", flags)),
+        (target, k.Names("MNT_", flags)),
         lambda: checked(libc.umount2(os.fsencode(target), ctypes.c_int(flags))),
         f"umount {lazy}{target}",
     )
@@ -292,8 +292,8 @@ def mount_setattr(fd: int, *, attributes: int, propagation: int = 0, userns_fd: 
     """
     structure = (ctypes.c_uint64 * 4)(attributes, 0, propagation, userns_fd)
     shown = Symbol(
-        f"{{attr_set={k.names('MOUNT_ATTR_', attributes)}, attr_clr=0, "
-        f"propagation={k.names('MS_', propagation)}, userns_fd={userns_fd}}}"
+        f"{{attr_set={k.Names('MOUNT_ATTR_', attributes)}, attr_clr=0, "
+        f"propagation={k.Names('MS_', propagation)}, userns_fd={userns_fd}}}"
     )
     request(
         "mount_setattr",
@@ -322,7 +322,7 @@ def move_mount(fd: int, target_fd: int, shell: str = "") -> None:
     bits = k.MOVE_MOUNT_F_EMPTY_PATH | k.MOVE_MOUNT_T_EMPTY_PATH
     request(
         "move_mount",
-        (fd, "", target_fd, "", k.names("MOVE_MOUNT_", bits)),
+        (fd, "", target_fd, "", k.Names("MOVE_MOUNT_", bits)),
         lambda: raw(NR_MOVE_MOUNT, fd, b"", target_fd, b"", ctypes.c_uint(bits)),
         shell,
     )
@@ -338,7 +338,7 @@ def fsopen(kind: str) -> int:
     """
     return request(
         "fsopen",
-        (kind, k.names("FSOPEN_", k.FSOPEN_CLOEXEC)),
+        (kind, k.Names("FSOPEN_", k.FSOPEN_CLOEXEC)),
         lambda: raw(NR_FSOPEN, os.fsencode(kind), ctypes.c_uint(k.FSOPEN_CLOEXEC)),
     )
 
@@ -359,7 +359,7 @@ def fsconfig(fd: int, command: int, key: str | None = None, value: str | None = 
     """
     request(
         "fsconfig",
-        (fd, k.name("FSCONFIG_", command), key, value, 0),
+        (fd, k.Name("FSCONFIG_", command), key, value, 0),
         lambda: raw(
             NR_FSCONFIG, fd, ctypes.c_uint(command), _bytes(key), _bytes(value), ctypes.c_int(0)
         ),
@@ -380,7 +380,7 @@ def fsmount(fd: int, attributes: int = 0) -> int:
     """
     return request(
         "fsmount",
-        (fd, k.names("FSMOUNT_", k.FSMOUNT_CLOEXEC), k.names("MOUNT_ATTR_", attributes)),
+        (fd, k.Names("FSMOUNT_", k.FSMOUNT_CLOEXEC), k.Names("MOUNT_ATTR_", attributes)),
         lambda: raw(NR_FSMOUNT, fd, ctypes.c_uint(k.FSMOUNT_CLOEXEC), ctypes.c_uint(attributes)),
     )
 
@@ -408,7 +408,7 @@ def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
         (
             directory,
             path,
-            Symbol(f"{{flags={hex(flags)}, resolve={k.names('RESOLVE_', resolve)}}}"),
+            Symbol(f"{{flags={hex(flags)}, resolve={k.Names('RESOLVE_', resolve)}}}"),
         ),
         lambda: raw(
             NR_OPENAT2, directory, os.fsencode(path), ctypes.byref(how), ctypes.c_size_t(24)
@@ -436,7 +436,7 @@ def prctl(option: int, argument: int = 0, argument3: int = 0, argument_name: str
     shown = Symbol(argument_name) if argument_name else argument
     return request(
         "prctl",
-        (k.name("PR_", option), shown),
+        (k.Name("PR_", option), shown),
         lambda: checked(
             libc.prctl(
                 ctypes.c_int(option),

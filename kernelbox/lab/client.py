@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from kernelbox.channel import Channel
+from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab.held import Held
 from kernelbox.lab.running import Container, Result, finish, standard_streams
 from kernelbox.lab.wire import Conversation, LabError
@@ -44,7 +45,7 @@ def refused() -> Iterator[None]:
     """
     try:
         yield
-    except LabError as error:
+    except KernelboxError as error:
         print(f"refused: {error}")
     else:
         raise AssertionError("this was to be refused, but it was not")
@@ -86,7 +87,13 @@ class Lab:
         return held
 
     def run(
-        self, image: str, command: str | list[str] = "", *, trace: bool = False, **options: Any
+        self,
+        image: str,
+        command: str | list[str] = "",
+        *,
+        trace: bool = False,
+        quiet: bool = False,
+        **options: Any,
     ) -> Result:
         """Run a program in a new container; print what it prints; wait for its end.
 
@@ -94,12 +101,13 @@ class Lab:
             image: Reference of the image.
             command: Words, or one string that is split like a shell splits it.
             trace: Whether to keep what the kernel is asked.
+            quiet: Whether to print nothing: what it prints is in the result anyway.
             **options: As `compose.Options`: name, memory, cpus, network, volume, ...
 
         Raises:
             LabError: The container could not be started.
         """
-        fds, pipes = standard_streams()
+        fds, pipes = standard_streams(quiet)
         options = {"rm": True, **options, "image": image, "command": _words(command)}
         answer = self._ask_with(fds, "run", options=options, wish=_wish(trace))
         for pipe in pipes:
@@ -120,7 +128,13 @@ class Lab:
         return container
 
     def exec(
-        self, container: str, command: str | list[str], *, trace: bool = False, **changes: Any
+        self,
+        container: str,
+        command: str | list[str],
+        *,
+        trace: bool = False,
+        quiet: bool = False,
+        **changes: Any,
     ) -> Result:
         """Run one more program in a running container.
 
@@ -128,9 +142,10 @@ class Lab:
             container: Its name or id.
             command: As in `run`.
             trace: As in `run`.
+            quiet: As in `run`.
             **changes: What differs from the container's own program: user, cwd, env.
         """
-        fds, pipes = standard_streams()
+        fds, pipes = standard_streams(quiet)
         changes["args"] = _words(command)
         answer = self._ask_with(
             fds, "exec", container=container, changes=changes, wish=_wish(trace)
@@ -142,6 +157,20 @@ class Lab:
     def call(self, name: str, **arguments: Any) -> Any:
         """Ask the agent for one of its calls: containers, inspect, stop, remove, sweep, reset."""
         return self._conversation.ask("call", name=name, arguments=arguments)["value"]
+
+    def namespaces(self, pid: int | str) -> dict[str, int]:
+        """Return the namespaces a process is in: from the kind to the inode that identifies each.
+
+        Args:
+            pid: As the host counts; the agent looks, since /proc/PID/ns is open to few.
+
+        Raises:
+            LabError: There is no such process, or it has privileges that the agent has not.
+
+        Source: namespaces(7), "The /proc/pid/ns/ directory".
+        """
+        found: dict[str, int] = self.call("namespaces", pid=pid)
+        return found
 
     def containers(self, *, every: bool = False) -> list[dict[str, Any]]:
         """Return what is known about the containers that run, or about all."""

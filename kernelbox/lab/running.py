@@ -152,8 +152,8 @@ class Container:
         return "<a container>"
 
 
-def standard_streams() -> tuple[list[int], tuple[Pipe, Pipe]]:
+def standard_streams(quiet: bool) -> tuple[list[int], tuple[Pipe, Pipe]]:
     """Return descriptors for a program's 0, 1 and 2, and the pipes behind 1 and 2."""
-    pipes = (Pipe("stdout"), Pipe("stderr"))
+    pipes = (Pipe("stdout", echo=not quiet), Pipe("stderr", echo=not quiet))
     nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
     return [nothing, *(pipe.writer for pipe in pipes)], pipes

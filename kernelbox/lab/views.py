@@ -37,7 +37,8 @@ class Trace(list[Event]):
             f"<td>{event.microseconds} µs</td><td><code>{html.escape(event.shell)}</code></td></tr>"
             for event in self
         ]
-        return _table(("side", "#", "request = result", "took", "the same in a shell"), rows)
+        titles = ("side", "#", "request = result", "took", "the same in a shell")
+        return _table("What the kernel was asked, in order", titles, rows)
 
 
 @dataclass(frozen=True)
@@ -79,18 +80,21 @@ class Look:
             f"<td>{'its own' if self.own(kind) else 'shared with the host'}</td></tr>"
             for kind, inode in self.namespaces.items()
         ]
-        title = (
-            f"<p>pid {self.pid} on the host; inside: pid {self.inside['pid']}, "
+        caption = (
+            f"pid {self.pid} on the host; inside: pid {self.inside['pid']}, "
             f"hostname {html.escape(str(self.inside['hostname']))}, uid {self.inside['uid']}, "
-            f"working directory <code>{html.escape(str(self.inside['cwd']))}</code></p>"
+            f"working directory <code>{html.escape(str(self.inside['cwd']))}</code>"
         )
-        return title + _table(("namespace", "identity", "whose"), rows)
+        return _table(caption, ("namespace", "identity", "whose"), rows)
 
 
-def _table(titles: tuple[str, ...], rows: list[str]) -> str:
-    head = "".join(f"<th>{title}</th>" for title in titles)
-    style = "text-align: left"
-    return (
-        f'<table style="{style}"><thead><tr>{head}</tr></thead>'
+def _table(caption: str, titles: tuple[str, ...], rows: list[str]) -> str:
+    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
+    table = (
+        f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>"
-    ).replace("<td>", f'<td style="{style}">')
+    )
+    # JupyterLab aligns to the right, and gives captions a colour of no theme.
+    for tag in ("caption", 'th scope="col"', "td"):
+        table = table.replace(f"<{tag}>", f'<{tag} style="text-align: left; color: inherit">')
+    return table

@@ -10,32 +10,46 @@
 The order is `prepare`, `lease`, `connect`, `publish`, and nothing is made before it is written
 down: each of them calls `record(kind, name)` first, and `release[kind](name)` is the way back. A
 name is for `release` to understand and for nobody else; releasing twice, or something that was
-never made after all, is fine. Containers with `--network none` have `loopback_up` and nothing else.
+never made after all, is fine. A container with `--network none` needs
+none of this.
 """
 
 from __future__ import annotations
 
-from kernelbox.network.addresses import release_lease
-from kernelbox.network.bridge import Bridge, lease, prepare
-from kernelbox.network.dns import hosts_file, resolv_conf
-from kernelbox.network.nat import release_nft, restore_sysctl
-from kernelbox.network.ports import Port, parse_port, publish
-from kernelbox.network.veth import connect, loopback_up, release_link
+import importlib
 
-release = {
-    "link": release_link,
-    "nft": release_nft,
-    "lease": release_lease,
-    "sysctl": restore_sysctl,
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kernelbox.network.addresses import release_lease
+    from kernelbox.network.bridge import Bridge, lease, prepare
+    from kernelbox.network.dns import hosts_file, resolv_conf
+    from kernelbox.network.nat import release_nft, restore_sysctl
+    from kernelbox.network.ports import Port, parse_port, publish
+    from kernelbox.network.veth import connect, release_link
+
+_ROOM_OF = {
+    "Bridge": "bridge",
+    "Port": "ports",
+    "connect": "veth",
+    "hosts_file": "dns",
+    "lease": "bridge",
+    "parse_port": "ports",
+    "prepare": "bridge",
+    "publish": "ports",
+    "release_lease": "addresses",
+    "release_link": "veth",
+    "release_nft": "nat",
+    "resolv_conf": "dns",
+    "restore_sysctl": "nat",
 }
-
 __all__ = [
     "Bridge",
     "Port",
     "connect",
     "hosts_file",
     "lease",
-    "loopback_up",
     "parse_port",
     "prepare",
     "publish",
@@ -46,3 +60,23 @@ __all__ = [
     "resolv_conf",
     "restore_sysctl",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # A room is imported when it is used: a container without network pays for none of them.
+    if name in _ROOM_OF:
+        return getattr(importlib.import_module(f"kernelbox.network.{_ROOM_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _later(function: str) -> Callable[[str], None]:
+    return lambda name: __getattr__(function)(name)  # type: ignore[operator]
+
+
+# kind in the ledger: how to undo it, given the name
+release = {
+    "link": _later("release_link"),
+    "nft": _later("release_nft"),
+    "lease": _later("release_lease"),
+    "sysctl": _later("restore_sysctl"),
+}

@@ -120,7 +120,7 @@ def publish(
     # Its own packet to its own published port: with br_netfilter it never leaves the bridge, and
     # has to go back out where it came in.
     with netlink.RouteSocket() as host:
-        pass
+        host.set_hairpin(link_name(container_id))
 
 
 def _rule(table: str, container_id: str, address: str, port: Port) -> str:

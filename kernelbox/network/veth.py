@@ -91,22 +91,6 @@ def _configure_inside(netns_fd: int, pid: int, bridge: Bridge, address: str) -> 
             container.add_default_route(bridge.gateway, "eth0")
 
 
-def loopback_up(pid: int) -> None:
-    """Bring up `lo` in the network namespace of `pid`: all the network of `--network none`.
-
-    Raises:
-        KernelError: EPERM.
-        KernelboxError: The process has ended.
-
-    Source: netdevice(7).
-    """
-    with (
-        _namespace_of(pid) as netns_fd,
-        netlink.inside(netns_fd, f"nsenter -t {pid} -n"),
-    ):
-        netdevice.loopback_up()
-
-
 @contextmanager
 def _namespace_of(pid: int) -> Iterator[int]:
     try:
