@@ -21,7 +21,7 @@ from kernelbox import capabilities, namespaces, users
 from kernelbox.channel import Channel
 from kernelbox.kernel import files, process, record, syscalls
 from kernelbox.kernel import flags as k
-from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,43 +31,51 @@ if TYPE_CHECKING:
 
 def serve(channel: Channel) -> NoReturn:
     """Obey until the other side hangs up, then end. Whatever is imported has been by now."""
-    process.die_with_parent()
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(_ALONE, _leave)
+    syscalls.prctl(k.PR_SET_PDEATHSIG, _ALONE, argument_name="SIGRTMAX")
     process.close_all_but([channel.fileno()])
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     # The process may walk into the root of an image: nothing may be imported from there.
     sys.path.clear()
     sys.meta_path.clear()
     record.become("container")
     record.gate = None
     try:
-        while (message := _next(channel)) is not None:
+        while (message := channel.receive()) is not None:
             _answer(channel, message)
     finally:
         os._exit(0)
 
 
-def _next(channel: Channel) -> dict[str, Any] | None:
-    while True:
-        try:
-            return channel.receive()
-        except KeyboardInterrupt:  # came too late: what it was to interrupt had ended
-            continue
+# What the kernel sends when the agent is gone. Students' own signals keep their meaning.
+_ALONE = signal.SIGRTMAX
+_shells: set[int] = set()  # that run now; each leads a process group
+_at_work = False
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """Interrupt the request that is being made; one that has ended meanwhile is left in peace."""
+    global _at_work
+    if _at_work:
+        _at_work = False
+        raise KeyboardInterrupt
+
+
+def _leave(_number: int, _frame: object) -> None:
+    for leader in _shells:
+        os.killpg(leader, signal.SIGKILL)
+    os._exit(0)
 
 
 def _answer(channel: Channel, message: dict[str, Any]) -> None:
     """Make one request and tell what came of it."""
     trace: list[record.Event] = []
     record.sink = trace.append
-    reply: dict[str, Any] = {"ticket": message["ticket"]}
+    reply: dict[str, Any] = {"ticket": message.get("ticket")}
     fds = message.pop("fds", [])
     passed: list[int] = []
     try:
-        request = REQUESTS.get(message["request"])
-        if request is None:
-            raise UsageError(
-                f"no request {message['request']!r}", f"There are: {', '.join(REQUESTS)}"
-            )
-        value = request(fds, **message["arguments"])
+        value = _obey(fds, message["request"], message["arguments"])
         if message["request"] == "fork":
             passed = value
         else:
@@ -76,14 +84,33 @@ def _answer(channel: Channel, message: dict[str, Any]) -> None:
         reply |= {"error": error.message, "hint": error.hint}
     except KeyboardInterrupt:
         reply |= {"error": "interrupted", "hint": ""}
-    except (OSError, TypeError, ValueError, KeyError) as error:
-        reply |= {"error": f"{type(error).__name__}: {error}", "hint": ""}
+    except Exception as error:
+        reply |= {"error": f"{type(error).__name__}: {error}"[:_LONGEST_ERROR], "hint": ""}
     finally:
         for fd in fds:
             os.close(fd)
-    channel.send("done", fds=passed, events=trace, **reply)
+    try:
+        channel.send("done", fds=passed, events=trace, **reply)
+    except OSError as error:  # EMSGSIZE
+        reply["error"] = f"the answer cannot be sent: {error}"
+        channel.send("done", events=[], hint="", **reply)
     for fd in passed:
         os.close(fd)
+
+
+_LONGEST_ERROR = 4000  # characters
+
+
+def _obey(fds: list[int], name: str, arguments: dict[str, Any]) -> Any:
+    global _at_work
+    request = REQUESTS.get(name)
+    if request is None:
+        raise UsageError(f"no request {name!r}", f"There are: {', '.join(REQUESTS)}")
+    try:
+        _at_work = True
+        return request(fds, **arguments)
+    finally:
+        _at_work = False
 
 
 def _unshare(_fds: list[int], kinds: list[str]) -> None:
@@ -245,13 +272,18 @@ def _shell(fds: list[int], script: str) -> int:
     Its standard input is this process's, which is the agent's /dev/null: the root that this
     process has walked into may have none.
     """
-    child = subprocess.Popen(["/bin/sh", "-c", script], stdout=fds[0], stderr=fds[1])
+    command = ["/bin/sh", "-c", script]
+    # A process group of its own: when it is interrupted, so are its children.
+    child = subprocess.Popen(command, stdout=fds[0], stderr=fds[1], process_group=0)
+    _shells.add(child.pid)
     try:
         return child.wait()
     except KeyboardInterrupt:
-        child.kill()
+        os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         raise
+    finally:
+        _shells.discard(child.pid)
 
 
 # What the code of `python` sees, and what it leaves for the next.
@@ -273,7 +305,7 @@ def _python(fds: list[int], source: str) -> str:
         try:
             exec(compile(source, "<inside>", "exec"), _SCOPE)
         except BaseException as error:
-            failure = f"{type(error).__name__}: {error}"
+            failure = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
     with open(fds[0], "w", encoding="utf-8", closefd=False) as out:
         out.write(output.getvalue())
     return failure
@@ -281,11 +313,23 @@ def _python(fds: list[int], source: str) -> str:
 
 def _exec(fds: list[int], args: list[str]) -> None:
     """Become a program; the answer is the socket's closing, or an error."""
+    before = [os.dup(1), os.dup(2)]
     for fd, wanted in zip(fds, (1, 2), strict=True):
         os.dup2(fd, wanted)
-    process.announce_exec(args[0], args)
+    process.die_with_parent()  # the kernel may have forgotten, and a program needs SIGKILL
+    event = process.announce_exec(args[0], args)
     process.default_signals()
-    process.execve(args[0], args, dict(os.environ))
+    try:
+        process.execve(args[0], args, dict(os.environ))
+    except OSError as error:
+        signal.signal(signal.SIGINT, _interrupt)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        hint = "Give its whole path: nobody looks in $PATH here" if "/" not in args[0] else ""
+        raise KernelError(event.request, error.errno or 0, hint) from error
+    finally:
+        for fd, wanted in zip(before, (1, 2), strict=True):
+            os.dup2(fd, wanted)
+            os.close(fd)
 
 
 REQUESTS: dict[str, Callable[..., Any]] = {

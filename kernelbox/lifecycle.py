@@ -94,6 +94,16 @@ def wait(container_id: str) -> int:
         KernelboxError: Its monitor does not finish.
     """
     try:
+        # Held open, it can still be read when the container is removed as it ends (`--rm`).
+        with open(f"{paths.container(container_id)}/exit", encoding="ascii") as ending:
+            last = _wait_until_at_rest(container_id)
+            return last.exit_code if last.status == "exited" else int(ending.read() or 137)
+    except FileNotFoundError:
+        return state.read(container_id).exit_code  # it went before we came
+
+
+def _wait_until_at_rest(container_id: str) -> State:
+    try:
         pidfd = hold(container_id)
         process.wait_until_gone(pidfd, float("inf"))
         os.close(pidfd)
@@ -103,7 +113,7 @@ def wait(container_id: str) -> int:
     last = state.read(container_id)
     while last.status != "exited":
         if not os.path.isdir(paths.container(container_id)):
-            return last.exit_code  # it was to be removed, and is
+            return last  # it was to be removed, and is
         if time.monotonic() > deadline:
             raise KernelboxError(
                 f"the monitor of container {container_id} does not finish",
@@ -112,7 +122,7 @@ def wait(container_id: str) -> int:
         time.sleep(_STEP)
         cleanup.sweep()
         last = state.read(container_id)
-    return last.exit_code
+    return last
 
 
 def remove(container_id: str, *, force: bool = False) -> None:

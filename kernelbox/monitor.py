@@ -110,14 +110,38 @@ def _report_to(front: Channel, wish: Wish) -> None:
     def show(event: Event) -> None:
         front.send("event", event=event)
 
-    def wait(event: Event) -> None:
-        if front.send("pause", event=event):
-            while (message := front.receive()) is not None and message["kind"] != "go":
-                continue
-
     record.become("runtime")
     record.sink = show if wish.observed else None
-    record.gate = wait if wish.stepped else None
+    record.gate = Gate(front) if wish.stepped else None
+
+
+class Gate:
+    """Asks the front before each request to the kernel.
+
+    A person who interrupts, or goes away, while the container is being born, wants no container.
+    Later there is a program to be interrupted, and cleaning up is not to be stopped half-way.
+    """
+
+    def __init__(self, front: Channel) -> None:
+        self.front = front
+        self.before_birth = True
+
+    def __call__(self, event: Event) -> None:
+        """Wait for "go".
+
+        Raises:
+            KernelboxError: The person has interrupted.
+        """
+        self.front.send("pause", event=event)
+        while True:
+            message = self.front.receive()
+            if message is not None and message["kind"] == "go":
+                return
+            if message is None or message["kind"] == "signal":
+                record.gate = None
+                if self.before_birth:
+                    raise KernelboxError(f"interrupted before {event.request}", code=130)
+                return
 
 
 def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
@@ -141,6 +165,8 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
     except BaseException:
         cleanup.remove(container.id)
         raise
+    if isinstance(record.gate, Gate):
+        record.gate.before_birth = False
     front.send("started", id=container.id, pid=born.pid)
     relay = _relay(born, ours, wish, front)
     relay.log = Log(f"{paths.container(container.id)}/log")
@@ -151,6 +177,7 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
 
 def _bring_to_rest(container: Spec, running: state.State, code: int) -> int:
     """Record how the container ended, and release what it held."""
+    state.note_exit(container.id, str(code))
     try:
         if container.remove:
             cleanup.remove(container.id)

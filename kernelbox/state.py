@@ -4,6 +4,7 @@
                     state.json     status, pid, exit code: replaced whole at each change
                     ledger         what the container owns
                     log            what it printed
+                    exit           empty until it ends, then its exit code
                     lock           held, for as long as it lives, by the monitor that looks after it
                     upper work merged   its overlay
     names/<name>                   a symbolic link to the id
@@ -118,6 +119,7 @@ def reserve(container_id: str, name: str, config: dict[str, Any]) -> None:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         os.write(lock, f"{os.getpid()} {process.start_time(os.getpid())}".encode())
         os.symlink(container_id, f"{paths.names()}/{name}")
+        note_exit(container_id, "")
         _replace(f"{directory}/config.json", config)
 
 
@@ -151,6 +153,16 @@ def write(container_id: str, state: State) -> None:
         OSError: ENOSPC, EROFS; the old state stays.
     """
     _replace(f"{paths.container(container_id)}/state.json", state._asdict())
+
+
+def note_exit(container_id: str, code: str) -> None:
+    """Write down the exit code where whoever waits has it open already, whatever is removed next.
+
+    Raises:
+        OSError: ENOSPC, EROFS.
+    """
+    with open(f"{paths.container(container_id)}/exit", "w", encoding="ascii") as file:
+        file.write(code)
 
 
 def read(container_id: str) -> State:

@@ -49,8 +49,9 @@ class Front:
         self.terminal = terminal and os.isatty(0)
         self.tracing = tracing
         self.stepping = stepping
-        self._color = os.isatty(2) and not os.environ.get("NO_COLOR")
+        self._color = os.isatty(2) and "NO_COLOR" not in os.environ
         self._interrupts = 0
+        self._asking = False
 
     def until_started(self) -> str:
         """Follow the birth; return the container's id.
@@ -104,23 +105,32 @@ class Front:
         if self.tracing == "json":
             text = trace.as_json(event)
         else:
-            text = trace.line(event, color=bool(self._color))
+            text = self._line(event)
         print(text, file=sys.stderr, flush=True)
+
+    def _line(self, event: Event) -> str:
+        width = terminal_size()[1] if os.isatty(2) else 0
+        return trace.line(event, color=self._color, width=width)
 
     def _ask(self, pending: Event) -> None:
         """Show what comes next, and wait for Enter. At the end of input, go on without asking."""
         if self.stepping:
-            print(f"next: {trace.line(pending, color=bool(self._color))}", end=" ", file=sys.stderr)
+            print(f"next: {self._line(pending)}", end=" ", file=sys.stderr)
             print("[Enter]", end="", file=sys.stderr, flush=True)
+            self._asking = True
             try:
-                with open("/dev/tty", encoding="utf-8", errors="replace") as keyboard:
-                    self.stepping = bool(keyboard.readline())
-            except OSError:
-                self.stepping = bool(sys.stdin.readline())
+                self.stepping = bool(_key())
+            except KeyboardInterrupt:
                 print(file=sys.stderr)
+                self.monitor.send("signal", number=signal.SIGINT)
+                return
+            finally:
+                self._asking = False
         self.monitor.send("go")
 
     def _forward(self, number: int, _frame: object) -> None:
+        if self._asking:
+            raise KeyboardInterrupt
         if number == signal.SIGINT:
             self._interrupts += 1
         impatient = self._interrupts >= _ENOUGH
@@ -148,6 +158,15 @@ class Front:
         finally:
             termios.tcsetattr(0, termios.TCSADRAIN, before)
             signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+
+
+def _key() -> str:
+    """Wait for a line from the keyboard; standard input may be the program's to read."""
+    try:
+        with open("/dev/tty", encoding="utf-8", errors="replace") as keyboard:
+            return keyboard.readline()
+    except OSError:
+        return sys.stdin.readline()
 
 
 @contextmanager

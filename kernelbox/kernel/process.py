@@ -10,7 +10,7 @@ import signal
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import syscalls
 from kernelbox.kernel.record import Event, Symbol, announce, request
-from kernelbox.kernel.syscalls import NR_CLONE3, raw
+from kernelbox.kernel.syscalls import NR_CLONE3, raw, unshare_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def clone3(kinds: int, cgroup_fd: int | None = None) -> tuple[int, int]:
         return pid
 
     try:
-        pid = request("clone3", (shown, 8 * _CLONE_ARGS_WORDS), act, "unshare --fork ...")
+        pid = request("clone3", (shown, 8 * _CLONE_ARGS_WORDS), act, unshare_command(kinds, "--fork"))
     except _InChild:
         return 0, -1
     return pid, pidfd.value
@@ -123,7 +123,8 @@ def wait_until_gone(pidfd: int, seconds: float) -> bool:
     """
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
-    return bool(poller.poll(seconds * 1000))
+    milliseconds = seconds * 1000
+    return bool(poller.poll(milliseconds if milliseconds < 1 << 31 else None))
 
 
 def start_time(pid: int) -> int:

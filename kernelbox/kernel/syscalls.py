@@ -74,7 +74,7 @@ def unshare(kinds: int) -> None:
     """
     bits = k.Names("CLONE_", kinds)
     act = lambda: checked(libc.unshare(ctypes.c_int(kinds)))  # noqa: E731
-    request("unshare", (bits,), act, "unshare " + _unshare_options(kinds))
+    request("unshare", (bits,), act, unshare_command(kinds))
 
 
 _UNSHARE_OPTIONS = {
@@ -82,15 +82,17 @@ _UNSHARE_OPTIONS = {
     k.CLONE_NEWUTS: "--uts",
     k.CLONE_NEWIPC: "--ipc",
     k.CLONE_NEWNET: "--net",
-    k.CLONE_NEWPID: "--pid --fork",
+    k.CLONE_NEWPID: "--pid",
     k.CLONE_NEWUSER: "--user",
     k.CLONE_NEWCGROUP: "--cgroup",
     k.CLONE_NEWTIME: "--time",
 }
 
 
-def _unshare_options(kinds: int) -> str:
-    return " ".join(option for bit, option in _UNSHARE_OPTIONS.items() if kinds & bit)
+def unshare_command(kinds: int, *options: str) -> str:
+    """Return the unshare(1) command line that makes new namespaces of `kinds`."""
+    chosen = [option for bit, option in _UNSHARE_OPTIONS.items() if kinds & bit]
+    return " ".join(["unshare", *options, *chosen])
 
 
 def setns(fd: int, kinds: int, shell: str = "") -> None:

@@ -22,11 +22,13 @@ from kernelbox.lab.held import Held
 from kernelbox.lab.magics import load_ipython_extension
 from kernelbox.lab.running import Container, Result
 from kernelbox.lab.views import Look, Trace
+from kernelbox.lab.wire import LabError
 
 __all__ = [
     "Container",
     "Held",
     "Lab",
+    "LabError",
     "Look",
     "Result",
     "Trace",

@@ -6,9 +6,12 @@ nobody waits for any more is passed over.
 
 from __future__ import annotations
 
+import codecs
+import errno
 import os
 import select
 import sys
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from kernelbox.kernel.errors import KernelboxError
@@ -34,7 +37,7 @@ class Pipe:
         self.text = ""
         self._stream = stream
         self._echo = echo
-        self._partial = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def close_writer(self) -> None:
         """Close our copy of the end that the program writes to, once it has its own."""
@@ -45,13 +48,8 @@ class Pipe:
     def take(self) -> bool:
         """Read what is there and print it; False at the end."""
         data = os.read(self.reader, _CHUNK)
-        self._partial += data
-        # A character may have been cut in two: hold its beginning back.
-        text = self._partial.decode("utf-8", "ignore" if data else "replace")
-        cut = len(self._partial) - len(text.encode("utf-8"))
-        if cut > 3:
-            text, cut = self._partial.decode("utf-8", "replace"), 0
-        self._partial = self._partial[len(self._partial) - cut :] if cut else b""
+        # A character may have been cut in two: the decoder holds its beginning back.
+        text = self._decoder.decode(data, final=not data)
         self.text += text
         if self._echo and text:
             print(text, end="", file=getattr(sys, self._stream), flush=True)
@@ -66,51 +64,104 @@ class Pipe:
 
 
 class Conversation:
-    """Questions and answers over one channel."""
+    """Questions and answers over one channel.
+
+    Attributes:
+        channel: To the other side.
+        over: Whether the other side is known to be gone.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        self.over = False
         self._tickets = 0
+        self._turn = RLock()  # a widget may ask from a thread of its own
 
     def ask(
-        self, kind: str, fds: list[int] | None = None, pipes: tuple[Pipe, ...] = (), **fields: Any
+        self,
+        kind: str,
+        fds: list[int] | None = None,
+        pipes: tuple[Pipe, ...] = (),
+        *,
+        last: bool = False,
+        **fields: Any,
     ) -> dict[str, Any]:
         """Send a question and return its answer; meanwhile print what comes through `pipes`.
+
+        Args:
+            kind: Of the question.
+            fds: Descriptors to go with it.
+            pipes: What is printed until the answer comes.
+            last: Whether it may be answered by hanging up: what comes through `pipes` then is
+                printed to its end.
+            **fields: The rest of the question.
 
         Raises:
             LabError: The answer is an error, or the other side is gone.
         """
-        self._tickets += 1
-        ticket = self._tickets
-        if not self.channel.send(kind, fds=fds, ticket=ticket, **fields):
-            raise LabError("the process is gone", "Get a new one: lab.start(), box.hold()")
-        for pipe in pipes:
-            pipe.close_writer()
-        answer = None
-        open_pipes = {pipe.reader: pipe for pipe in pipes}
-        while answer is None or open_pipes:
-            poller = select.poll()
-            for fd in [*open_pipes, *([] if answer else [self.channel.fileno()])]:
-                poller.register(fd, select.POLLIN)
-            for fd, _ in poller.poll():
-                if fd in open_pipes:
-                    if not open_pipes[fd].take():
-                        del open_pipes[fd]
-                else:
-                    answer = self._answer_to(ticket) or answer
+        with self._turn:
+            self._tickets += 1
+            self._send(kind, fds, ticket=self._tickets, **fields)
+            answer = self._listen(self._tickets, pipes)
         if answer.get("error") is not None:
             raise LabError(answer["error"], answer["hint"])
         if answer["kind"] == "error":
             raise LabError(answer["message"], answer["hint"], answer["code"])
+        if self.over and not last:
+            raise _gone()
+        return answer
+
+    def _send(self, kind: str, fds: list[int] | None, **fields: Any) -> None:
+        try:
+            self.over = self.over or not self.channel.send(kind, fds=fds, **fields)
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                raise LabError("the request is too long", "It takes 128 KiB at most") from error
+            self.over = True  # EBADF: it was this side that hung up
+        if self.over:
+            raise _gone()
+
+    def _listen(self, ticket: int, pipes: tuple[Pipe, ...]) -> dict[str, Any]:
+        for pipe in pipes:
+            pipe.close_writer()
+        open_pipes = {pipe.reader: pipe for pipe in pipes}
+        answer = None
+        while answer is None:
+            for fd in _ready([*open_pipes, self.channel.fileno()]):
+                if fd not in open_pipes:
+                    answer = self._answer_to(ticket)
+                elif not open_pipes[fd].take():
+                    del open_pipes[fd]
+        # All that was printed before the answer fits into the pipes, and `take` empties one.
+        # What went into the background may keep them open for ever.
+        for fd in _ready([*open_pipes], wait=False):
+            if not open_pipes[fd].take():
+                del open_pipes[fd]
+        while self.over and open_pipes:
+            for fd in _ready([*open_pipes]):
+                if not open_pipes[fd].take():
+                    del open_pipes[fd]
         return answer
 
     def _answer_to(self, ticket: int) -> dict[str, Any] | None:
         """Return the next message if it answers `ticket`."""
         message = self.channel.receive()
         if message is None:
+            self.over = True
             return {"kind": "gone", "events": [], "value": None}
         if message.get("ticket") == ticket:
             return message
         for fd in message.get("fds", []):
             os.close(fd)
         return None
+
+
+def _ready(fds: list[int], *, wait: bool = True) -> list[int]:
+    poller = select.poll()
+    for fd in fds:
+        poller.register(fd, select.POLLIN)
+    return [fd for fd, _ in poller.poll(None if wait else 0)]
+
+
+def _gone() -> LabError:
+    return LabError("the process is gone", "Get a new one: lab.start(), box.hold()")
