@@ -209,10 +209,11 @@ def run(
         CommandError: It was not found (127), or cannot be executed (126).
         KernelboxError: Anything before that failed.
     """
+    _take_stdio(terminal, stdio)
+    process.close_all_but([control.fileno()])  # no /proc/self/fd may lead to the host
     identity = users.look_up(what.user)
     environment = {"HOME": identity.home, **what.env}
-    _take_stdio(terminal, stdio, identity.uid)
-    process.close_all_but([control.fileno()])  # no /proc/self/fd may lead to the host
+    _give_stdio(identity.uid)
 
     syscalls.setgroups(identity.groups)
     syscalls.setresgid(identity.gid)
@@ -324,12 +325,24 @@ def open_terminal(control: Channel) -> int:
     return slave
 
 
-def _take_stdio(terminal: int | None, stdio: tuple[int, int, int], uid: int) -> None:
+def _give_stdio(uid: int) -> None:
+    """Make the program's user the owner of its streams, so that it can open /dev/stdout anew.
+
+    They are pipes and terminals made for it; /dev/null is not.
+
+    Source: runc, fixStdioPermissions.
+    """
+    null = os.makedev(1, 3)
+    for fd in (0, 1, 2):
+        if os.fstat(fd).st_rdev != null:
+            os.fchown(fd, uid, -1)
+
+
+def _take_stdio(terminal: int | None, stdio: tuple[int, int, int]) -> None:
     """Make the terminal, or the given descriptors, 0, 1 and 2 of a session of its own."""
     os.setsid()
     if terminal is not None:
         fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-        os.fchown(terminal, uid, -1)
         stdio = (terminal, terminal, terminal)
     # First away from 0 to 2, so that no descriptor is overwritten before it is copied.
     copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in stdio]
