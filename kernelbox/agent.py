@@ -55,12 +55,11 @@ class Agent:
                 continue
             try:
                 message = self.notebook.receive()
-            except (TypeError, ValueError):
-                self._refuse(None, UsageError("the agent was told what is no JSON object"))
-                continue
+            except (TypeError, ValueError):  # no JSON
+                message = {}
             if message is None:
                 break
-            self._answer(message)
+            self._answer(message if isinstance(message, dict) else {})
         while strays := _children() - self._monitors:
             for pid in strays:
                 os.kill(pid, signal.SIGKILL)

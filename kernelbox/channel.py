@@ -61,7 +61,8 @@ class Channel:
                 self.socket, _LARGEST, _MOST_DESCRIPTORS
             )
         except ConnectionResetError:
-            return None
+            # It ended without reading all we said. That is told once, ahead of its own last words.
+            return self.receive()
         if not payload:
             return None
         for fd in fds:

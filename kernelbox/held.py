@@ -115,15 +115,18 @@ def _obey(fds: list[int], name: str, arguments: dict[str, Any]) -> Any:
 
 def _unshare(_fds: list[int], kinds: list[str]) -> None:
     syscalls.unshare(namespaces.flags(kinds))
+    _shared.difference_update(namespaces.kind(kind).proc for kind in kinds)
 
 
 def _setns(_fds: list[int], pid: int, kinds: list[str]) -> None:
+    bits = namespaces.flags(kinds)
+    shell = syscalls.unshare_command(bits).replace("unshare", f"nsenter -t {pid}")
     pidfd = process.pidfd_open(pid)
     try:
-        words = " ".join(f"--{kind}" for kind in kinds)
-        syscalls.setns(pidfd, namespaces.flags(kinds), f"nsenter -t {pid} {words}")
+        syscalls.setns(pidfd, bits, shell)
     finally:
         os.close(pidfd)
+    _shared.update(namespaces.kind(kind).proc for kind in kinds)
 
 
 def _mount(
@@ -181,7 +184,7 @@ def _not_on_the_host(kind: str, request: str) -> None:
     Raises:
         UsageError: The process is in the agent's own namespace of this kind.
     """
-    if kind in _HOST and namespaces.identity("self", kind) == _HOST[kind]:
+    if _is_on_the_host(kind):
         raise UsageError(
             f"{request} would change the host itself: this process still shares its {kind} "
             "namespace",
@@ -191,6 +194,14 @@ def _not_on_the_host(kind: str, request: str) -> None:
 
 # As inherited from the agent: namespaces made by the process itself are its own to change.
 _HOST: dict[str, int] = {}
+_shared: set[str] = set()  # the kinds that were the host's when there last was a /proc to tell
+
+
+def _is_on_the_host(kind: str) -> bool:
+    try:
+        return namespaces.identity("self", kind) == _HOST[kind]
+    except OSError:  # it has changed its root, and mounts the new /proc just now, for example
+        return kind in _shared
 
 
 def _fork(_fds: list[int]) -> list[int]:
@@ -357,3 +368,4 @@ REQUESTS: dict[str, Callable[..., Any]] = {
 def remember_host() -> None:
     """Note which namespaces are the host's; called by the agent before it forks anything."""
     _HOST.update(namespaces.of("self"))
+    _shared.update(_HOST)

@@ -131,6 +131,7 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Container:
     gifts = _open_volumes(spec, directory, address)
     if spec.time_offset is not None:
         _shift_time(spec.time_offset)
+    _hand_over(stdio, spec)
     ours, theirs = Channel.pair()
     with closing(group.open()) as entrance:
         birth = init.Birth(
@@ -208,6 +209,7 @@ def join(pid: int, spec: Spec, what: Process, stdio: tuple[int, int, int]) -> Co
     pidfd = process.pidfd_open(pid)
     differing = [kind for kind in namespaces.KINDS if _differs(pid, kind.proc)]
     others = [kind.proc for kind in differing if kind.proc != "cgroup"]
+    _hand_over(stdio, spec)
     ours, theirs = Channel.pair()
     with closing(cgroup.of(spec.id).open()) as entrance:
         # Nobody inside may look at this interpreter once it shares their PID namespace.
@@ -354,6 +356,17 @@ def _close_gifts(birth: init.Birth) -> None:
     for fd in fds + [gift.fd for gift in birth.volumes]:
         if fd is not None:
             os.close(fd)
+
+
+def _hand_over(stdio: tuple[int, int, int], spec: Spec) -> None:
+    """Make the root of a user namespace the owner of the pipes made for its program.
+
+    To it, root's are nobody's: it could neither open /dev/stdout anew nor give it to its user.
+    """
+    if spec.userns != "host":
+        for fd in stdio:
+            if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                os.fchown(fd, users.HOST_ID, users.HOST_ID)
 
 
 def _shift_time(seconds: int) -> None:

@@ -60,24 +60,17 @@ class Lab:
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        # A session of its own: interrupting the notebook's kernel must not reach the agent.
-        self._process = subprocess.Popen(_command(), stdin=theirs.fileno(), start_new_session=True)
-        theirs.close()
-        self._conversation = Conversation(Channel(ours))
+        with ours, theirs:
+            self._process = _start_agent(theirs)
+            theirs.close()
+            self.agent = _hear_hello(Channel(ours), self._process)
+            self._conversation = Conversation(Channel(socket.socket(fileno=ours.detach())))
         self._owned: list[Held | Container] = []
-        hello = self._conversation.channel.receive()
-        if hello is None:
-            raise LabError(
-                "the lab's agent did not start", "It needs root: try `sudo -v`, or kernelbox doctor"
-            )
-        if hello["kind"] == "error":
-            raise LabError(hello["message"], hello["hint"])
-        self.agent: int = hello["value"]
         atexit.register(self.close)
 
     def hold(self) -> Held:
         """Return a new process under remote control; it shares all namespaces with the host."""
-        channel, pidfd = self._conversation.ask("hold")["fds"]
+        channel, pidfd = self._ask("hold")["fds"]
         return self.adopt(channel, pidfd)
 
     def adopt(self, channel: int, pidfd: int) -> Held:
@@ -107,12 +100,8 @@ class Lab:
         Raises:
             LabError: The container could not be started.
         """
-        fds, pipes = standard_streams(quiet)
         options = {"rm": True, **options, "image": image, "command": _words(command)}
-        answer = self._ask_with(fds, "run", options=options, wish=_wish(trace))
-        for pipe in pipes:
-            pipe.close_writer()
-        return finish(socket.socket(fileno=answer["fds"][0]), pipes)
+        return self._follow("run", quiet, options=options, wish=_wish(trace))
 
     def start(
         self, image: str, command: str | list[str] = "", *, trace: bool = False, **options: Any
@@ -122,7 +111,7 @@ class Lab:
         Arguments and errors are those of `run`.
         """
         options = {"rm": True, **options, "image": image, "command": _words(command)}
-        answer = self._conversation.ask("run", options=options, wish=_wish(trace))
+        answer = self._ask("run", options=options, wish=_wish(trace))
         container = Container(self, answer["value"], socket.socket(fileno=answer["fds"][0]))
         self._owned.append(container)
         return container
@@ -145,18 +134,12 @@ class Lab:
             quiet: As in `run`.
             **changes: What differs from the container's own program: user, cwd, env.
         """
-        fds, pipes = standard_streams(quiet)
         changes["args"] = _words(command)
-        answer = self._ask_with(
-            fds, "exec", container=container, changes=changes, wish=_wish(trace)
-        )
-        for pipe in pipes:
-            pipe.close_writer()
-        return finish(socket.socket(fileno=answer["fds"][0]), pipes)
+        return self._follow("exec", quiet, container=container, changes=changes, wish=_wish(trace))
 
     def call(self, name: str, **arguments: Any) -> Any:
         """Ask the agent for one of its calls: containers, inspect, stop, remove, sweep, reset."""
-        return self._conversation.ask("call", name=name, arguments=arguments)["value"]
+        return self._ask("call", name=name, arguments=arguments)["value"]
 
     def namespaces(self, pid: int | str) -> dict[str, int]:
         """Return the namespaces a process is in: from the kind to the inode that identifies each.
@@ -179,7 +162,11 @@ class Lab:
 
     def interrupt(self, pidfd: int) -> None:
         """Interrupt what a held process is doing."""
-        self._conversation.ask("interrupt", fds=[pidfd])
+        self._ask("interrupt", fds=[pidfd])
+
+    def kill(self, pidfd: int) -> None:
+        """Kill what a held process has become."""
+        self._ask("kill", fds=[pidfd])
 
     def reset(self) -> None:
         """Remove everything kernelbox owns on this host, as `kernelbox reset`."""
@@ -205,18 +192,50 @@ class Lab:
             else:
                 one.remove()
 
-    def _ask_with(self, fds: list[int], kind: str, **fields: Any) -> dict[str, Any]:
-        """Ask with a program's streams; our copy of its standard input is closed afterwards."""
+    def _ask(self, kind: str, fds: list[int] | None = None, **fields: Any) -> dict[str, Any]:
+        """Ask the agent; if it turns out to have been killed, end what it leaves behind."""
         try:
             return self._conversation.ask(kind, fds=fds, **fields)
-        finally:
-            os.close(fds[0])
+        except LabError:
+            if self._conversation.over:
+                self.close()
+            raise
+
+    def _follow(self, kind: str, quiet: bool, **fields: Any) -> Result:
+        """Ask for a program, print what it prints, and wait for its end."""
+        with standard_streams(quiet) as (fds, pipes):
+            answer = self._ask(kind, fds=fds, **fields)
+            return finish(socket.socket(fileno=answer["fds"][0]), pipes)
 
 
-def _command() -> list[str]:
-    """Return how to start the agent: by itself for root, else through sudo without a question."""
+def _start_agent(socket_end: socket.socket) -> subprocess.Popen[bytes]:
+    """Start the agent: by itself for root, else through sudo without a question."""
     command = [sys.executable, "-I", "-m", "kernelbox.agent"]
-    return command if os.geteuid() == 0 else ["sudo", "-n", *command]
+    if os.geteuid() != 0:
+        command = ["sudo", "-n", *command]
+    try:
+        # A session of its own: interrupting the notebook's kernel must not reach the agent.
+        return subprocess.Popen(command, stdin=socket_end.fileno(), start_new_session=True)
+    except FileNotFoundError as error:
+        raise _no_agent() from error
+
+
+def _hear_hello(channel: Channel, agent: subprocess.Popen[bytes]) -> int:
+    """Return the agent's process id, which is the first thing it says."""
+    hello = channel.receive()
+    if hello is not None and hello["kind"] == "done":
+        return int(hello["value"])
+    agent.wait()
+    if hello is None:
+        raise _no_agent()
+    raise LabError(hello["message"], hello["hint"])
+
+
+def _no_agent() -> LabError:
+    return LabError(
+        "the lab's agent did not start",
+        "It needs root, or sudo without a password: try `sudo -v`, or kernelbox doctor",
+    )
 
 
 def _words(command: str | list[str]) -> list[str]:

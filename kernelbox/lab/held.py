@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from kernelbox.channel import Channel
+from kernelbox.kernel.process import wait_until_gone
 from kernelbox.kernel.record import Event
 from kernelbox.lab.views import Look, Trace
 from kernelbox.lab.wire import Conversation, LabError, Pipe
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     import socket
 
     from kernelbox.lab.client import Lab
+
+
+_PATIENCE = 2.0  # seconds
 
 
 class Held:
@@ -131,17 +135,20 @@ class Held:
 
     def exec(self, *args: str) -> None:
         """Make it become a program; print what that prints, until it ends. Source: execve(2)."""
-        self._with_output("exec", args=list(args))
+        self._with_output("exec", args=list(args), last=True)
 
     def end(self) -> None:
-        """End it: hang up, and wait until it is gone."""
+        """End it: hang up, and wait until it is gone. Twice is fine."""
         self._conversation.channel.close()
-        if self._pidfd >= 0:
-            from kernelbox.kernel.process import wait_until_gone
-
-            wait_until_gone(self._pidfd, 5.0)
-            os.close(self._pidfd)
-            self._pidfd = -1
+        pidfd, self._pidfd = self._pidfd, -1
+        if pidfd < 0:
+            return
+        try:
+            if not wait_until_gone(pidfd, _PATIENCE):
+                self._lab.kill(pidfd)  # it has become a program, which hears no hanging up
+                wait_until_gone(pidfd, _PATIENCE)
+        finally:
+            os.close(pidfd)
 
     def __repr__(self) -> str:
         return "<a process under remote control>"
@@ -157,12 +164,15 @@ class Held:
             for pipe in pipes:
                 pipe.close()
 
-    def _ask(self, request: str, pipes: tuple[Pipe, ...] = (), **arguments: Any) -> dict[str, Any]:
+    def _ask(
+        self, request: str, pipes: tuple[Pipe, ...] = (), *, last: bool = False, **arguments: Any
+    ) -> dict[str, Any]:
         try:
             answer = self._conversation.ask(
                 "do",
                 fds=[pipe.writer for pipe in pipes],
                 pipes=pipes,
+                last=last,
                 request=request,
                 arguments=arguments,
             )

@@ -8,7 +8,6 @@ hostname; id               print(os.getpid())
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from kernelbox.lab.held import Held
@@ -34,7 +33,7 @@ def _inside(shell: InteractiveShell, line: str, cell: str) -> None:
     Raises:
         LabError: There is no such variable, or the code failed.
     """
-    words = shlex.split(line)
+    words = line.split()
     python = "--python" in words
     names = [word for word in words if word != "--python"]
     target = shell.user_ns.get(names[0]) if len(names) == 1 else None

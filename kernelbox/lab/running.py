@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from kernelbox.lab.wire import LabError, Pipe
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
     from kernelbox.lab.client import Lab
 
@@ -98,6 +99,8 @@ class Front:
 def finish(end: socket.socket, pipes: tuple[Pipe, Pipe]) -> Result:
     """Follow a program to its end; if interrupted, kill it and clean up first."""
     front = Front(Channel(end), pipes)
+    for pipe in pipes:
+        pipe.close_writer()
     try:
         code = front.until("exited")["code"]
         stdout, stderr = pipes
@@ -119,6 +122,7 @@ class Container:
         self.id = container_id
         self._lab = lab
         self._front = Front(Channel(end), ())
+        self._code: int | None = None
         self._front.until("started")
         self.pid = self._front.pid
         self.trace = self._front.trace
@@ -138,8 +142,9 @@ class Container:
 
     def wait(self) -> int:
         """Wait for its end; return its exit code."""
-        code: int = self._front.until("exited")["code"]
-        return code
+        if self._code is None:
+            self._code = int(self._front.until("exited")["code"])
+        return self._code
 
     def remove(self) -> None:
         """Kill it if it runs, and remove it. Twice is fine."""
@@ -152,8 +157,14 @@ class Container:
         return "<a container>"
 
 
-def standard_streams(quiet: bool) -> tuple[list[int], tuple[Pipe, Pipe]]:
-    """Return descriptors for a program's 0, 1 and 2, and the pipes behind 1 and 2."""
+@contextmanager
+def standard_streams(quiet: bool) -> Iterator[tuple[list[int], tuple[Pipe, Pipe]]]:
+    """Open descriptors for a program's 0, 1 and 2, and the pipes behind 1 and 2."""
     pipes = (Pipe("stdout", echo=not quiet), Pipe("stderr", echo=not quiet))
     nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-    return [nothing, *(pipe.writer for pipe in pipes)], pipes
+    try:
+        yield [nothing, *(pipe.writer for pipe in pipes)], pipes
+    finally:
+        os.close(nothing)
+        for pipe in pipes:
+            pipe.close()
