@@ -148,7 +148,7 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
     """Be a container's monitor; return its exit code once everything is cleaned up."""
     state.reserve(container.id, container.name, spec.to_json(container))
     try:
-        theirs, ours = _open_stdio(container, container.process, wish)
+        theirs, ours = _open_stdio(container.process, wish)
         born = runtime.create(container, theirs)
         _close(theirs)
         if born.terminal is not None:
@@ -198,7 +198,7 @@ def _attend(container_id: str, what: Process, wish: Wish, front: Channel) -> int
     """Run one more program in a running container; return its exit code."""
     running = state.read(container_id)
     container = spec.from_json(state.config(container_id))
-    theirs, ours = _open_stdio(container, what, wish)
+    theirs, ours = _open_stdio(what, wish)
     born = runtime.join(running.pid, container, what, theirs)
     _close(theirs)
     if born.terminal is not None:
@@ -208,9 +208,7 @@ def _attend(container_id: str, what: Process, wish: Wish, front: Channel) -> int
     return process.wait_exit(born.pid)
 
 
-def _open_stdio(
-    container: Spec, what: Process, wish: Wish
-) -> tuple[tuple[int, int, int], Ears]:
+def _open_stdio(what: Process, wish: Wish) -> tuple[tuple[int, int, int], Ears]:
     """Return the descriptors for the program's 0, 1 and 2, and our ends of them."""
     if what.terminal:
         nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
@@ -220,10 +218,6 @@ def _open_stdio(
     )
     our_stdout, stdout = os.pipe()
     our_stderr, stderr = os.pipe()
-    if container.userns != "host":
-        # The container side gives them to the program's user: it can if they are its own root's.
-        for fd in (stdout, stderr, *([stdin] if what.interactive else [])):
-            os.fchown(fd, users.HOST_ID, users.HOST_ID)
     return (stdin, stdout, stderr), Ears(our_stdin, our_stdout, our_stderr)
 
 

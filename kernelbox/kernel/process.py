@@ -53,7 +53,9 @@ def clone3(kinds: int, cgroup_fd: int | None = None) -> tuple[int, int]:
         return pid
 
     try:
-        pid = request("clone3", (shown, 8 * _CLONE_ARGS_WORDS), act, unshare_command(kinds, "--fork"))
+        pid = request(
+            "clone3", (shown, 8 * _CLONE_ARGS_WORDS), act, unshare_command(kinds, "--fork")
+        )
     except _InChild:
         return 0, -1
     return pid, pidfd.value

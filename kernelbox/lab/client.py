@@ -216,7 +216,7 @@ def _start_agent(socket_end: socket.socket) -> subprocess.Popen[bytes]:
     try:
         # A session of its own: interrupting the notebook's kernel must not reach the agent.
         return subprocess.Popen(command, stdin=socket_end.fileno(), start_new_session=True)
-    except FileNotFoundError as error:
+    except OSError as error:  # there is no sudo
         raise _no_agent() from error
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kernelbox.lab.client import Lab
 
 
-_PATIENCE = 2.0  # seconds
+_PATIENCE = 1.0  # seconds
 
 
 class Held:
