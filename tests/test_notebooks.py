@@ -1,0 +1,229 @@
+"""What the notebooks are held to beyond what nbval sees: nbval runs them, and compares outputs.
+
+nbval passes over a cell that was never run, over pictures, over what a cell asks it to ignore, and
+over prose. Here the files are read as they are stored; nothing is run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from kernelbox.cli import COMMANDS
+from tests.store_notebooks import METADATA, NOTEBOOKS, OPT_OUT, TOP, patterns
+
+FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
+REASON = "# Not compared with the stored output: "
+OTHER_MARKERS = re.compile(r"#\s*(NBVAL|PYTEST_VALIDATE)_")
+
+# nbval does not compare these.
+UNCOMPARED = {"image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json"}
+
+# The directories that every Linux machine has; any other absolute path is of one machine only.
+EVERYWHERE = set("bin dev etc lib mnt proc sbin srv sys usr var".split())
+BY_THEMSELVES = {"/home", "/root", "/run", "/tmp"}
+ONE_MACHINE = (str(TOP), ".venv", "site-packages", "dist-packages", "ipykernel_", "/notebooks/")
+
+
+def read(file: Path) -> NotebookNode:
+    return nbformat.read(file, as_version=4)
+
+
+def code_cells(file: Path) -> list[NotebookNode]:
+    return [cell for cell in read(file).cells if cell.cell_type == "code"]
+
+
+def texts(cell: NotebookNode) -> list[str]:
+    """Return everything a cell's outputs say, in whatever form."""
+    found = []
+    for output in cell.outputs:
+        parts: dict[str, Any] = output.get("data", {"text": output.get("text", "")})
+        found += [part if isinstance(part, str) else json.dumps(part) for part in parts.values()]
+    return found
+
+
+def prose(file: Path) -> str:
+    return "\n\n".join(cell.source for cell in read(file).cells if cell.cell_type == "markdown")
+
+
+def is_compared(cell: NotebookNode) -> bool:
+    """Say whether nbval compares anything that the cell puts out."""
+    if OPT_OUT in cell.metadata.get("tags", []):
+        return False
+    kinds = {kind for output in cell.outputs for kind in output.get("data", {"text": ""})}
+    return bool(kinds - UNCOMPARED)
+
+
+def cited(text: str) -> set[str]:
+    """Return the dotted names below `kernelbox` that stand in code in a text."""
+    return {
+        name
+        for code in re.findall(r"`([^`\n]+)`", text)
+        for name in re.findall(r"\bkernelbox(?:\.[A-Za-z_]\w*)+", code)
+    }
+
+
+def commands(text: str) -> set[str]:
+    """Return the commands of kernelbox's that a text tells to type."""
+    typed = re.findall(r"(?:`|^)(?:sudo )?(?:\S*/)?kernelbox +([a-z]\w*)", text, flags=re.MULTILINE)
+    return set(typed)
+
+
+def resolve(name: str) -> object:
+    """Return what a dotted name means.
+
+    Raises:
+        AttributeError: Nothing is called so.
+    """
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[end:]:
+            found = getattr(found, part)
+        return found
+    raise AttributeError(name)
+
+
+def paths_of_one_machine(text: str) -> list[str]:
+    """Return the absolute paths in a text that another machine would not have."""
+    found = [word for word in ONE_MACHINE if word in text]
+    for path in re.findall(r"(?<![\w.<:/)])/[A-Za-z][\w.+/-]*", text):
+        if path.split("/")[1] not in EVERYWHERE and path not in BY_THEMSELVES:
+            found.append(path)
+    return found
+
+
+each_notebook = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+
+def test_there_are_notebooks() -> None:
+    assert FILES
+
+
+@each_notebook
+def test_a_notebook_is_one_by_the_book_and_every_cell_has_an_id(file: Path) -> None:
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    nbformat.validate(stored)
+    ids = [cell["id"] for cell in stored["cells"]]
+    assert len(set(ids)) == len(ids)
+    assert stored["metadata"] == METADATA, "store it with python -m tests.store_notebooks"
+    assert all(set(cell["metadata"]) <= {"tags"} for cell in stored["cells"])
+
+
+@each_notebook
+def test_every_code_cell_has_been_run_once_from_top_to_bottom(file: Path) -> None:
+    counts = [cell.execution_count for cell in code_cells(file)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+@each_notebook
+def test_no_stored_output_is_an_error(file: Path) -> None:
+    kinds = {output.output_type for cell in code_cells(file) for output in cell.outputs}
+    assert "error" not in kinds
+
+
+@each_notebook
+def test_nine_of_ten_cells_with_outputs_are_really_compared(file: Path) -> None:
+    # A silent cell is held to its silence by nbval, but compares nothing: it does not count.
+    speaking = [cell for cell in code_cells(file) if cell.outputs]
+    compared = [cell for cell in speaking if is_compared(cell)]
+    assert len(compared) >= 0.9 * len(speaking)
+
+
+@each_notebook
+def test_a_cell_that_is_not_compared_says_why_in_its_first_line(file: Path) -> None:
+    for cell in code_cells(file):
+        if cell.outputs and not is_compared(cell):
+            first = cell.source.splitlines()[0]
+            assert first.startswith(REASON) and len(first) > len(REASON) + 10, cell.id
+
+
+@each_notebook
+def test_no_cell_evades_nbval_in_another_way(file: Path) -> None:
+    for cell in code_cells(file):
+        assert not OTHER_MARKERS.search(cell.source), cell.id
+        assert set(cell.metadata.get("tags", [])) <= {OPT_OUT}, cell.id
+
+
+@each_notebook
+def test_no_output_holds_a_path_that_only_one_machine_has(file: Path) -> None:
+    for cell in code_cells(file):
+        for text in texts(cell):
+            assert not paths_of_one_machine(text), cell.id
+
+
+@each_notebook
+def test_every_symbol_that_the_prose_cites_exists(file: Path) -> None:
+    for name in cited(prose(file)):
+        resolve(name)
+
+
+@each_notebook
+def test_every_command_that_the_prose_cites_exists(file: Path) -> None:
+    assert commands(prose(file)) <= COMMANDS.keys()
+
+
+@each_notebook
+def test_a_solution_that_begins_also_ends(file: Path) -> None:
+    for cell in code_cells(file):
+        marks = re.findall(r"^ *### (BEGIN|END) SOLUTION$", cell.source, flags=re.MULTILINE)
+        assert marks == ["BEGIN", "END"] * (len(marks) // 2), cell.id
+        assert len(marks) // 2 == cell.source.count(" SOLUTION") // 2, cell.id
+
+
+def test_every_pattern_that_nbval_passes_over_is_explained() -> None:
+    lines = (TOP / "tests/nbval-sanitize.cfg").read_text(encoding="utf-8").splitlines()
+    for block in "\n".join(lines).split("\n\n"):
+        assert block.startswith("# "), block
+    assert len(patterns()) == sum(line.startswith("regex:") for line in lines)
+    for regex, replacement in patterns():
+        re.sub(regex, replacement, "")
+
+
+@pytest.mark.parametrize("name", ["kernelbox.rootfs.pivot", "kernelbox.lab.Held.look"])
+def test_a_citation_of_what_exists_resolves(name: str) -> None:
+    assert cited(f"See `{name}` and `x = {name}()`.") == {name}
+    resolve(name)
+
+
+@pytest.mark.parametrize("name", ["kernelbox.rootfs.pirouette", "kernelbox.cellar", "nobody.here"])
+def test_a_citation_of_what_does_not_exist_is_noticed(name: str) -> None:
+    with pytest.raises(AttributeError):
+        resolve(name)
+
+
+def test_commands_are_found_where_they_are_typed() -> None:
+    text = "Type `sudo kernelbox ps`, or\n\n```\nkernelbox run busybox\n```\nand kernelbox knows."
+    assert commands(text) == {"ps", "run"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/home/ann/kernelbox/x.py",
+        "in /data/lab",
+        '"/opt/venv/bin/python"',
+        "at /root/.cache",
+        "/tmp/a",
+    ],
+)
+def test_a_path_of_one_machine_is_noticed(text: str) -> None:
+    assert paths_of_one_machine(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/proc/1/ns", 'mount("proc", "/mnt/proc")', "<td>1</td>", "and/or", "http://localhost/x"],
+)
+def test_a_path_of_every_machine_passes(text: str) -> None:
+    assert not paths_of_one_machine(text)
