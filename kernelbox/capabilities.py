@@ -48,7 +48,7 @@ def choose(add: list[str], drop: list[str]) -> list[str]:
         if name != "ALL" and name not in ours:
             raise UsageError(
                 f"cannot give capability {name}: kernelbox itself does not have it",
-                "A virtual machine or an outer container may withhold it: grep Cap /proc/self/status",
+                "An outer container or a virtual machine withholds it: grep Cap /proc/self/status",
             )
     return [name for name in NAMES if name in kept & ours]
 

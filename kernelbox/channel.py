@@ -6,6 +6,7 @@ the other side is gone, however it ended. Every message has a `kind`; the rest d
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -42,6 +43,8 @@ class Channel:
             OSError: EMSGSIZE if the message is longer than 128 KiB.
         """
         payload = json.dumps({"kind": kind, **fields}).encode()
+        if len(payload) > _LARGEST:
+            raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
         try:
             if fds:
                 socket.send_fds(self.socket, [payload], fds)
@@ -55,6 +58,9 @@ class Channel:
         """Return the next message, or None when the other side is gone.
 
         Descriptors that came along are under `fds`, for the receiver to close.
+
+        Raises:
+            ValueError: It is no JSON object.
         """
         try:
             payload, fds, _flags, _address = socket.recv_fds(
@@ -67,7 +73,13 @@ class Channel:
             return None
         for fd in fds:
             os.set_inheritable(fd, False)
-        message: dict[str, Any] = json.loads(payload)
+        try:
+            message: dict[str, Any] = json.loads(payload)
+            message.pop("fds", None)  # a descriptor is passed by the kernel, never by its number
+        except (AttributeError, TypeError, ValueError):
+            for fd in fds:
+                os.close(fd)
+            raise ValueError("this is no JSON object") from None
         if fds:
             message["fds"] = fds
         return message

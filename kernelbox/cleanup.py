@@ -46,9 +46,8 @@ def remove(container_id: str) -> None:
         KernelboxError: As `release`; the directory then stays, and the name.
     """
     release(container_id)
-    for name in (state.config(container_id) or {}).get("name"), *_names_of(container_id):
-        if name:
-            state.forget_name(container_id, name)
+    for name in _names_of(container_id):
+        state.forget_name(container_id, name)
     delete_tree(paths.container(container_id))
 
 
@@ -60,9 +59,10 @@ def sweep() -> list[str]:
     done = []
     with suppress(FileNotFoundError), state.housekeeping():
         for container_id in state.every():
-            if state.read(container_id).status == "exited" or state.looked_after(container_id):
-                continue
-            done.append(_bury(container_id))
+            with suppress(state.Damaged):  # it is for its owner to remove
+                if state.read(container_id).status == "exited" or state.looked_after(container_id):
+                    continue
+                done.append(_bury(container_id))
     return done
 
 
@@ -90,7 +90,7 @@ def reset() -> None:
     with state.housekeeping():
         for container_id in state.every():
             try:
-                _end_monitor(container_id)
+                end_monitor(container_id)
                 remove(container_id)
             except KernelboxError as error:
                 problems.append(str(error))
@@ -103,7 +103,7 @@ def reset() -> None:
         delete_tree(paths.root())
 
 
-def _end_monitor(container_id: str) -> None:
+def end_monitor(container_id: str) -> None:
     """Kill the container's monitor, which would clean up too, and wait until it is gone."""
     for identity in state.monitor(container_id):
         _end_process(identity)
@@ -168,7 +168,7 @@ _UNDO: dict[str, Callable[[str], None]] = {
 
 
 def _names_of(container_id: str) -> list[str]:
-    """Return names that point to the container: its config may not have been written yet."""
+    """Return names that point to the container: its config may be damaged, or never written."""
     found = []
     for name in os.listdir(paths.names()):
         with suppress(OSError):

@@ -212,6 +212,7 @@ def run(
     _take_stdio(terminal, stdio)
     process.close_all_but([control.fileno()])  # no /proc/self/fd may lead to the host
     identity = users.look_up(what.user)
+    users.check_mapped(identity)
     environment = {"HOME": identity.home, **what.env}
     _give_stdio(identity.uid)
 

@@ -58,7 +58,7 @@ def kill(container_id: str, number: int) -> None:
     try:
         process.pidfd_send_signal(pidfd, number)
         if number == signal.SIGKILL and process.wait_until_gone(pidfd, _CLEANUP):
-            wait(container_id)
+            _wait_until_at_rest(container_id)
     finally:
         os.close(pidfd)
 
@@ -76,7 +76,7 @@ def stop(container_id: str, seconds: float) -> None:
     try:
         pidfd = hold(container_id)
     except UsageError:
-        wait(container_id)
+        _wait_until_at_rest(container_id)
         return
     try:
         process.pidfd_send_signal(pidfd, spec.from_json(state.config(container_id)).stop_signal)
@@ -84,22 +84,25 @@ def stop(container_id: str, seconds: float) -> None:
             process.pidfd_send_signal(pidfd, signal.SIGKILL)
     finally:
         os.close(pidfd)
-    wait(container_id)
+    _wait_until_at_rest(container_id)
 
 
 def wait(container_id: str) -> int:
     """Wait until the container has ended and been cleaned up; return its exit code.
 
     Raises:
+        UsageError: There is no such container any more.
         KernelboxError: Its monitor does not finish.
     """
     try:
         # Held open, it can still be read when the container is removed as it ends (`--rm`).
         with open(f"{paths.container(container_id)}/exit", encoding="ascii") as ending:
             last = _wait_until_at_rest(container_id)
-            return last.exit_code if last.status == "exited" else int(ending.read() or 137)
+            return last.exit_code if last.status == "exited" else int(ending.read().strip() or 137)
     except FileNotFoundError:
-        return state.read(container_id).exit_code  # it went before we came
+        raise UsageError(
+            f"container {container_id} has just been removed", "Wait earlier, or leave out --rm"
+        ) from None
 
 
 def _wait_until_at_rest(container_id: str) -> State:
@@ -135,13 +138,23 @@ def remove(container_id: str, *, force: bool = False) -> None:
     Raises:
         UsageError: It runs, and `force` is not given.
     """
-    if state.read(container_id).status != "exited" and state.looked_after(container_id):
+    if state.looked_after(container_id) and _may_run(container_id):
         if not force:
             raise UsageError(f"container {container_id} is running", "Stop it first, or use rm -f")
-        kill(container_id, signal.SIGKILL)
+        try:
+            kill(container_id, signal.SIGKILL)
+        except state.Damaged:
+            cleanup.end_monitor(container_id)
     with state.housekeeping():
         if os.path.isdir(paths.container(container_id)):
             cleanup.remove(container_id)
+
+
+def _may_run(container_id: str) -> bool:
+    try:
+        return state.read(container_id).status != "exited"
+    except state.Damaged:
+        return True
 
 
 def inspection(container: Spec, its: State) -> dict[str, Any]:

@@ -146,8 +146,9 @@ class Gate:
 
 def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
     """Be a container's monitor; return its exit code once everything is cleaned up."""
-    state.reserve(container.id, container.name, spec.to_json(container))
+    _reserve(container)
     try:
+        log = Log(f"{paths.container(container.id)}/log")
         theirs, ours = _open_stdio(container.process, wish)
         born = runtime.create(container, theirs)
         _close(theirs)
@@ -169,10 +170,20 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
         record.gate.before_birth = False
     front.send("started", id=container.id, pid=born.pid)
     relay = _relay(born, ours, wish, front)
-    relay.log = Log(f"{paths.container(container.id)}/log")
+    relay.log = log
     relay.run()
     code = process.wait_exit(born.pid)
     return _bring_to_rest(container, running, code)
+
+
+def _reserve(container: Spec) -> None:
+    try:
+        state.reserve(container.id, container.name, spec.to_json(container))
+    except FileExistsError:
+        raise  # the id is another container's: leave that alone
+    except OSError:
+        cleanup.remove(container.id)
+        raise
 
 
 def _bring_to_rest(container: Spec, running: state.State, code: int) -> int:

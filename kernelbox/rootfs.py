@@ -195,14 +195,14 @@ def attach(fd: int, path: str, *, directory: bool) -> None:
     """
     target = _open_target(path, directory)
     try:
-        _check_coverable(target, path)
+        _check_coverable(target, path, directory)
         syscalls.move_mount(fd, target, f"mount --bind ... {path}")
     finally:
         os.close(target)
         os.close(fd)
 
 
-def _check_coverable(target: int, path: str) -> None:
+def _check_coverable(target: int, path: str, directory: bool) -> None:
     """Keep volumes away from / and /proc: a forged /proc would lie to us and to the program.
 
     An image may make any path a link to there. Source: CVE-2019-16884.
@@ -212,6 +212,15 @@ def _check_coverable(target: int, path: str) -> None:
         raise UsageError(
             f"{path} in the container leads to its root or into /proc", "Mount it elsewhere"
         )
+    if stat.S_ISDIR(found.st_mode) != directory:
+        raise _no_plain(path, directory)
+
+
+def _no_plain(path: str, directory: bool) -> UsageError:
+    kind = "directory" if directory else "file"
+    return UsageError(
+        f"{path} in the container does not lead to a plain {kind}", "Choose another path"
+    )
 
 
 def change_directory(path: str) -> None:
@@ -281,11 +290,7 @@ def _open_target(path: str, directory: bool) -> int:
         return _open_or_make(root, names, directory)
     except KernelError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EXDEV):
-            raise UsageError(
-                f"{path} in the container does not lead to a plain "
-                + ("directory" if directory else "file"),
-                "Choose another path",
-            ) from error
+            raise _no_plain(path, directory) from error
         raise
     except OSError as error:
         raise UsageError(

@@ -56,6 +56,10 @@ class State(NamedTuple):
     oom_killed: bool = False
 
 
+class Damaged(KernelboxError):
+    """A container's config or state cannot be read; the container can still be removed."""
+
+
 def prepare() -> None:
     """Make kernelbox's own directories, readable by root alone.
 
@@ -147,12 +151,20 @@ def monitor(container_id: str) -> list[str]:
 
 
 def write(container_id: str, state: State) -> None:
-    """Replace the container's state.
+    """Replace the container's state, on a full disk in the room that the old one has.
 
     Raises:
         OSError: ENOSPC, EROFS; the old state stays.
     """
-    _replace(f"{paths.container(container_id)}/state.json", state._asdict())
+    path = f"{paths.container(container_id)}/state.json"
+    try:
+        _replace(path, state._asdict())
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not os.path.exists(path):
+            raise
+        with open(path, "r+", encoding="utf-8") as file:
+            json.dump(state._asdict(), file)
+            file.truncate()
 
 
 def note_exit(container_id: str, code: str) -> None:
@@ -161,15 +173,16 @@ def note_exit(container_id: str, code: str) -> None:
     Raises:
         OSError: ENOSPC, EROFS.
     """
-    with open(f"{paths.container(container_id)}/exit", "w", encoding="ascii") as file:
-        file.write(code)
+    fd = os.open(f"{paths.container(container_id)}/exit", os.O_WRONLY | os.O_CREAT, 0o600)
+    os.write(fd, code.ljust(4).encode())  # four bytes from the beginning: no full disk stops them
+    os.close(fd)
 
 
 def read(container_id: str) -> State:
     """Return the container's state; one that has none yet is `creating`.
 
     Raises:
-        KernelboxError: The file is damaged.
+        Damaged: It cannot be read.
     """
     plain = _load(f"{paths.container(container_id)}/state.json")
     return State(**plain) if plain else State()
@@ -179,7 +192,7 @@ def config(container_id: str) -> dict[str, Any]:
     """Return the container's config as it was written; empty if a crash came before it.
 
     Raises:
-        KernelboxError: The file is damaged.
+        Damaged: It cannot be read.
     """
     return _load(f"{paths.container(container_id)}/config.json")
 
@@ -236,6 +249,6 @@ def _load(path: str) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        raise KernelboxError(
+        raise Damaged(
             f"{path} is damaged", "Remove the container: kernelbox rm -f, or kernelbox reset"
         ) from error

@@ -88,6 +88,26 @@ def look_up(user: str, root: str = "/") -> Identity:
     return Identity(uid, gid, groups, home)
 
 
+def check_mapped(identity: Identity) -> None:
+    """See to it that the caller's user namespace has such a user and group.
+
+    Raises:
+        UsageError: Its maps end before.
+
+    Source: user_namespaces(7), "User and group ID mappings: uid_map and gid_map".
+    """
+    for kind, number in (("uid", identity.uid), ("gid", identity.gid)):
+        if number == 0:
+            continue
+        lines = [line.split() for line in files.read(f"/proc/self/{kind}_map").splitlines()]
+        ranges = [(int(first), int(first) + int(size)) for first, _, size in lines]
+        if not any(first <= number < end for first, end in ranges):
+            raise UsageError(
+                f"there is no {kind} {number} in the container's user namespace",
+                f"Use a number below {max(end for _, end in ranges)}",
+            )
+
+
 def _group(group: str, root: str) -> int:
     entry = _find(f"{root}/etc/group", group, 2)
     if entry is None and not group.isdecimal():

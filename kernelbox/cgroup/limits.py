@@ -32,7 +32,10 @@ def memory_max(size: int) -> str:
     if size < MIN_MEMORY:
         raise UsageError("Minimum memory limit allowed is 6MB", "Ask for more, for example 64m")
     if size >= MAX_MEMORY:
-        raise UsageError(f"A memory limit of {size} bytes is more than any machine has")
+        raise UsageError(
+            f"A memory limit of {size} bytes is more than any machine has",
+            "Leave the option out for no limit",
+        )
     return str(size)
 
 

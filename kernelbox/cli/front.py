@@ -102,10 +102,7 @@ class Front:
                 return message
 
     def _show(self, event: Event) -> None:
-        if self.tracing == "json":
-            text = trace.as_json(event)
-        else:
-            text = self._line(event)
+        text = trace.as_json(event) if self.tracing == "json" else self._line(event)
         print(text, file=sys.stderr, flush=True)
 
     def _line(self, event: Event) -> str:
@@ -152,7 +149,7 @@ class Front:
         before = termios.tcgetattr(0)
         signal.signal(signal.SIGWINCH, self._resized)
         try:
-            tty.setraw(0)
+            tty.setraw(0, termios.TCSADRAIN)  # what has been typed ahead is kept
             self._resized(signal.SIGWINCH, None)  # it may have changed meanwhile
             yield
         finally:

@@ -152,6 +152,6 @@ def parser_for(command: str, description: str) -> argparse.ArgumentParser:
 
     class Parser(argparse.ArgumentParser):
         def error(self, message: str) -> Any:
-            raise UsageError(message, f"See: {self.prog} --help")
+            raise UsageError(message.rstrip(" ."), f"See: {self.prog} --help")
 
     return Parser(f"kernelbox {command}", description=description, allow_abbrev=False)

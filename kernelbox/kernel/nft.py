@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 
+from kernelbox.kernel import explain
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.kernel.record import request
 
@@ -76,7 +77,11 @@ def list_table(name: str, family: str = "ip") -> str | None:
         return output
     if _refusal(complaint) == errno.ENOENT:
         return None
-    raise KernelboxError(f"cannot list the nft table {name}: {complaint.strip()}")
+    number = _refusal(complaint)
+    raise KernelboxError(
+        f"cannot list the nft table {name}: {complaint.partition(chr(10))[0]}",
+        explain.why("nft", number),
+    )
 
 
 def delete_table(name: str, family: str = "ip") -> None:

@@ -11,6 +11,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from kernelbox import paths
 from kernelbox.channel import Channel
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab.held import Held
@@ -212,7 +213,8 @@ def _start_agent(socket_end: socket.socket) -> subprocess.Popen[bytes]:
     """Start the agent: by itself for root, else through sudo without a question."""
     command = [sys.executable, "-I", "-m", "kernelbox.agent"]
     if os.geteuid() != 0:
-        command = ["sudo", "-n", *command]
+        # sudo starts with an environment of its own.
+        command = ["sudo", "-n", "env", f"KERNELBOX_ROOT={paths.root()}", *command]
     try:
         # A session of its own: interrupting the notebook's kernel must not reach the agent.
         return subprocess.Popen(command, stdin=socket_end.fileno(), start_new_session=True)

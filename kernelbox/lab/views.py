@@ -6,6 +6,7 @@ No colour is fixed: everything is drawn in the page's own, so that light and dar
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
 
 from kernelbox.kernel.record import Event
@@ -33,8 +34,8 @@ class Trace(list[Event]):
     def _repr_html_(self) -> str:
         rows = [
             f"<tr><td>{event.side}</td><td>{event.number}</td>"
-            f"<td><code>{html.escape(event.request)} = <b>{event.result or '?'}</b></code></td>"
-            f"<td>{event.microseconds} µs</td><td><code>{html.escape(event.shell)}</code></td></tr>"
+            f"<td>{_code(event.request, event.result or '?')}</td>"
+            f"<td>{event.microseconds}&nbsp;µs</td><td>{_code(event.shell)}</td></tr>"
             for event in self
         ]
         titles = ("side", "#", "request = result", "took", "the same in a shell")
@@ -65,14 +66,17 @@ class Look:
         """Return what does not change from run to run: the relations, not the numbers."""
         own = [kind for kind in self.namespaces if self.own(kind)]
         shared = [kind for kind in self.namespaces if not self.own(kind)]
-        same = "the host's pid" if self.inside["pid"] == self.pid else f"pid {self.inside['pid']}"
         return "\n".join(
             [
-                f"inside:   {same}, uid {self.inside['uid']}, in {self.inside['cwd']}",
+                f"inside:   {self._inner_pid()}, uid {self.inside['uid']}, in {self.inside['cwd']}",
                 f"its own:  {' '.join(own) or '-'}",
                 f"shared:   {' '.join(shared) or '-'}",
             ]
         )
+
+    def _inner_pid(self) -> str:
+        pid = self.inside["pid"]
+        return "the host's pid" if pid == self.pid else f"pid {pid}"
 
     def _repr_html_(self) -> str:
         rows = [
@@ -81,11 +85,19 @@ class Look:
             for kind, inode in self.namespaces.items()
         ]
         caption = (
-            f"pid {self.pid} on the host; inside: pid {self.inside['pid']}, "
+            f"pid {self.pid} on the host; inside: {self._inner_pid()}, "
             f"hostname {html.escape(str(self.inside['hostname']))}, uid {self.inside['uid']}, "
             f"working directory <code>{html.escape(str(self.inside['cwd']))}</code>"
         )
         return _table(caption, ("namespace", "identity", "whose"), rows)
+
+
+def _code(text: str, result: str = "") -> str:
+    """Return code in HTML that breaks behind `|` and in a long path, but not within an option."""
+    text = html.escape(text).replace("|", "|<wbr>")
+    text = re.sub(r"(?<!\S)-\S+", r'<span style="white-space: nowrap">\g<0></span>', text)
+    end = f" = <b>{result}</b>" if result else ""
+    return f'<code style="overflow-wrap: anywhere">{text}{end}</code>'
 
 
 def _table(caption: str, titles: tuple[str, ...], rows: list[str]) -> str:

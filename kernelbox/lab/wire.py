@@ -103,6 +103,8 @@ class Conversation:
             self._tickets += 1
             self._send(kind, fds, ticket=self._tickets, **fields)
             answer = self._listen(self._tickets, pipes)
+            if self.over and last:
+                _print_all(pipes)
         if answer.get("error") is not None:
             raise LabError(answer["error"], answer["hint"])
         if answer["kind"] == "error":
@@ -135,12 +137,7 @@ class Conversation:
         # All that was printed before the answer fits into the pipes, and `take` empties one.
         # What went into the background may keep them open for ever.
         for fd in _ready([*open_pipes], wait=False):
-            if not open_pipes[fd].take():
-                del open_pipes[fd]
-        while self.over and open_pipes:
-            for fd in _ready([*open_pipes]):
-                if not open_pipes[fd].take():
-                    del open_pipes[fd]
+            open_pipes[fd].take()
         return answer
 
     def _answer_to(self, ticket: int) -> dict[str, Any] | None:
@@ -154,6 +151,14 @@ class Conversation:
         for fd in message.get("fds", []):
             os.close(fd)
         return None
+
+
+def _print_all(pipes: tuple[Pipe, ...]) -> None:
+    open_pipes = {pipe.reader: pipe for pipe in pipes}
+    while open_pipes:
+        for fd in _ready([*open_pipes]):
+            if not open_pipes[fd].take():
+                del open_pipes[fd]
 
 
 def _ready(fds: list[int], *, wait: bool = True) -> list[int]:
