@@ -21,7 +21,7 @@ import socket
 import sys
 from contextlib import suppress
 
-from kernelbox import cleanup, compose, held, lifecycle, monitor, namespaces, spec, state
+from kernelbox import cleanup, compose, held, launch, lifecycle, namespaces, spec, state
 from kernelbox.channel import Channel
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import record, syscalls
@@ -111,7 +111,8 @@ class Agent:
                 known = ", ".join(compose.Options._fields)
                 raise UsageError(f"no option {name!r}", f"There are: {known}")
         container = compose.compose(compose.Options(**options))
-        channel, pid = monitor.launch(container, _wish(fds, wish))
+        channel, pid = launch.launch(_wish(fds, wish))
+        launch.order_run(channel, container)
         self._monitors.add(pid)
         return container.id, [channel.socket.detach()]
 
@@ -123,7 +124,8 @@ class Agent:
         os.close(lifecycle.hold(container_id))
         own = spec.from_json(state.config(container_id)).process
         what = own._replace(terminal=False, interactive=False, **changes)
-        channel, pid = monitor.launch_exec(container_id, what, _wish(fds, wish))
+        channel, pid = launch.launch(_wish(fds, wish))
+        launch.order_exec(channel, container_id, what)
         self._monitors.add(pid)
         return container_id, [channel.socket.detach()]
 
@@ -170,9 +172,9 @@ def _children() -> set[int]:
     return found
 
 
-def _wish(fds: list[int], wish: dict[str, Any]) -> monitor.Wish:
+def _wish(fds: list[int], wish: dict[str, Any]) -> launch.Wish:
     stdio = (fds[0], fds[1], fds[2]) if fds else None
-    return monitor.Wish(stdio=stdio, **wish)
+    return launch.Wish(stdio=stdio, **wish)
 
 
 def _containers(every: bool) -> list[dict[str, Any]]:

@@ -19,32 +19,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.spec import Process, Spec
 
-# A name is an adjective and a part of a container, so that it can be remembered and typed.
-_ADJECTIVES = (
-    "brave",
-    "calm",
-    "eager",
-    "gentle",
-    "jolly",
-    "keen",
-    "light",
-    "neat",
-    "proud",
-    "quiet",
-)
-_NOUNS = (
-    "cgroup",
-    "fork",
-    "inode",
-    "kernel",
-    "layer",
-    "mount",
-    "overlay",
-    "pipe",
-    "socket",
-    "veth",
-)
-
 
 class Options(NamedTuple):
     """What `kernelbox run` takes, in Docker's words; None or empty means the image's or no wish.
@@ -99,7 +73,7 @@ def compose(options: Options) -> Spec:
     container_id = os.urandom(6).hex()
     return spec.Spec(
         id=container_id,
-        name=spec.container_name(options.name) if options.name else _invent_name(),
+        name=spec.container_name(options.name) if options.name else "",
         image=options.image,
         image_id=image.id,
         lowerdirs=image.lowerdirs,
@@ -203,11 +177,3 @@ def _stop_signal(name: object) -> int:
         return int(text)
     full = text if text.startswith("SIG") else f"SIG{text}"
     return getattr(signal, full, signal.SIGTERM).value
-
-
-def _invent_name() -> str:
-    """Return a name that no container has."""
-    numbers = os.urandom(3)
-    name = f"{_ADJECTIVES[numbers[0] % 10]}_{_NOUNS[numbers[1] % 10]}"
-    taken = os.path.lexists(f"{paths.names()}/{name}")
-    return f"{name}{int.from_bytes(os.urandom(2), 'big')}" if taken else name

@@ -1,14 +1,11 @@
 """The monitor: one process per container, from its making to the record of its exit code.
 
-    launch()          forks the monitor; the caller (the front) keeps a channel to it
-    monitor           create, start, relay, release; it is the parent of the container's init
-    front             the command line or the notebook: shows, asks, waits, and may go away
+    monitor   create, start, relay, release; it is the parent of the container's init
+    front     the command line or the notebook: it launched the monitor, shows, asks, waits
 
 The front may end at any time; the container and its monitor live on, as with Docker. The monitor
 may be killed at any time; then its container dies with it, and the next command cleans up.
-
-Messages to the front: `event`, `pause`, `started`, `exited`, `error`. From it: `go`, `signal`,
-`resize`.
+The messages between the two are in `launch.py`.
 """
 
 from __future__ import annotations
@@ -22,34 +19,16 @@ from kernelbox import cgroup, cleanup, paths, runtime, spec, state
 from kernelbox.channel import Channel
 from kernelbox.kernel import process, record
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.launch import Wish, read_order
 from kernelbox.relay import Log, Relay, Stream, resize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
     from kernelbox.kernel.record import Event
     from kernelbox.runtime import Container
     from kernelbox.spec import Process, Spec
-
-
-class Wish(NamedTuple):
-    """How a program is to be run, beside what it is.
-
-    Attributes:
-        stdio: The front's standard streams; None to run detached, on the log alone.
-        observed: Whether the front wants an `event` per request to the kernel.
-        stepped: Whether each request waits for a `go`.
-        size: Rows and columns of the front's terminal.
-        bound: Whether the container dies with the front (a notebook's does).
-    """
-
-    stdio: tuple[int, int, int] | None = (0, 1, 2)
-    observed: bool = False
-    stepped: bool = False
-    size: tuple[int, int] = (24, 80)
-    bound: bool = False
 
 
 class Ears(NamedTuple):
@@ -60,28 +39,8 @@ class Ears(NamedTuple):
     stderr: int | None
 
 
-def launch(container: Spec, wish: Wish) -> tuple[Channel, int]:
-    """Fork a monitor that makes and runs `container`; return a channel to it, and its pid."""
-    return _fork(lambda front: _look_after(container, wish, front), wish)
-
-
-def launch_exec(container_id: str, what: Process, wish: Wish) -> tuple[Channel, int]:
-    """Fork a monitor that runs `what` inside a running container; as `launch`."""
-    return _fork(lambda front: _attend(container_id, what, wish, front), wish)
-
-
-def _fork(work: Callable[[Channel], int], wish: Wish) -> tuple[Channel, int]:
-    ours, theirs = Channel.pair()
-    pid = os.fork()
-    if pid:
-        theirs.close()
-        return ours, pid
-    ours.close()
-    _monitor(work, wish, theirs)
-
-
-def _monitor(work: Callable[[Channel], int], wish: Wish, front: Channel) -> NoReturn:
-    """Do `work`, report its outcome to the front, and end this process."""
+def main(front: Channel, wish: Wish) -> NoReturn:
+    """Be a monitor: take the order, carry it out, report the outcome, and end this process."""
     try:
         process.close_all_but([front.fileno(), *(wish.stdio or ())])
         os.setsid()  # out of reach of the terminal's Ctrl-C, which is for the front to forward
@@ -89,8 +48,7 @@ def _monitor(work: Callable[[Channel], int], wish: Wish, front: Channel) -> NoRe
             nothing = os.open(os.devnull, os.O_RDWR)
             for fd in (0, 1, 2):
                 os.dup2(nothing, fd)
-        _report_to(front, wish)
-        front.send("exited", code=work(front))
+        _obey(front, wish)
     except KernelboxError as error:
         front.send("error", message=error.message, hint=error.hint, code=error.code)
     except OSError as error:
@@ -104,6 +62,20 @@ def _monitor(work: Callable[[Channel], int], wish: Wish, front: Channel) -> NoRe
         front.send("error", message=text, hint="", code=125, traceback=trace)
     finally:
         os._exit(0)
+
+
+def _obey(front: Channel, wish: Wish) -> None:
+    cleanup.sweep()
+    message = front.receive()
+    if message is None:
+        return
+    order = read_order(message["fds"][0])
+    _report_to(front, wish)
+    if message["kind"] == "run":
+        code = _look_after(spec.from_json(order), wish, front)
+    else:
+        code = _attend(order["container"], spec.Process(**order["process"]), wish, front)
+    front.send("exited", code=code)
 
 
 def _report_to(front: Channel, wish: Wish) -> None:
@@ -259,11 +231,3 @@ def _relay(born: Container, ours: Ears, wish: Wish, front: Channel) -> Relay:
     if our_stdin is not None and stdin is not None:
         relay.input = Stream(os.dup(stdin), our_stdin)
     return relay
-
-
-def front_error(message: dict[str, Any]) -> KernelboxError:
-    """Return the exception that an `error` message from a monitor stands for."""
-    text, hint = message["message"], message["hint"]
-    if os.environ.get("KERNELBOX_DEBUG") and "traceback" in message:
-        text = message["traceback"] + text
-    return KernelboxError(text, hint, message["code"])

@@ -69,7 +69,7 @@ class Spec(NamedTuple):
 
     Attributes:
         id: 12 hexadecimal digits: short, since every path in a trace holds it.
-        name: Unique among the containers of this host.
+        name: Unique among the containers of this host; empty until one is invented for it.
         image: The reference as the person wrote it.
         image_id: Digest of the image's config.
         lowerdirs: Its unpacked layers, the topmost first.

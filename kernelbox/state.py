@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# An invented name is an adjective and a part of a container: it can be remembered and typed.
+_ADJECTIVES = "brave calm eager gentle jolly keen light neat proud quiet".split()
+_NOUNS = "cgroup fork inode kernel layer mount overlay pipe socket veth".split()
+
+
 class State(NamedTuple):
     """Where a container is in its life.
 
@@ -103,6 +108,8 @@ def housekeeping() -> Iterator[None]:
 def reserve(container_id: str, name: str, config: dict[str, Any]) -> None:
     """Make a container's directory, take its name and its lock, all at once.
 
+    Without a name it is given one here, where nobody else can take the same meanwhile.
+
     The lock is a POSIX record lock: the container's processes, forked from this one, do not
     inherit it, and it ends with this process, however that ends.
 
@@ -112,6 +119,7 @@ def reserve(container_id: str, name: str, config: dict[str, Any]) -> None:
     """
     directory = paths.container(container_id)
     with housekeeping():
+        name = name or _invent_name()
         if os.path.lexists(f"{paths.names()}/{name}"):
             raise UsageError(
                 f"the name {name!r} is in use by container "
@@ -124,7 +132,16 @@ def reserve(container_id: str, name: str, config: dict[str, Any]) -> None:
         os.write(lock, f"{os.getpid()} {process.start_time(os.getpid())}".encode())
         os.symlink(container_id, f"{paths.names()}/{name}")
         note_exit(container_id, "")
-        _replace(f"{directory}/config.json", config)
+        _replace(f"{directory}/config.json", {**config, "name": name})
+
+
+def _invent_name() -> str:
+    """Return a name that no container has."""
+    pair = f"{_ADJECTIVES[os.urandom(1)[0] % 10]}_{_NOUNS[os.urandom(1)[0] % 10]}"
+    name = pair
+    while os.path.lexists(f"{paths.names()}/{name}"):
+        name = f"{pair}{int.from_bytes(os.urandom(2), 'big')}"
+    return name
 
 
 def looked_after(container_id: str) -> bool:

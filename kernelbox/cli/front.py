@@ -13,8 +13,8 @@ import sys
 from contextlib import contextmanager
 
 from kernelbox import trace
+from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.record import Event
-from kernelbox.monitor import front_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,15 +85,11 @@ class Front:
         while True:
             message = self.monitor.receive()
             if message is None:
-                raise front_error(
-                    {
-                        "message": "the container's monitor was killed, and the container with it",
-                        "hint": "",
-                        "code": 137,
-                    }
+                raise KernelboxError(
+                    "the container's monitor was killed, and the container with it", code=137
                 )
             if message["kind"] == "error":
-                raise front_error(message)
+                raise _as_exception(message)
             if message["kind"] == "event":
                 self._show(Event(*message["event"]))
             elif message["kind"] == "pause":
@@ -155,6 +151,13 @@ class Front:
         finally:
             termios.tcsetattr(0, termios.TCSADRAIN, before)
             signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+
+
+def _as_exception(message: dict[str, Any]) -> KernelboxError:
+    text, hint = message["message"], message["hint"]
+    if os.environ.get("KERNELBOX_DEBUG") and "traceback" in message:
+        text = message["traceback"] + text
+    return KernelboxError(text, hint, message["code"])
 
 
 def _key() -> str:

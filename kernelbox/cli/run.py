@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from types import SimpleNamespace
 
-from kernelbox import cleanup, compose, monitor, spec, state
+from kernelbox import launch
 from kernelbox.cli.front import Front, terminal_size
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
@@ -77,19 +77,18 @@ def command_run(argv: list[str]) -> int:
     """Run a program in a new container; return its exit code, or 0 with `--detach`."""
     given = SimpleNamespace(**read(RUN, argv))
     _check_terminal(given)
-    cleanup.sweep()
+    monitor, _ = launch.launch(_wish(given))
+    from kernelbox import compose  # while the monitor gets ready
+
     fields = {name: value for name, value in vars(given).items() if name in compose.Options._fields}
-    container = compose.compose(compose.Options(**fields))
-    channel, _ = monitor.launch(container, _wish(given))
-    front = _front(channel, given)
-    if given.detach:
-        print(front.until_started())
-        return 0
-    return front.until_exited()
+    launch.order_run(monitor, compose.compose(compose.Options(**fields)))
+    return _follow(monitor, given)
 
 
 def command_exec(argv: list[str]) -> int:
     """Run a program in a running container; return its exit code, or 0 with `--detach`."""
+    from kernelbox import cleanup, spec, state
+
     given = SimpleNamespace(**read(EXEC, argv))
     _check_terminal(given)
     cleanup.sweep()
@@ -108,12 +107,20 @@ def command_exec(argv: list[str]) -> int:
         terminal=given.tty,
         interactive=given.interactive,
     )
-    channel, _ = monitor.launch_exec(container_id, what, _wish(given))
-    front = _front(channel, given)
-    if given.detach:
-        front.until_started()
-        return 0
-    return front.until_exited()
+    monitor, _ = launch.launch(_wish(given))
+    launch.order_exec(monitor, container_id, what)
+    return _follow(monitor, given)
+
+
+def _follow(monitor: Channel, given: SimpleNamespace) -> int:
+    """Be the front until the program has ended, or with `--detach` until it has started."""
+    front = Front(monitor, terminal=given.tty, tracing=given.trace, stepping=given.step)
+    if not given.detach:
+        return front.until_exited()
+    container_id = front.until_started()
+    if hasattr(given, "image"):
+        print(container_id)
+    return 0
 
 
 def _check_terminal(given: SimpleNamespace) -> None:
@@ -123,14 +130,10 @@ def _check_terminal(given: SimpleNamespace) -> None:
         raise UsageError("the input device is not a terminal", "Leave out -t when piping into -i")
 
 
-def _wish(given: SimpleNamespace) -> monitor.Wish:
-    return monitor.Wish(
+def _wish(given: SimpleNamespace) -> launch.Wish:
+    return launch.Wish(
         stdio=None if given.detach else (0, 1, 2),
         observed=bool(given.trace or given.step),
         stepped=given.step,
         size=terminal_size() if given.tty else (24, 80),
     )
-
-
-def _front(channel: Channel, given: SimpleNamespace) -> Front:
-    return Front(channel, terminal=given.tty, tracing=given.trace, stepping=given.step)
