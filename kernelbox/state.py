@@ -97,9 +97,10 @@ def disk_error(error: OSError) -> KernelboxError:
 @contextmanager
 def housekeeping() -> Iterator[None]:
     """Be alone in changing which containers exist, against every other kernelbox process."""
-    fd = os.open(f"{paths.root()}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # The directory itself is locked: that needs no room on a full disk.
+    fd = os.open(paths.root(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.lockf(fd, fcntl.LOCK_EX)
+        fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
         os.close(fd)
