@@ -1,0 +1,138 @@
+"""What every test stands on: a root of the tests' own, the command, and a host left as it was.
+
+Containers of the tests live below a root that only this session has (`KERNELBOX_ROOT`), so that
+running the tests neither sees nor removes the containers of whoever runs them. It has a bridge, a
+table and control groups like any other root; they stay between tests, and `kernelbox reset` removes
+them at the end. Everything else that a test makes must be gone when the test is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import looking, store_notebooks
+from tests.command import Kernelbox, Running
+
+USUAL_ROOT = Path("/var/lib/kernelbox")
+
+
+def pytest_configure() -> None:
+    """Give the notebooks that nbval executes the root that their outputs were stored with.
+
+    One of them shows what a reset does, and must not do it to a student's containers.
+    """
+    os.environ["KERNELBOX_ROOT"] = store_notebooks.ROOT
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing of the notebooks' root."""
+    Kernelbox(Path(store_notebooks.ROOT)).ok("reset")
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The tests' own KERNELBOX_ROOT. At the end it is reset, and the host must be as it was."""
+    path = tmp_path_factory.mktemp("kernelbox") / "root"
+    before = looking.host({})
+    forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
+    yield path
+    Kernelbox(path).ok("reset")
+    assert not path.exists()
+    assert not lasting_leaks(before, {}), "reset left these behind"
+    assert Path("/proc/sys/net/ipv4/ip_forward").read_text() == forwarding
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Compare what the host has before and after each test."""
+    monkeypatch.setenv("KERNELBOX_ROOT", str(root))
+    monkeypatch.setenv(looking.MARK, str(os.getpid()))
+    before = looking.host({"root": root})
+    yield
+    left = lasting_leaks(before | shared_things(root), {"root": root})
+    assert not left, "the test left these behind"
+
+
+def shared_things(root: Path) -> set[str]:
+    """Return what a root has once, however many containers: it may appear in any test and stays."""
+    suffix = f"{zlib.crc32(os.fsencode(os.path.realpath(root))) & 0xFFFFF:05x}"
+    tops = {path for path in looking.cgroups() if path.name == "kernelbox"}
+    return {
+        f"link kernelbox-{suffix}",
+        f"table ip kernelbox_{suffix}",
+        *(f"cgroup {path}" for path in tops),
+    }
+
+
+def lasting_leaks(before: set[str], roots: dict[str, Path]) -> list[str]:
+    """Return what has come since `before` and does not go by itself.
+
+    The kernel takes a moment to remove a network namespace and the links in it. And somebody may
+    use kernelbox on this host meanwhile: what is theirs does not count.
+    """
+    left = looking.host(roots) - before
+
+    def gone() -> bool:
+        left.intersection_update(looking.host(roots))
+        return not left
+
+    if left:
+        left.difference_update(others_things(left))
+        looking.soon(gone, 5.0)
+    return sorted(left)
+
+
+def others_things(found: set[str]) -> set[str]:
+    """Return what belongs to other roots: the usual one, and those of commands that run now."""
+    theirs = {"link kernelbox0", "table ip kernelbox"}
+    ids: set[str] = set()
+    for root in {USUAL_ROOT, *looking.other_roots()}:
+        theirs |= shared_things(root)
+        with contextlib.suppress(OSError):
+            ids |= {name[:7] for name in os.listdir(root / "containers")}
+    return theirs | {one for one in found if any(each in one for each in ids)}
+
+
+@pytest.fixture
+def kernelbox(root: Path) -> Iterator[Kernelbox]:
+    """The command line; containers that `kernelbox.start` made are removed after the test."""
+    command = Kernelbox(root)
+    yield command
+    command.clean_up()
+
+
+@pytest.fixture(scope="module")
+def shared(root: Path) -> Iterator[Kernelbox]:
+    """The same for containers that several tests of a module look at, and none changes."""
+    command = Kernelbox(root)
+    yield command
+    command.clean_up()
+
+
+@pytest.fixture(scope="module")
+def plain(shared: Kernelbox) -> Running:
+    """A container with no option at all, that nobody changes."""
+    container = shared.start("busybox", "sleep", "infinity")
+    return Running(container, shared.pid(container))
+
+
+@pytest.fixture(scope="module")
+def mapped(shared: Kernelbox) -> Running:
+    """A container in a user namespace of its own, without a network, that nobody changes."""
+    options = ("--userns", "auto", "--network", "none")
+    container = shared.start(*options, "busybox", "sleep", "infinity")
+    return Running(container, shared.pid(container))
+
+
+@pytest.fixture(scope="module", params=["plain", "mapped"])
+def either(request: pytest.FixtureRequest) -> Running:
+    """A container with and one without a user namespace, that nobody changes."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Running)
+    return found
