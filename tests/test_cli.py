@@ -328,7 +328,8 @@ def test_logs_follow_a_container_to_its_end(kernelbox: Kernelbox) -> None:
     container = kernelbox.start(*ALONE, "busybox", "sh", "-c", f"mkfifo /go; {script}")
     with kernelbox.popen("logs", "-f", container) as following:
         assert following.stdout and following.stdout.readline() == "one\n"
-        kernelbox.ok("exec", container, "sh", "-c", "echo more >/go")
+        # The container may end, and this with it, before the shell has noticed that it is done.
+        assert kernelbox("exec", container, "sh", "-c", "echo more >/go").returncode in (0, 137)
         assert following.stdout.read() == "two more\n"
         assert following.wait() == 0
 
