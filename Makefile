@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help setup packages lab test bench notebooks lock clean
+.PHONY: help setup packages lab test bench notebooks widgets lock clean
 
 # A command (or file) that kernelbox uses, and the Debian package that brings it. The command is
 # asked for, not the package: Docker brings a runc of its own, and Debian's would remove Docker.
@@ -132,6 +132,16 @@ bench: setup ## measure kernelbox beside runc and a C program
 notebooks: setup ## run every notebook and store what it prints
 	@$(BEGIN)
 	exec "$${as_root[@]}" .venv/bin/python -m tests.store_notebooks
+
+widgets: ## bundle the views' JavaScript again, into what is committed and shipped (needs npm)
+	@command -v npm >/dev/null || { echo 'kernelbox: this needs npm: apt-get install npm' >&2; exit 1; }
+	# In a copy: nothing of npm's stays in the checkout.
+	build=$$(mktemp -d)
+	trap 'rm -rf "$$build"' EXIT
+	cp -R kernelbox/widgets/src kernelbox/widgets/package*.json "$$build"
+	(cd "$$build" && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build)
+	rm -rf kernelbox/widgets/static
+	cp -R "$$build/static" kernelbox/widgets/static
 
 lock: ## pin the newest versions that fit together in requirements.lock
 	@$(BEGIN)

@@ -14,6 +14,7 @@ The agent forks: a monitor for a container, a held process for a student. It end
 
 from __future__ import annotations
 
+import importlib
 import os
 import select
 import signal
@@ -21,7 +22,18 @@ import socket
 import sys
 from contextlib import suppress
 
-from kernelbox import cleanup, compose, held, launch, lifecycle, namespaces, spec, state
+from kernelbox import (
+    cgroup,
+    cleanup,
+    compose,
+    held,
+    launch,
+    lifecycle,
+    namespaces,
+    network,
+    spec,
+    state,
+)
 from kernelbox.channel import Channel
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import record, syscalls
@@ -243,8 +255,17 @@ def main() -> None:
     except KernelboxError as error:
         notebook.send("error", ticket=0, message=error.message, hint=error.hint, code=error.code)
         sys.exit(1)
+    _load_ahead()
     notebook.send("done", ticket=0, value=os.getpid())
     Agent(notebook).serve()
+
+
+def _load_ahead() -> None:
+    """Load and look up, once, what every monitor would for itself: it is a fork and inherits it."""
+    importlib.import_module("kernelbox.monitor")
+    network.resolv_conf()
+    with suppress(KernelboxError):  # a host without control groups: `run` will say so
+        cgroup.of("any").exists()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ be started, and one whose monitor was killed half-way are all undone from their 
 undo accepts that its thing is gone already, or was never made.
 
     release   a container's kernel objects, when it has ended
-    remove    that, and its directory and name
+    discard   that, and its name and directory: from here on there is no such container
+    remove    that, and the deletion of its files
     sweep     the same for containers whose monitor has died; at the start of every command
     reset     all containers, then the host's shared things, then kernelbox's own directory
 """
@@ -40,7 +41,20 @@ def release(container_id: str) -> None:
 
 
 def remove(container_id: str) -> None:
-    """Release the container, give up its name and delete its directory.
+    """Discard the container, and delete its files.
+
+    Raises:
+        KernelboxError: As `discard`; or a file resists.
+    """
+    discard(container_id)
+    delete_files(container_id)
+
+
+def discard(container_id: str) -> None:
+    """Release the container, give up its name and move its directory into the trash.
+
+    Nobody who waits for its end needs to wait for its files to be deleted, which takes as long as
+    the disk is busy.
 
     Raises:
         KernelboxError: As `release`; the directory then stays, and the name.
@@ -48,7 +62,17 @@ def remove(container_id: str) -> None:
     release(container_id)
     for name in _names_of(container_id):
         state.forget_name(container_id, name)
-    delete_tree(paths.container(container_id))
+    with suppress(FileNotFoundError):
+        os.rename(paths.container(container_id), f"{paths.trash()}/{container_id}")
+
+
+def delete_files(container_id: str) -> None:
+    """Delete the files of a discarded container. Whoever comes second finds nothing left to do.
+
+    Raises:
+        KernelboxError: One resists.
+    """
+    delete_tree(f"{paths.trash()}/{container_id}")
 
 
 def sweep() -> list[str]:
@@ -59,10 +83,14 @@ def sweep() -> list[str]:
     done = []
     with suppress(FileNotFoundError), state.housekeeping():
         for container_id in state.every():
-            with suppress(state.Damaged):  # it is for its owner to remove
+            # What is damaged or resists is for its owner to remove, and no reason to stop others.
+            with suppress(KernelboxError):
                 if state.read(container_id).status == "exited" or state.looked_after(container_id):
                     continue
                 done.append(_bury(container_id))
+        for container_id in os.listdir(paths.trash()):
+            with suppress(KernelboxError):
+                delete_files(container_id)
     return done
 
 
@@ -117,7 +145,7 @@ def _undo(ledger: Ledger) -> None:
         except KernelboxError as error:
             problems.append(f"{entry.kind} {entry.name}: {error}")
     if problems:
-        raise KernelboxError("; ".join(problems), "Try again: kernelbox reset")
+        raise KernelboxError("; ".join(problems), "Try again: kernelbox rm -f, or kernelbox reset")
     ledger.clear()
 
 
@@ -207,10 +235,11 @@ def _delete(name: str, parent: int | None, device: int, levels: int) -> None:
         if levels == 0 or os.fstat(fd).st_dev != device:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), name)
         for entry in list(os.scandir(fd)):
-            if entry.is_dir(follow_symlinks=False):
-                _delete(entry.name, fd, device, levels - 1)
-            else:
-                os.unlink(entry.name, dir_fd=fd)
+            with suppress(FileNotFoundError):  # another command sweeps at the same moment
+                if entry.is_dir(follow_symlinks=False):
+                    _delete(entry.name, fd, device, levels - 1)
+                else:
+                    os.unlink(entry.name, dir_fd=fd)
     finally:
         os.close(fd)
     os.rmdir(name, dir_fd=parent)

@@ -76,6 +76,8 @@ def _obey(front: Channel, wish: Wish) -> None:
     else:
         code = _attend(order["container"], spec.Process(**order["process"]), wish, front)
     front.send("exited", code=code)
+    if message["kind"] == "run":
+        cleanup.delete_files(order["id"])
 
 
 def _report_to(front: Channel, wish: Wish) -> None:
@@ -141,7 +143,7 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
     if isinstance(record.gate, Gate):
         record.gate.before_birth = False
     front.send("started", id=container.id, pid=born.pid)
-    relay = _relay(born, ours, wish, front)
+    relay = _relay(born, ours, container.process, wish, front)
     relay.log = log
     relay.run()
     code = process.wait_exit(born.pid)
@@ -163,7 +165,7 @@ def _bring_to_rest(container: Spec, running: state.State, code: int) -> int:
     state.note_exit(container.id, str(code))
     try:
         if container.remove:
-            cleanup.remove(container.id)
+            cleanup.discard(container.id)
         else:
             oom_killed = bool(cgroup.of(container.id).stats().oom_kill)
             rest = running._replace(exit_code=code, finished=time.time(), oom_killed=oom_killed)
@@ -187,7 +189,7 @@ def _attend(container_id: str, what: Process, wish: Wish, front: Channel) -> int
     if born.terminal is not None:
         resize(born.terminal, *wish.size)
     front.send("started", id=container_id, pid=born.pid)
-    _relay(born, ours, wish, front).run()
+    _relay(born, ours, what, wish, front).run()
     return process.wait_exit(born.pid)
 
 
@@ -209,7 +211,7 @@ def _close(fds: tuple[int, int, int]) -> None:
         os.close(fd)
 
 
-def _relay(born: Container, ours: Ears, wish: Wish, front: Channel) -> Relay:
+def _relay(born: Container, ours: Ears, what: Process, wish: Wish, front: Channel) -> Relay:
     """Connect the program's streams with the front's, if there is one."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     stdin, stdout, stderr = wish.stdio or (None, None, None)
@@ -228,6 +230,6 @@ def _relay(born: Container, ours: Ears, wish: Wish, front: Channel) -> Relay:
             Stream(ours.stderr, stderr, "stderr"),
         ]
         our_stdin = ours.stdin
-    if our_stdin is not None and stdin is not None:
+    if what.interactive and our_stdin is not None and stdin is not None:
         relay.input = Stream(os.dup(stdin), our_stdin)
     return relay

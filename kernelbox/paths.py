@@ -31,6 +31,11 @@ def container(container_id: str) -> str:
     return f"{containers()}/{container_id}"
 
 
+def trash() -> str:
+    """Return the directory where what is left of removed containers waits to be deleted."""
+    return f"{root()}/trash"
+
+
 def names() -> str:
     """Return the directory of container names: symlinks from a name to an id."""
     return f"{root()}/names"

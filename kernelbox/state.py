@@ -74,6 +74,7 @@ def prepare() -> None:
     try:
         os.makedirs(paths.containers(), mode=0o700, exist_ok=True)
         os.makedirs(paths.names(), mode=0o700, exist_ok=True)
+        os.makedirs(paths.trash(), mode=0o700, exist_ok=True)
         os.makedirs(paths.host(), mode=0o700, exist_ok=True)
     except OSError as error:
         raise disk_error(error) from error

@@ -38,24 +38,28 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The tests' own KERNELBOX_ROOT. At the end it is reset, and the host must be as it was."""
+    ours = tmp_path_factory.getbasetemp()
     path = tmp_path_factory.mktemp("kernelbox") / "root"
     before = looking.host({})
     forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
     yield path
     Kernelbox(path).ok("reset")
     assert not path.exists()
-    assert not lasting_leaks(before, {}), "reset left these behind"
+    assert not lasting_leaks(before, {}, ours), "reset left these behind"
     assert Path("/proc/sys/net/ipv4/ip_forward").read_text() == forwarding
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_behind(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_is_left_behind(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Compare what the host has before and after each test."""
     monkeypatch.setenv("KERNELBOX_ROOT", str(root))
     monkeypatch.setenv(looking.MARK, str(os.getpid()))
     before = looking.host({"root": root})
     yield
-    left = lasting_leaks(before | shared_things(root), {"root": root})
+    ours = tmp_path_factory.getbasetemp()
+    left = lasting_leaks(before | shared_things(root), {"root": root}, ours)
     assert not left, "the test left these behind"
 
 
@@ -70,7 +74,7 @@ def shared_things(root: Path) -> set[str]:
     }
 
 
-def lasting_leaks(before: set[str], roots: dict[str, Path]) -> list[str]:
+def lasting_leaks(before: set[str], roots: dict[str, Path], ours: Path) -> list[str]:
     """Return what has come since `before` and does not go by itself.
 
     The kernel takes a moment to remove a network namespace and the links in it. And somebody may
@@ -83,16 +87,16 @@ def lasting_leaks(before: set[str], roots: dict[str, Path]) -> list[str]:
         return not left
 
     if left:
-        left.difference_update(others_things(left))
+        left.difference_update(others_things(left, ours))
         looking.soon(gone, 5.0)
     return sorted(left)
 
 
-def others_things(found: set[str]) -> set[str]:
-    """Return what belongs to other roots: the usual one, and those of commands that run now."""
+def others_things(found: set[str], ours: Path) -> set[str]:
+    """Return what belongs to roots that do not lie in the directory `ours`."""
     theirs = {"link kernelbox0", "table ip kernelbox"}
     ids: set[str] = set()
-    for root in {USUAL_ROOT, *looking.other_roots()}:
+    for root in {USUAL_ROOT, *looking.other_roots(ours)}:
         theirs |= shared_things(root)
         with contextlib.suppress(OSError):
             ids |= {name[:7] for name in os.listdir(root / "containers")}

@@ -94,6 +94,15 @@ def test_a_closed_stream_is_like_one_to_nowhere(
     assert (done.stdout, done.stderr, done.returncode) == (*expected, 0)
 
 
+def test_as_many_arguments_as_the_kernel_takes_reach_the_program(
+    kernelbox: Kernelbox, plain: Running
+) -> None:
+    numbers = [str(number) for number in range(50_000)]
+    script = ("sh", "-c", "echo $#", "sh", *numbers)
+    assert kernelbox.ok(*RUN, "busybox", *script) == "50000\n"
+    assert kernelbox.ok("exec", plain.id, *script) == "50000\n"
+
+
 # --- the life of a container ----------------------------------------------------------------------
 
 

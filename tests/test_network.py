@@ -163,7 +163,7 @@ def scene(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def root(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def own_root(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("KERNELBOX_ROOT", str(tmp_path))
     return tmp_path
 
@@ -685,14 +685,14 @@ def _take_addresses(worker: int) -> None:
         addresses.reserve(Subnet.parse("10.1.0.0/22"), f"{worker}-{turn}", nothing)
 
 
-def test_eight_processes_never_get_the_same_address(root: Any) -> None:
+def test_eight_processes_never_get_the_same_address(own_root: Any) -> None:
     run_in_parallel([(_take_addresses, (worker,)) for worker in range(8)])
     leases = addresses.leases()
     assert len(leases) == 400
     assert sorted(leases.values()) == sorted(f"{w}-{t}" for w in range(8) for t in range(50))
 
 
-def test_the_network_the_gateway_and_the_broadcast_address_are_never_given(root: Any) -> None:
+def test_the_network_the_gateway_and_the_broadcast_address_are_never_given(own_root: Any) -> None:
     subnet = Subnet.parse("10.1.2.8/29")
     given = {addresses.reserve(subnet, f"{n}", nothing) for n in range(5)}
     assert given == {"10.1.2.10", "10.1.2.11", "10.1.2.12", "10.1.2.13", "10.1.2.14"}
@@ -702,7 +702,7 @@ def test_the_network_the_gateway_and_the_broadcast_address_are_never_given(root:
         addresses.reserve(subnet, "one more", nothing)
 
 
-def test_a_released_address_waits_for_its_turn(root: Any) -> None:
+def test_a_released_address_waits_for_its_turn(own_root: Any) -> None:
     subnet = Subnet.parse("10.1.2.0/29")
     taken: list[str] = []
     first = addresses.reserve(subnet, "a", lambda kind, name: taken.append(name))
@@ -715,7 +715,7 @@ def test_a_released_address_waits_for_its_turn(root: Any) -> None:
     assert addresses.reserve(subnet, "c", nothing) == first
 
 
-def test_a_damaged_cursor_only_starts_again_from_the_first_address(root: Any) -> None:
+def test_a_damaged_cursor_only_starts_again_from_the_first_address(own_root: Any) -> None:
     subnet = Subnet.parse("10.1.2.0/24")
     addresses.reserve(subnet, "a", nothing)
     for rubbish in ("", "999.1.1.1", "172.16.0.9", "10.1.2.255", "10.1.2.0", "\xff"):
@@ -725,7 +725,7 @@ def test_a_damaged_cursor_only_starts_again_from_the_first_address(root: Any) ->
     assert sorted(addresses.leases(), key=addresses.number)[-1] == "10.1.2.8"
 
 
-def test_a_lease_is_only_released_for_its_owner(root: Any) -> None:
+def test_a_lease_is_only_released_for_its_owner(own_root: Any) -> None:
     subnet = Subnet.parse("10.1.2.0/24")
     address = addresses.reserve(subnet, "mine", nothing)
     network.release_lease(f"{paths.networks()}/bridge/{address}=yours")

@@ -37,7 +37,7 @@ class Front:
 
     Args:
         monitor: The channel that `launch` gave.
-        terminal: Whether the program has a terminal, so that ours becomes its window.
+        terminal: Whether the program has a terminal and reads it, so that ours becomes its window.
         tracing: Empty, `text` or `json`.
         stepping: Whether to ask before each request.
     """

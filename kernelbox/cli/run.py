@@ -114,7 +114,8 @@ def command_exec(argv: list[str]) -> int:
 
 def _follow(monitor: Channel, given: SimpleNamespace) -> int:
     """Be the front until the program has ended, or with `--detach` until it has started."""
-    front = Front(monitor, terminal=given.tty, tracing=given.trace, stepping=given.step)
+    keyboard = given.tty and given.interactive
+    front = Front(monitor, terminal=keyboard, tracing=given.trace, stepping=given.step)
     if not given.detach:
         return front.until_exited()
     container_id = front.until_started()

@@ -9,7 +9,7 @@ import signal
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import syscalls
-from kernelbox.kernel.record import Event, Symbol, announce, request
+from kernelbox.kernel.record import Event, Structure, Symbol, announce, request
 from kernelbox.kernel.syscalls import NR_CLONE3, raw, unshare_command
 
 TYPE_CHECKING = False
@@ -41,10 +41,10 @@ def clone3(kinds: int, cgroup_fd: int | None = None) -> tuple[int, int]:
         bits, ctypes.addressof(pidfd), 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, cgroup_fd or 0
     )
 
-    parts = [f"flags={k.Names('CLONE_', bits)}", "exit_signal=SIGCHLD"]
+    fields: dict[str, object] = {"flags": k.Names("CLONE_", bits), "exit_signal": Symbol("SIGCHLD")}
     if cgroup_fd is not None:
-        parts.append(f"cgroup={cgroup_fd}")
-    shown = Symbol("{" + ", ".join(parts) + "}")
+        fields["cgroup"] = cgroup_fd
+    shown = Structure(**fields)
 
     def act() -> int:
         pid = raw(NR_CLONE3, ctypes.byref(arguments), ctypes.c_size_t(8 * _CLONE_ARGS_WORDS))
@@ -175,13 +175,20 @@ def default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+# An execve takes 2 MiB of arguments; nobody wants to read them, and no message holds them.
+_MOST_SHOWN = 32
+_LONGEST_SHOWN = 1000
+
+
 def announce_exec(path: str, arguments: list[str]) -> Event:
     """Record the coming `execve`: when it works, nobody is left on this side to record it.
 
     Source: execve(2).
     """
-    shown = (path, arguments, Symbol("envp"))
-    return announce("execve", shown, "exec " + " ".join(arguments))
+    shown = [one[:_LONGEST_SHOWN] for one in arguments[:_MOST_SHOWN]]
+    if len(arguments) > _MOST_SHOWN:
+        shown.append(Symbol("..."))
+    return announce("execve", (path, shown, Symbol("envp")), "exec " + " ".join(shown))
 
 
 def execve(path: str, arguments: list[str], environment: dict[str, str]) -> None:

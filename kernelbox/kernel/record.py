@@ -139,6 +139,19 @@ class Symbol(str):
     """An argument that is shown bare, such as `CLONE_NEWPID|CLONE_NEWNS`."""
 
 
+class Structure:
+    """A C structure as strace shows it: `{flags=CLONE_NEWPID, cgroup=5}`; spelled when read."""
+
+    __slots__ = ("fields",)
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+
+    def __str__(self) -> str:
+        parts = [f"{name}={_spell_argument(value)}" for name, value in self.fields.items()]
+        return "{" + ", ".join(parts) + "}"
+
+
 def _spell_argument(argument: object) -> str:
     if argument is None:
         return "NULL"

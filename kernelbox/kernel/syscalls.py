@@ -10,7 +10,7 @@ import ctypes
 import os
 
 from kernelbox.kernel import flags as k
-from kernelbox.kernel.record import Symbol, request
+from kernelbox.kernel.record import Structure, Symbol, request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -293,9 +293,11 @@ def mount_setattr(fd: int, *, attributes: int, propagation: int = 0, userns_fd: 
     Source: mount_setattr(2).
     """
     structure = (ctypes.c_uint64 * 4)(attributes, 0, propagation, userns_fd)
-    shown = Symbol(
-        f"{{attr_set={k.Names('MOUNT_ATTR_', attributes)}, attr_clr=0, "
-        f"propagation={k.Names('MS_', propagation)}, userns_fd={userns_fd}}}"
+    shown = Structure(
+        attr_set=k.Names("MOUNT_ATTR_", attributes),
+        attr_clr=0,
+        propagation=k.Names("MS_", propagation),
+        userns_fd=userns_fd,
     )
     request(
         "mount_setattr",
@@ -387,6 +389,9 @@ def fsmount(fd: int, attributes: int = 0) -> int:
     )
 
 
+_PATIENCE = 1000  # times
+
+
 def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
     """Open `path` below the descriptor `directory` under the rules of `resolve`.
 
@@ -405,16 +410,26 @@ def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
     Source: openat2(2).
     """
     how = (ctypes.c_uint64 * 3)(flags | os.O_CLOEXEC, 0, resolve)
+    arguments = (directory, os.fsencode(path), ctypes.byref(how), ctypes.c_size_t(24))
+
+    def act() -> int:
+        # EAGAIN: somewhere on the machine a mount or a rename came between, so that the kernel
+        # cannot tell whether `..` has led out. It asks to be asked again.
+        for _ in range(_PATIENCE):
+            try:
+                return raw(NR_OPENAT2, *arguments)
+            except BlockingIOError:
+                continue
+        return raw(NR_OPENAT2, *arguments)
+
     return request(
         "openat2",
         (
             directory,
             path,
-            Symbol(f"{{flags={hex(flags)}, resolve={k.Names('RESOLVE_', resolve)}}}"),
+            Structure(flags=Symbol(hex(flags)), resolve=k.Names("RESOLVE_", resolve)),
         ),
-        lambda: raw(
-            NR_OPENAT2, directory, os.fsencode(path), ctypes.byref(how), ctypes.c_size_t(24)
-        ),
+        act,
     )
 
 

@@ -32,9 +32,7 @@ CANDIDATES = (
     "172.29.0.0/16",
     "172.30.0.0/16",
     "172.31.0.0/16",
-    "10.129.0.0/16",
-    "10.229.0.0/16",
-    "192.168.229.0/24",
+    *(f"10.{number}.0.0/16" for number in range(129, 170)),
 )
 
 
@@ -119,7 +117,8 @@ def _choose_subnet(name: str, remembered: Subnet | None) -> Subnet:
                 file.write(f"{candidate}\n")
             return candidate
     raise KernelboxError(
-        "no subnet is free for the bridge: the host's routes overlap " + ", ".join(CANDIDATES),
+        "no subnet is free for the bridge: the host's routes overlap all that it could have, "
+        f"{CANDIDATES[0]} to {CANDIDATES[-1]}",
         f"Write one that is free into {directory()}/subnet, such as 10.77.0.0/16",
     )
 

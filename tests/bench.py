@@ -1,0 +1,256 @@
+"""How quick kernelbox is, beside others on the same machine: `python -m tests.bench`, as root.
+
+Absolute times say more about the machine than about the program. So each row runs two commands in
+turns, A B A B, and tells the median of the ratios A/B of neighbours, with the smallest and the
+largest; the medians of both stand beside it. Nothing is asserted here.
+
+    kernelbox / runc      `run` of `true`, start to exit, with the same root, namespaces, mounts,
+                          masks and capabilities. runc is given a root that is there already;
+                          kernelbox makes its overlay, and deletes what was written to it.
+    kernelbox / podman    the same through podman and runc, from the same image
+    kernelbox / python3   the interpreter alone: what no program in Python can do without
+    bridge / none         what a network costs
+    notebook / floor      a warm start-to-exit through the agent, beside floor.c
+    agent / python3       resident memory
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from kernelbox import capabilities, lab, paths, rootfs
+from kernelbox.images.store import Store
+from tests.command import COMMAND
+
+Measure = Callable[[], float]  # returns milliseconds
+
+
+def interleaved(name: str, a: Measure, b: Measure, pairs: int) -> None:
+    """Print one row: `a` beside `b`."""
+    for warm_up in (a, b) * 2:
+        warm_up()
+    times = [(a(), b()) for _ in range(pairs)]
+    ratios = [one / other for one, other in times]
+    medians = [statistics.median(column) for column in zip(*times, strict=True)]
+    print(
+        f"{name:44} {statistics.median(ratios):5.2f}  ({min(ratios):.2f} .. {max(ratios):.2f})"
+        f"  {medians[0]:8.2f} ms  {medians[1]:8.2f} ms",
+        flush=True,
+    )
+
+
+def command(*words: str, **more: Any) -> Measure:
+    """Measure a command from its start to its exit."""
+
+    def measure() -> float:
+        began = time.perf_counter()
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, **more)
+        elapsed = time.perf_counter() - began
+        if done.returncode != 0:
+            raise RuntimeError(f"{words[0]}: {done.stderr.decode().strip().splitlines()[-1]}")
+        return elapsed * 1000
+
+    return measure
+
+
+def kernelbox(*options: str) -> Measure:
+    return command(*COMMAND, "run", "--rm", *options, "busybox", "true")
+
+
+# --- the others ---------------------------------------------------------------------------------
+
+
+def runc(directory: Path, layer: str) -> Measure:
+    """`runc run` of a bundle equal to what `kernelbox run --network none` makes."""
+    shutil.copytree(layer, directory / "bundle/rootfs", symlinks=True)
+    (directory / "bundle/config.json").write_text(json.dumps(config(directory)))
+    state = ("--root", str(directory / "state"))
+    return command("runc", *state, "run", "--bundle", str(directory / "bundle"), "kernelbox-bench")
+
+
+def config(directory: Path) -> dict[str, Any]:
+    """Return the OCI configuration; without rlimits, which not every root may raise."""
+    safe = ["nosuid", "noexec", "nodev"]
+    kept = [f"CAP_{name}" for name in capabilities.choose([], [])]
+    for name in ("hostname", "hosts", "resolv.conf"):
+        (directory / name).write_text("")
+    return {
+        "ociVersion": "1.0.2",
+        "process": {
+            "args": ["true"],
+            "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+            "cwd": "/",
+            "user": {"uid": 0, "gid": 0},
+            "capabilities": {kind: kept for kind in ("bounding", "effective", "permitted")},
+        },
+        "root": {"path": "rootfs"},
+        "hostname": "bench",
+        "mounts": [
+            mount("/proc", "proc", safe),
+            mount("/sys", "sysfs", [*safe, "ro"]),
+            mount("/sys/fs/cgroup", "cgroup", [*safe, "ro"]),
+            mount("/dev", "tmpfs", ["nosuid", "mode=755", "size=64k"]),
+            mount("/dev/pts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666"]),
+            mount("/dev/shm", "tmpfs", [*safe, "mode=1777", "size=64m"]),
+            mount("/dev/mqueue", "mqueue", safe),
+            *(
+                {
+                    "destination": f"/etc/{name}",
+                    "source": f"{directory}/{name}",
+                    "options": ["bind"],
+                }
+                for name in ("hostname", "hosts", "resolv.conf")
+            ),
+        ],
+        "linux": {
+            "cgroupsPath": "/kernelbox-bench",
+            "namespaces": [
+                {"type": kind} for kind in ("pid", "mount", "network", "uts", "ipc", "cgroup")
+            ],
+            "maskedPaths": list(rootfs.MASKED),
+            "readonlyPaths": list(rootfs.READ_ONLY),
+        },
+    }
+
+
+def mount(destination: str, kind: str, options: list[str]) -> dict[str, Any]:
+    return {"destination": destination, "type": kind, "source": kind, "options": options}
+
+
+@contextmanager
+def podman(directory: Path) -> Iterator[Measure]:
+    """`podman run` of the same image, in a storage of its own."""
+    storage = ("--root", f"{directory}/root", "--runroot", f"{directory}/run")
+    base = ("podman", *storage, "--cgroup-manager", "cgroupfs", "--runtime", "runc")
+    pull = [*base, "pull", "-q", f"oci:{paths.images()}:busybox:latest"]
+    pulled = subprocess.run(pull, capture_output=True, text=True, check=True)
+    # Its defaults are above what a root without CAP_SYS_RESOURCE may set.
+    limits = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000")
+    plain = ("--network", "none", "--security-opt", "seccomp=unconfined", "--pull", "never")
+    before = podman_groups()
+    try:
+        yield command(*base, "run", "--rm", *limits, *plain, pulled.stdout.strip(), "true")
+    finally:
+        for group in podman_groups():
+            if group not in before:
+                group.rmdir()
+
+
+def podman_groups() -> list[Path]:
+    """Return the control groups that podman leaves behind, children first."""
+    top = Path("/sys/fs/cgroup")
+    return [*top.glob("*/libpod_parent/conmon"), *top.glob("*/libpod_parent")]
+
+
+@contextmanager
+def floor(directory: Path, layer: str) -> Iterator[Measure]:
+    """The C program that does the least: it waits for a line, makes a container, tells the time."""
+    program = directory / "floor"
+    source = Path(__file__).with_name("floor.c")
+    subprocess.run(["cc", "-O2", "-o", program, source], check=True)
+    arguments = [program, layer, str(directory), "/bin/true"]
+    with subprocess.Popen(arguments, stdin=-1, stdout=-1, text=True) as process:
+        asks, answers = process.stdin, process.stdout
+        assert asks is not None and answers is not None
+
+        def measure() -> float:
+            print(file=asks, flush=True)
+            return int(answers.readline()) / 1e6
+
+        yield measure
+        asks.close()
+
+
+# --- the notebook -------------------------------------------------------------------------------
+
+
+def notebook(box: lab.Lab, **options: Any) -> Measure:
+    def measure() -> float:
+        began = time.perf_counter()
+        result = box.run("busybox", ["true"], network="none", quiet=True, **options)
+        elapsed = time.perf_counter() - began
+        if result.code != 0:
+            raise RuntimeError(f"the container exited with {result.code}")
+        return elapsed * 1000
+
+    return measure
+
+
+def status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines)
+
+
+def memory(agent: int) -> None:
+    """Print the agent's resident memory beside that of an interpreter that does nothing."""
+    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=-1) as bare:
+        while "(python" not in Path(f"/proc/{bare.pid}/stat").read_text():
+            time.sleep(0.01)
+        time.sleep(0.5)  # until it waits for its input
+        sizes = [int(status(pid)["VmRSS"].split()[0]) / 1024 for pid in (agent, bare.pid)]
+        bare.communicate()
+    print(
+        f"{'agent, idle / python3: resident memory':44} {sizes[0] / sizes[1]:5.2f}"
+        f"  {'':16}  {sizes[0]:7.1f} MiB  {sizes[1]:7.1f} MiB"
+    )
+    print(f"{'agent, idle: threads':44} {status(agent)['Threads'].strip():>5}")
+
+
+# --- all of it ----------------------------------------------------------------------------------
+
+
+def main() -> None:
+    """Measure everything that this host has the programs for."""
+    parser = argparse.ArgumentParser("python -m tests.bench", description="Measure kernelbox.")
+    parser.add_argument("--pairs", type=int, default=30, help="measurements per row (30)")
+    pairs = parser.parse_args().pairs
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernelbox-bench")))
+        os.environ["KERNELBOX_ROOT"] = str(directory / "root")
+        stack.callback(subprocess.run, [*COMMAND, "reset"], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([*COMMAND, "images"], stdout=subprocess.DEVNULL, check=True)
+        measure(directory, pairs, stack)
+
+
+def measure(directory: Path, pairs: int, stack: ExitStack) -> None:
+    """Print all rows."""
+    layer = Store(paths.images()).resolve("busybox:latest").lowerdirs[0]
+    print(f"{pairs} pairs a row, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}")
+    print(f"{'A / B':44} {'ratio':>5}  {'(min .. max)':14}  {'median A':>11}  {'median B':>11}")
+    alone = kernelbox("--network", "none")
+    for name, prepare in (
+        ("runc", lambda: runc(directory, layer)),
+        ("podman", lambda: stack.enter_context(podman(directory / "podman"))),
+    ):
+        if shutil.which(name) is None:
+            print(f"kernelbox run / {name} run: {name} is not installed")
+            continue
+        try:
+            interleaved(f"kernelbox run / {name} run", alone, prepare(), pairs)
+        except (RuntimeError, subprocess.CalledProcessError) as error:
+            print(f"kernelbox run / {name} run: {error}")
+    interleaved("kernelbox run / python3 -c pass", alone, command(sys.executable, "-c", ""), pairs)
+    interleaved("kernelbox run, bridge / no network", kernelbox(), alone, pairs)
+
+    box = lab.start()
+    stack.callback(box.close)
+    least = stack.enter_context(floor(directory, layer))
+    interleaved("notebook, warm / C floor", notebook(box), least, 3 * pairs)
+    interleaved("notebook, warm, traced / C floor", notebook(box, trace=True), least, 3 * pairs)
+    memory(box.agent)
+
+
+if __name__ == "__main__":
+    main()
