@@ -1,0 +1,269 @@
+"""What every view is: a picture made of a snapshot, live on the page and still on paper.
+
+A view is given a `source` that it asks for snapshots, or is shown one. It never looks at the kernel
+itself. Of each snapshot it makes a *picture*: a JSON document of what is to be seen, in which every
+thing has a key that lasts. The page is given the first picture whole, and then differences only.
+
+The still twin is for who has no page that lives: for GitHub, an exported page, a screen reader and
+nbval. What differs from run to run there (a pid, an inode, an address) is marked as `varies`, so
+that a comparison can leave it out; nothing in a picture moves because of it. Where everything does
+(a graph over time), the whole is marked as `kb-moving`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anywidget
+import traitlets
+
+from kernelbox.kernel.errors import KernelboxError
+from kernelbox.observe.model import Snapshot
+from kernelbox.widgets.palette import STATIC
+from kernelbox.widgets.patch import difference
+from kernelbox.widgets.sampler import Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kernelbox.widgets.patch import Document
+
+INTERVAL = 0.2  # seconds: five updates a second
+FASTEST = 0.05  # what a page can still follow
+SILENCE = 300.0  # seconds without a word from any page after which nobody is taken to look
+
+_NOTHING = "nothing to see yet"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def bundle(name: str) -> Path:
+    """Return the file of a view's JavaScript, with everything it needs in it."""
+    return STATIC / f"{name}.js"
+
+
+class View(anywidget.AnyWidget):
+    """A picture of snapshots.
+
+    Args:
+        source: What to look at: a snapshot, or a function that takes one. A function is called
+            once at first, and as long as the view is open on a page every `interval` seconds.
+        interval: Seconds between two looks.
+
+    Attributes:
+        state: What a page is given first: the picture, whole, and its number.
+        patch: What a page is given then: what has changed in the picture, and its new number.
+        selected: Key of what the reader has chosen; empty for nothing.
+    """
+
+    state = traitlets.Any().tag(sync=True, to_json=lambda _, view: view.now)
+    patch = traitlets.Dict().tag(sync=True)
+    selected = traitlets.Unicode().tag(sync=True)
+
+    title: ClassVar[str] = ""
+    script: ClassVar[str] = ""  # name of its JavaScript file
+    moving: ClassVar[bool] = False  # whether all of its still twin is different in every run
+    rows: ClassVar[tuple[str, ...]] = ("rows",)  # keys of a picture's collections of things
+
+    def __init__(
+        self,
+        source: Callable[[], Snapshot] | Snapshot | None = None,
+        *,
+        interval: float = INTERVAL,
+        **traits: Any,
+    ) -> None:
+        self._source = source if callable(source) else None
+        self._lock = threading.RLock()
+        self._number = 0
+        self._pages: set[str] = set()
+        self._watch = False
+        self._heard_at = 0.0
+        self._sampler = Sampler(self._sample, max(interval, FASTEST))
+        self._picture: Document = {"title": self.title, "note": _NOTHING}
+        self._picture = self._begin(source)
+        super().__init__(**traits)  # this gives the page its first picture
+        self.on_msg(self._hear)
+        if self.comm is not None:
+            self.comm.on_close(lambda _message: self.stop())
+
+    # -- what a view draws, and how it stands on paper: each kind of view has its own ------------
+
+    def picture(self, snapshot: Snapshot) -> Document:
+        """Return what is to be seen of a snapshot: plain JSON, keyed, without None."""
+        raise NotImplementedError
+
+    def text(self) -> str:
+        """Return the picture in a few lines that do not change from run to run."""
+        raise NotImplementedError
+
+    def svg(self) -> str:
+        """Return the picture as a still image with a title and a description."""
+        raise NotImplementedError
+
+    def table(self) -> str:
+        """Return the picture as an HTML table with a caption."""
+        raise NotImplementedError
+
+    # -- from snapshot to page ---------------------------------------------------------------------
+
+    @property
+    def now(self) -> Document:
+        """The picture as it is now, and its number."""
+        return {"number": self._number, "picture": self._picture}
+
+    def draw(self, snapshot: Snapshot, before: Snapshot | None = None) -> Document:
+        """Return the picture of a snapshot, with what has changed since `before` marked in it."""
+        old = None if before is None else self._entitled(self.picture(before))
+        new = self._entitled(self.picture(snapshot))
+        if old is not None:
+            self.compare(old, new)
+        return new
+
+    def compare(self, old: Document, new: Document) -> None:
+        """Mark in `new` what was not so in `old`."""
+        for collection in self.rows:
+            new[collection] = marked(old[collection], new[collection])
+
+    def show(self, snapshot: Snapshot, before: Snapshot | None = None) -> None:
+        """Draw this snapshot on every open page, with what has changed since `before` marked."""
+        with self._lock:
+            self._give(self.draw(snapshot, before))
+
+    def refresh(self) -> None:
+        """Ask the source once, and draw what it says."""
+        with self._lock:
+            self._give(self._look())
+
+    def _begin(self, source: Callable[[], Snapshot] | Snapshot | None) -> Document:
+        """Return the first picture."""
+        return self.draw(source) if isinstance(source, Snapshot) else self._look()
+
+    def _entitled(self, picture: Document) -> Document:
+        return {"title": self.title, "note": "", **picture}
+
+    def _look(self) -> Document:
+        """Return a picture from the source; without one, the last picture and the reason."""
+        if self._source is None:
+            return self._picture
+        try:
+            return self.draw(self._source())
+        except (KernelboxError, OSError) as error:
+            # A container ends, its groups vanish: the view says so, and goes on looking.
+            return {**self._picture, "note": f"cannot look any more: {error}"}
+
+    def _give(self, picture: Document) -> None:
+        change = difference(self._picture, picture)
+        if change:
+            # In this order: a page that opens in between finds a patch it has already.
+            self._picture = picture
+            self._number += 1
+            self.patch = {"number": self._number, "change": change}
+
+    # -- looking again and again, as long as somebody looks at us ------------------------------
+
+    @property
+    def watching(self) -> bool:
+        """Whether the source is being asked again and again."""
+        return self._sampler.running
+
+    def start(self) -> None:
+        """Ask the source until `stop`, and as long as some page is open."""
+        if self._source is not None:
+            self._watch = True
+            self._heard_at = time.monotonic()
+            self._sampler.start()
+
+    def stop(self) -> None:
+        """Ask the source no more; the picture stays as it is. Twice is fine."""
+        self._watch = False
+        self._sampler.stop()
+
+    def close(self) -> None:
+        """Stop, and take the view off every page. Twice is fine."""
+        self.stop()
+        super().close()
+
+    def _sample(self) -> bool:
+        # A page that was closed at once (or a notebook without one) says nothing at all.
+        if time.monotonic() - self._heard_at > SILENCE:
+            self._pages.clear()
+            return False
+        try:
+            self.refresh()
+        except Exception as error:
+            self._give({**self._picture, "note": f"looks no more: {error!r}"})
+            raise
+        return True
+
+    def _hear(self, _view: View, message: dict[str, Any], _buffers: Any) -> None:
+        """Hear a page: it has opened or closed, is still there, or wants the picture whole."""
+        self._heard_at = time.monotonic()
+        match message.get("do"):
+            case "opened":
+                self._pages.add(str(message.get("page")))
+                self._resume()
+            case "closed":
+                self._pages.discard(str(message.get("page")))
+                if not self._pages:
+                    self._sampler.stop()
+            case "here":
+                self._resume()
+            case "whole":
+                self.send_state("state")
+
+    def _resume(self) -> None:
+        if self._watch:
+            self._sampler.start()
+
+    # -- for the notebook ----------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return every form of the picture; a page that lives takes the last."""
+        if self.comm is not None and live():
+            # At once, not when the page has opened: until a cell is over, no page is heard.
+            self.start()
+        still = {
+            "text/plain": self.text(),
+            "image/svg+xml": self.svg(),
+            "text/html": self.html(),
+        }
+        if self.comm is None or not live():
+            return still, {}
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return {**still, _WIDGET: view}, {}
+
+    def html(self) -> str:
+        """Return the still image and the table, for a page that does not live."""
+        return self._enclosed(f'<figure style="margin: 0">{self.svg()}</figure>{self.table()}')
+
+    def _enclosed(self, html: str) -> str:
+        return f'<div class="kb-moving">{html}</div>' if self.moving else html
+
+    def __repr__(self) -> str:
+        return self.text()
+
+
+def live() -> bool:
+    """Return whether we run in a notebook's kernel, which has (or may have) a page."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return shell is not None and getattr(shell, "kernel", None) is not None
+
+
+def marked(before: Document, after: Document) -> Document:
+    """Return the things in `after`, each with a mark if it is not as it was.
+
+    What is gone is among them once more, as it was last.
+    """
+    result: Document = {}
+    for key, thing in after.items():
+        old = before.get(key)
+        mark = "appeared" if old is None else "changed" if old != thing else ""
+        result[key] = {**thing, "mark": mark} if mark else thing
+    for key, thing in before.items():
+        if key not in after:
+            result[key] = {**thing, "mark": "gone"}
+    return result

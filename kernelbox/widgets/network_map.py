@@ -1,0 +1,290 @@
+"""NetworkMap: network namespaces, the cables between them, and who reaches whom.
+
+A namespace is a box, its interfaces are the rows in it, and a veth pair is the cable between two of
+them. Beside the map a grid says which namespace's pings would arrive in which, and if not, why.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from kernelbox.widgets import drawing
+from kernelbox.widgets.base import View, bundle, marked
+from kernelbox.widgets.palette import HOST, Letters
+from kernelbox.widgets.still import (
+    ROW,
+    Cell,
+    Column,
+    document,
+    margins,
+    sheet,
+    table,
+    tall,
+    wide,
+    words,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from kernelbox.observe.model import Link, Network, NetworkNamespace, Snapshot
+    from kernelbox.widgets.patch import Document
+
+
+class NetworkMap(View):
+    """Network namespaces with their interfaces and cables, and the grid of who reaches whom.
+
+    Of the host's interfaces only those are drawn that lead to a container or out of the host; of
+    the others it says how many there are, unless all are asked for.
+
+    Args:
+        source: As for every view.
+        every: Whether to draw all of the host's interfaces.
+        interval: Seconds between two looks.
+
+    Source: network_namespaces(7); veth(4); nft(8).
+    """
+
+    script: ClassVar[str] = "network_map"
+    _esm = bundle(script)
+    title: ClassVar[str] = "Network namespaces and cables"
+
+    def __init__(
+        self,
+        source: Callable[[], Snapshot] | Snapshot | None = None,
+        *,
+        every: bool = False,
+        **options: Any,
+    ) -> None:
+        self._letters = Letters()
+        self._every = every
+        super().__init__(source, **options)
+
+    def picture(self, snapshot: Snapshot) -> Document:
+        """Return the namespaces with their links, the cables, the rules and the grid."""
+        network = snapshot.network
+        cables = _cables(network)
+        namespaces = {
+            str(one.inode): self._namespace(one, place, cables)
+            for place, one in enumerate(network.namespaces)
+        }
+        return {
+            "note": "" if namespaces else "no network namespace to be seen",
+            "namespaces": namespaces,
+            "cables": cables,
+            "nat": list(network.nat),
+            "ports": list(network.ports),
+            "reach": {way: {"ok": ok, "why": why} for way, (ok, why) in network.reach.items()},
+        }
+
+    def _namespace(self, one: NetworkNamespace, place: int, cables: dict[str, str]) -> Document:
+        host = place == 0 and not one.container
+        if host:
+            self._letters.host("net", one.inode)
+        ends = {*cables, *cables.values()}
+        drawn = [
+            link
+            for link in one.links
+            if self._every or not host or _leads_somewhere(link, one, ends)
+        ]
+        return {
+            "place": place,
+            "label": one.label,
+            "letter": self._letters.of("net", one.inode, one.container or one.label),
+            "container": one.container,
+            "links": {str(link.index): _link(link) for link in drawn},
+            "more": len(one.links) - len(drawn),
+            "routes": list(one.routes),
+        }
+
+    def compare(self, old: Document, new: Document) -> None:
+        """Mark the namespaces that came and went, and in the others each link."""
+        before, after = old["namespaces"], new["namespaces"]
+        for inode, namespace in after.items():
+            links = before[inode]["links"] if inode in before else namespace["links"]
+            after[inode] = {**namespace, "links": marked(links, namespace["links"])}
+            if inode not in before:
+                after[inode]["mark"] = "appeared"
+        for inode, namespace in before.items():
+            if inode not in after:
+                after[inode] = {**namespace, "mark": "gone"}
+
+    # -- on paper ------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        """Return the namespaces, the cables and the grid, without addresses."""
+        found = self._namespaces()
+        if not found:
+            return f"{self.title}: {self._picture['note']}"
+        lines = ["namespaces: " + ", ".join(f"{one['letter']} {_plain(one)}" for one in found)]
+        lines += [f"cable: {text}" for text in self._cable_texts()]
+        lines += [f"published: {len(self._picture['ports'])}"] if self._picture["ports"] else []
+        reach = self._picture["reach"]
+        for one in found:
+            answers = [_answer(reach, one, other) for other in found]
+            told = " ".join(
+                f"{other['letter']}:{answer}"
+                for other, answer in zip(found, answers, strict=True)
+                if answer
+            )
+            lines += [f"{one['letter']} reaches {told}"] if told else []
+        lines += [f"{way}: {_timeless(why)}" for way, ok, why in self._ways() if not ok]
+        return "\n".join(lines)
+
+    def svg(self) -> str:
+        """Return the map, drawn by Graphviz, and under it the rules and the grid."""
+        found = self._namespaces()
+        if not found:
+            return document(self.title, self.text(), "", 420, 40, self._picture["note"])
+        left, top = margins()
+        drawn = drawing.network(found, self._picture["cables"], self._inodes())
+        content, width, height = "", 0, top - ROW
+        if drawn is not None:
+            content = drawn.at(left, top - 10)
+            width, height = drawn.width, top + drawn.height
+        columns = [
+            Column("pings from", 190),
+            *(Column(one["letter"], 44, middle=True) for one in found),
+        ]
+        content += sheet(columns, self._grid(), left, height + 18)
+        height += 18 + tall(len(found))
+        translated = [f"address translation: {rule}" for rule in self._picture["nat"]]
+        published = [f"published port: {rule}" for rule in self._picture["ports"]]
+        for rule in (*translated, *published):
+            height += ROW
+            content += words(rule, left, height, "code muted", varies=True)
+        note = "" if drawn else "The map itself needs Graphviz: apt-get install graphviz"
+        width = max(width, wide(columns), 560)
+        return document(self.title, self.text(), content, width, height + 8, note, foreign=True)
+
+    def table(self) -> str:
+        """Return a row for each interface, and the grid with its reasons."""
+        peers = {**self._picture.get("cables", {})}
+        peers |= {other: one for one, other in peers.items()}
+        rows = []
+        for inode, one in zip(self._inodes(), self._namespaces(), strict=True):
+            for index, link in one["links"].items():
+                peer = self._end(peers.get(f"{inode}/{index}", ""))
+                rows.append(
+                    [
+                        Cell(f"{one['letter']} {_plain(one)}"),
+                        Cell(link["name"], varies=link["kind"] == "veth"),
+                        Cell(link["kind"]),
+                        Cell(link["state"]),
+                        Cell(", ".join(link["addresses"]), varies=True),
+                        Cell(link.get("master", "-")),
+                        Cell(peer or "-", varies=True),
+                    ]
+                )
+        headings = ("namespace", "interface", "kind", "state", "addresses", "bridge", "other end")
+        links = table("Network namespaces and their interfaces", headings, rows)
+        ways = [
+            [Cell(way), Cell("yes" if ok else "no"), Cell(why, varies=True)]
+            for way, ok, why in self._ways()
+        ]
+        return links + table("Who reaches whom", ("from -> to", "arrives", "why"), ways)
+
+    def _namespaces(self) -> list[Document]:
+        namespaces = self._picture.get("namespaces", {})
+        return [namespaces[inode] for inode in self._inodes()]
+
+    def _inodes(self) -> list[str]:
+        namespaces = self._picture.get("namespaces", {})
+        return sorted(namespaces, key=lambda inode: int(namespaces[inode]["place"]))
+
+    def _grid(self) -> list[list[Cell]]:
+        rows = []
+        for one in self._namespaces():
+            row = [Cell(f"{one['letter']}  {_plain(one)}")]
+            for other in self._namespaces():
+                answer = _answer(self._picture["reach"], one, other)
+                hue = {"yes": 2, "no": 5}.get(answer, -1)
+                row.append(Cell(answer or "·", "muted", hue=hue))
+            rows.append(row)
+        return rows
+
+    def _ways(self) -> list[tuple[str, bool, str]]:
+        """Return each way through the grid in letters, whether a ping arrives, and why (not)."""
+        letters = {one["label"]: one["letter"] for one in self._namespaces()}
+        found = []
+        for way, one in self._picture.get("reach", {}).items():
+            start, _, end = way.partition(" -> ")
+            name = f"{letters.get(start, start)} -> {letters.get(end, end)}"
+            found.append((name, one["ok"], one["why"]))
+        return found
+
+    def _cable_texts(self) -> list[str]:
+        texts = []
+        for one, other in self._picture["cables"].items():
+            inode, _, index = one.partition("/")
+            link = self._picture["namespaces"][inode]["links"].get(index)
+            # The name of a veth's outer end is made of the container's id: its bridge says more.
+            letter = self._picture["namespaces"][inode]["letter"]
+            outer = f"{letter} {link.get('master') or 'veth'}" if link else letter
+            texts.append(f"{self._end(other)} -- {outer}")
+        return sorted(texts)
+
+    def _end(self, end: str) -> str:
+        inode, _, index = end.partition("/")
+        namespace = self._picture["namespaces"].get(inode)
+        if namespace is None:
+            return ""
+        link = namespace["links"].get(index, {"name": "?"})
+        return f"{namespace['letter']} {link['name']}"
+
+
+def _link(link: Link) -> Document:
+    row: Document = {
+        "name": link.name,
+        "kind": link.kind,
+        "mac": link.mac,
+        "state": link.state,
+        "mtu": link.mtu,
+        "addresses": list(link.addresses),
+    }
+    return {**row, "master": link.master} if link.master else row
+
+
+def _leads_somewhere(link: Link, one: NetworkNamespace, ends: set[str]) -> bool:
+    """Return whether a link of the host has to do with containers, or is the way out."""
+    if f"{one.inode}/{link.index}" in ends:
+        return True
+    masters = {other.master for other in one.links if f"{one.inode}/{other.index}" in ends}
+    way_out = any(f"dev {link.name}" in route for route in one.routes if "default" in route)
+    return link.name in masters or way_out
+
+
+def _cables(network: Network) -> dict[str, str]:
+    """Return each veth pair once, the end in the earlier namespace first."""
+    known = {f"{one.inode}/{link.index}" for one in network.namespaces for link in one.links}
+    cables: dict[str, str] = {}
+    taken: set[str] = set()
+    for one in network.namespaces:
+        for link in one.links:
+            here = f"{one.inode}/{link.index}"
+            there = f"{link.peer[0]}/{link.peer[1]}" if link.peer else ""
+            if there in known and here not in taken:
+                cables[here] = there
+                taken |= {here, there}
+    return cables
+
+
+def _answer(reach: Document, one: Document, other: Document) -> str:
+    found = reach.get(f"{one['label']} -> {other['label']}")
+    return "" if found is None or one is other else "yes" if found["ok"] else "no"
+
+
+def _plain(namespace: Document) -> str:
+    """Return a label without what changes from run to run: a container's id, a held pid."""
+    label = str(namespace["label"])
+    if re.fullmatch(r"[0-9a-f]{12,}", label):
+        return "a container"
+    label = re.sub(r" \d+$", "", label)
+    return "the host" if namespace["letter"] == HOST else label
+
+
+def _timeless(reason: str) -> str:
+    """Return a reason without addresses: a container may have another one in the next run."""
+    return re.sub(r"\b\d+\.\d+\.\d+\.\d+(/\d+)?\b", "(address)", reason)
