@@ -71,14 +71,14 @@ class Front:
         Raises:
             KernelboxError: It could not be started, or its monitor was killed.
         """
-        with _forwarding(self._forward):
-            self.until_started()
-            with self._raw_terminal():
-                while True:
-                    message = self._next()
-                    if message["kind"] == "exited":
-                        code: int = message["code"]
-                        return code
+        self._take_signals()
+        self.until_started()
+        with self._raw_terminal():
+            while True:
+                message = self._next()
+                if message["kind"] == "exited":
+                    code: int = message["code"]
+                    return code
 
     def _next(self) -> dict[str, Any]:
         """Return the next message that is not about the trace."""
@@ -120,6 +120,11 @@ class Front:
             finally:
                 self._asking = False
         self.monitor.send("go")
+
+    def _take_signals(self) -> None:
+        """Send the signals this process gets to the container, until it ends with it."""
+        for number in signal.valid_signals() - _OWN:
+            signal.signal(number, self._forward)
 
     def _forward(self, number: int, _frame: object) -> None:
         if self._asking:
@@ -167,18 +172,6 @@ def _key() -> str:
             return keyboard.readline()
     except OSError:
         return sys.stdin.readline()
-
-
-@contextmanager
-def _forwarding(handler: Any) -> Iterator[None]:
-    """Send the signals this process gets to the container instead."""
-    wanted = [number for number in signal.valid_signals() if number not in _OWN]
-    before = {number: signal.signal(number, handler) for number in wanted}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def terminal_size() -> tuple[int, int]:
