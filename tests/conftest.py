@@ -36,7 +36,7 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def tests_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The tests' own KERNELBOX_ROOT. At the end it is reset, and the host must be as it was."""
     ours = tmp_path_factory.getbasetemp()
     path = tmp_path_factory.mktemp("kernelbox") / "root"
@@ -51,15 +51,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(
-    root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tests_root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """Compare what the host has before and after each test."""
-    monkeypatch.setenv("KERNELBOX_ROOT", str(root))
+    monkeypatch.setenv("KERNELBOX_ROOT", str(tests_root))
     monkeypatch.setenv(looking.MARK, str(os.getpid()))
-    before = looking.host({"root": root})
+    before = looking.host({"root": tests_root})
     yield
     ours = tmp_path_factory.getbasetemp()
-    left = lasting_leaks(before | shared_things(root), {"root": root}, ours)
+    left = lasting_leaks(before | shared_things(tests_root), {"root": tests_root}, ours)
     assert not left, "the test left these behind"
 
 
@@ -104,17 +104,17 @@ def others_things(found: set[str], ours: Path) -> set[str]:
 
 
 @pytest.fixture
-def kernelbox(root: Path) -> Iterator[Kernelbox]:
+def kernelbox(tests_root: Path) -> Iterator[Kernelbox]:
     """The command line; containers that `kernelbox.start` made are removed after the test."""
-    command = Kernelbox(root)
+    command = Kernelbox(tests_root)
     yield command
     command.clean_up()
 
 
 @pytest.fixture(scope="module")
-def shared(root: Path) -> Iterator[Kernelbox]:
+def shared(tests_root: Path) -> Iterator[Kernelbox]:
     """The same for containers that several tests of a module look at, and none changes."""
-    command = Kernelbox(root)
+    command = Kernelbox(tests_root)
     yield command
     command.clean_up()
 

@@ -151,7 +151,7 @@ def host(roots: Mapping[str, Path]) -> set[str]:
     found |= {f"published port: {rule}" for rule in published()}
     found |= {f"process {pid}: {words}" for pid, words in processes()}
     for name, root in roots.items():
-        for place in ("containers", "names", "networks/bridge"):
+        for place in ("containers", "names", "trash", "networks/bridge"):
             with_links = place == "networks/bridge"  # beside the leases it holds its own notes
             found |= {
                 f"{name} {place}/{one.name}"

@@ -233,23 +233,15 @@ def on_a_small_disk(
     kernelbox.ok("images")
     disk = Kernelbox(tmp_path / "root")
     script = """
-        mount -t tmpfs -o "$1" none "$2" && mkdir "$2/root" && ln -s "$3" "$2/root/images" || exit
-        reset=$4; shift 4
+        limit=$1 disk=$2 images=$3 reset=$4; shift 4
+        mount -t tmpfs -o $limit none $disk && mkdir $disk/root && ln -s $images $disk/root || exit
         "$@"; status=$?
-        ls -A "$2/root/containers" "$2/root/names" 2>/dev/null | grep -v :$ | grep .
+        ls -A $disk/root/containers $disk/root/names 2>/dev/null | grep -v :$ | grep .
         $reset >/dev/null; exit $status"""
     words = (limit, str(tmp_path), f"{kernelbox.root}/images", " ".join([*COMMAND, "reset"]))
     return disk(
         *("run", "--rm", *ALONE, "busybox", *program),
-        prefix=(
-            "unshare",
-            "-m",
-            "sh",
-            "-c",
-            script.replace('"$2/root/', f'"{tmp_path}/root/'),
-            "sh",
-            *words,
-        ),
+        prefix=("unshare", "-m", "sh", "-c", script, "sh", *words),
     )
 
 

@@ -134,10 +134,13 @@ def test_one_that_has_exited_keeps_status_and_logs_until_it_is_removed(
     assert "over" not in kernelbox.ok("ps", "-a")
 
 
-def test_with_rm_nothing_of_it_stays(kernelbox: Kernelbox, root: Path) -> None:
-    before = set(os.listdir(root / "containers")), set(os.listdir(root / "names"))
+def test_with_rm_nothing_of_it_stays(kernelbox: Kernelbox) -> None:
+    def stored() -> list[list[str]]:
+        return [sorted(os.listdir(kernelbox.root / part)) for part in ("containers", "names")]
+
+    before = stored()
     assert kernelbox(*RUN, "--name", "gone", *SHELL, "exit 3").returncode == 3
-    assert (set(os.listdir(root / "containers")), set(os.listdir(root / "names"))) == before
+    assert stored() == before
 
 
 @pytest.mark.parametrize("option", [(), ("--rm",)])
@@ -494,7 +497,7 @@ def other(kernelbox: Kernelbox, tmp_path: Path) -> Iterator[Kernelbox]:
     made.ok("reset")
 
 
-def test_reset_removes_everything_whatever_runs(other: Kernelbox, root: Path) -> None:
+def test_reset_removes_everything_whatever_runs(kernelbox: Kernelbox, other: Kernelbox) -> None:
     before = looking.host({})
     volume = other.root.parent / "volume"
     volume.mkdir()
@@ -511,7 +514,7 @@ def test_reset_removes_everything_whatever_runs(other: Kernelbox, root: Path) ->
     assert not other.root.exists()
     assert soon(lambda: not looking.host({}) - before)
     assert (volume / "precious").read_text() == "x"
-    assert list((root / "images").iterdir())  # a link is removed, not what it leads to
+    assert list((kernelbox.root / "images").iterdir())  # a link is removed, not what it leads to
     assert "clean" in other.ok("reset")
 
 

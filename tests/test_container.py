@@ -100,16 +100,16 @@ def test_a_container_has_its_own_hostname(kernelbox: Kernelbox, options: tuple[s
 
 
 def test_the_root_is_an_overlay_of_the_image_and_a_directory_of_its_own(
-    shared: Kernelbox, plain: Running, root: Path
+    shared: Kernelbox, plain: Running
 ) -> None:
     (top,) = [mount for mount in looking.mounts(plain.pid) if mount.point == "/"]
     assert top.kind == "overlay"
     options = dict(option.partition("=")[::2] for option in top.super_options.split(","))
     said = shared.inspect(plain.id)["GraphDriver"]["Data"]
-    assert options["upperdir"] == said["UpperDir"] == f"{root}/containers/{plain.id}/upper"
+    assert options["upperdir"] == said["UpperDir"] == f"{shared.root}/containers/{plain.id}/upper"
     assert options["workdir"] == said["WorkDir"]
     assert options["lowerdir"] == said["LowerDir"]
-    assert Path(said["LowerDir"]).is_relative_to(root / "images")
+    assert Path(said["LowerDir"]).is_relative_to(shared.root / "images")
 
 
 def test_nothing_that_a_container_does_to_its_files_changes_the_image(
@@ -161,11 +161,20 @@ def test_what_tells_of_the_whole_machine_is_masked(either: Running, path: str) -
 @pytest.mark.parametrize("path", [path for path in READ_ONLY if os.path.exists(path)])
 def test_what_sets_the_whole_machine_cannot_be_written(either: Running, path: str) -> None:
     assert os.statvfs(inside(either.pid, path)).f_flag & os.ST_RDONLY
-    files = [f"{parent}/{name}" for parent, _, names in os.walk(path) for name in names] or [path]
-    writable = [one for one in files if not os.path.islink(one) and os.stat(one).st_mode & 0o200]
-    for file in writable[:1]:
+    if file := first_writable(path):
         with pytest.raises(OSError, match="Read-only"):  # even for the host's root
             os.close(os.open(inside(either.pid, file), os.O_WRONLY))
+
+
+def first_writable(path: str) -> str:
+    """Return a file in a directory of /proc that root could write; empty if there is none."""
+    files = (os.path.join(parent, name) for parent, _, names in os.walk(path) for name in names)
+    for file in [path] if os.path.isfile(path) else files:
+        with contextlib.suppress(OSError):  # of a link that has gone meanwhile
+            mode = os.lstat(file).st_mode
+            if stat.S_ISREG(mode) and mode & 0o200:
+                return file
+    return ""
 
 
 def test_sysfs_and_the_control_groups_are_read_only_and_the_containers_own(

@@ -139,7 +139,7 @@ def test_without_i_the_keyboard_stays_with_the_host(kernelbox: Kernelbox) -> Non
     with kernelbox.terminal(*RUN, "-t", "busybox", "sh", "-c", script) as screen:
         before = screen.modes()
         screen.read("ready")
-        screen.interrupt()  # the host's terminal makes a signal of it, and the command forwards that
+        screen.interrupt()  # the host's terminal makes a signal of it, the command forwards it
         screen.read("interrupted")
         assert screen.end() == 3
         assert screen.modes() == before

@@ -1,0 +1,73 @@
+"""A snapshot: every reader asked once, one after the other, about the same containers."""
+
+from __future__ import annotations
+
+import time
+
+from kernelbox import state
+from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.observe import layers, mounts, network, processes, resources
+from kernelbox.observe.model import Network, Snapshot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any
+
+PARTS = ("processes", "mounts", "layers", "network", "usage")
+
+
+def snapshot(containers: Collection[str] | None = None, parts: Collection[str] = PARTS) -> Snapshot:
+    """Look at the kernel; for a privileged process, best one with a single thread.
+
+    It takes some tens of milliseconds, in which processes live on: a snapshot is not the state at
+    one instant. Whatever vanishes in the meantime is left out.
+
+    Args:
+        containers: Ids of those to look at, with nothing else but their monitors, ancestors and
+            the host's network. None for all containers, and whatever else is kernelbox's.
+        parts: Which of PARTS to look at; the others are empty.
+
+    Raises:
+        UsageError: There is no such part.
+        KernelError: EPERM without the privilege to enter network namespaces.
+        KernelboxError: There is no privilege to look at all.
+
+    Source: proc(5); cgroups(7); network_namespaces(7).
+    """
+    for part in parts:
+        if part not in PARTS:
+            raise UsageError(f"a snapshot has no part {part!r}", f"There are: {', '.join(PARTS)}")
+    try:
+        return _look(containers, parts)
+    except PermissionError as refusal:
+        raise KernelboxError(
+            f"a snapshot may not look at {refusal.filename}", "Run it as root (sudo)"
+        ) from refusal
+
+
+def _look(containers: Collection[str] | None, parts: Collection[str]) -> Snapshot:
+    now = time.time()
+    configs = _configs(containers)
+    found = processes.look(containers) if {"processes", "mounts", "network"} & set(parts) else ()
+    return Snapshot(
+        time=now,
+        processes=found if "processes" in parts else (),
+        mounts=mounts.look(found) if "mounts" in parts else {},
+        layers=layers.look(configs) if "layers" in parts else (),
+        network=network.look(found, configs) if "network" in parts else Network(),
+        usage=resources.look(configs) if "usage" in parts else (),
+    )
+
+
+def _configs(containers: Collection[str] | None) -> dict[str, dict[str, Any]]:
+    """Return the config of each container, in the order of making; a damaged one is no config."""
+    found = {}
+    for container in state.every() if containers is None else containers:
+        try:
+            config = state.config(container)
+        except KernelboxError:
+            continue
+        if config:
+            found[container] = config
+    return dict(sorted(found.items(), key=lambda one: (one[1].get("created", 0), one[0])))

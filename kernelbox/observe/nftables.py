@@ -1,0 +1,160 @@
+"""Packet filter rules of one network namespace: whether there are any, and nft's text taken apart.
+
+nft is asked for its text only when the kernel says that the rules are others than last time: each
+ruleset has a number, and each network namespace a cookie.
+
+Source: nft(8); linux/netfilter/nf_tables.h, NFT_MSG_GETGEN, NFT_MSG_GETTABLE.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from kernelbox.kernel import nft
+from kernelbox.observe.wire import NETFILTER, Questions, attributes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_GETTABLE, _GETGEN = 10 << 8 | 1, 10 << 8 | 16
+_FAMILIES = {1: "inet", 2: "ip"}  # the families that see IPv4 packets
+_PRIORITIES = {
+    "raw": -300,
+    "mangle": -150,
+    "dstnat": -100,
+    "filter": 0,
+    "security": 50,
+    "srcnat": 100,
+}
+
+
+class Chain(NamedTuple):
+    """A chain of rules.
+
+    Attributes:
+        table: Name of its table.
+        name: Its own.
+        kind: `filter`, `nat` or `route`; empty for one that is only jumped to, as the next three.
+        hook: `prerouting`, `input`, `forward`, `output` or `postrouting`.
+        priority: The lower comes first.
+        policy: `accept` or `drop`.
+        rules: As nft prints them, without counters, comments and handles.
+    """
+
+    table: str
+    name: str
+    kind: str
+    hook: str
+    priority: int
+    policy: str
+    rules: tuple[str, ...]
+
+
+class Ruleset(NamedTuple):
+    """The rules of a namespace.
+
+    Attributes:
+        chains: All of them.
+        sets: The named sets and maps: from table and name to the elements.
+        unread: Whether there are rules that could not be read, for want of nft.
+    """
+
+    chains: tuple[Chain, ...] = ()
+    sets: dict[tuple[str, str], tuple[str, ...]] = {}  # noqa: RUF012 (nobody writes into it)
+    unread: bool = False
+
+
+_known: dict[tuple[int, bytes], Ruleset] = {}
+_met: set[tuple[int, bytes]] = set()
+
+
+def look() -> Ruleset:
+    """Return the rules of the network namespace that this process is in.
+
+    Raises:
+        KernelboxError: nft may not look.
+    """
+    try:
+        with Questions(NETFILTER) as questions:
+            generation = questions.one(_GETGEN, bytes(4))
+            key = (questions.cookie(), generation[4:12])
+            if key[0] and key in _known:
+                _met.add(key)
+                return _known[key]
+            tables = [
+                (_FAMILIES[message[0]], attributes(message, 4)[1].rstrip(b"\0").decode())
+                for message in questions.all(_GETTABLE, bytes(4))
+                if message[0] in _FAMILIES
+            ]
+    except OSError:  # the kernel has no nftables
+        return Ruleset()
+    if tables and nft.program() is None:
+        return Ruleset(unread=True)
+    ruleset = parse("".join(nft.list_table(name, family) or "" for family, name in tables))
+    _known[key] = ruleset
+    _met.add(key)
+    return ruleset
+
+
+def forget_others() -> None:
+    """Forget the rules of namespaces that were not looked at since the last time."""
+    for key in _known.keys() - _met:
+        del _known[key]
+    _met.clear()
+
+
+_TABLE = re.compile(r"table (\S+) (\S+) \{")
+_BLOCK = re.compile(r"\t(chain|set|map) (\S+) \{")
+_HOOK = re.compile(r"type (\S+) hook (\S+)(?: device \S+)? priority ([^;]+); policy (\S+);")
+_ELEMENTS = re.compile(r"elements = \{(.*)\}", re.DOTALL)
+_NOISE = re.compile(r' counter packets \d+ bytes \d+| comment "[^"]*"| # handle \d+$')
+_HANDLE = re.compile(r" # handle \d+$")
+
+
+def parse(text: str) -> Ruleset:
+    """Take apart what `nft -a list table` prints for any number of tables.
+
+    Source: nft(8), "CHAINS", "SETS", "RULES".
+    """
+    chains: list[Chain] = []
+    sets: dict[tuple[str, str], tuple[str, ...]] = {}
+    table = ""
+    lines = iter(text.splitlines())
+    for line in lines:
+        if heading := _TABLE.match(line):
+            table = heading[2]
+        elif block := _BLOCK.match(line):
+            inside = _block(lines)
+            if block[1] == "chain":
+                chains.append(_chain(table, block[2], inside))
+            elif elements := _ELEMENTS.search("\n".join(inside)):
+                sets[table, block[2]] = tuple(one.strip() for one in elements[1].split(","))
+    return Ruleset(tuple(chains), sets)
+
+
+def _block(lines: Iterator[str]) -> list[str]:
+    found: list[str] = []
+    for line in lines:
+        if line == "\t}":
+            break
+        found.append(line.strip())
+    return found
+
+
+def _chain(table: str, name: str, lines: list[str]) -> Chain:
+    kind, hook, priority, policy = "", "", 0, ""
+    if lines and (base := _HOOK.match(_HANDLE.sub("", lines[0]))):
+        kind, hook, policy = base[1], base[2], base[4]
+        priority = _priority(base[3])
+        lines = lines[1:]
+    rules = tuple(_NOISE.sub("", line) for line in lines)
+    return Chain(table, name, kind, hook, priority, policy, rules)
+
+
+def _priority(text: str) -> int:
+    """Read a priority: `-300`, `raw`, `filter + 10`."""
+    name, *change = text.split()
+    number = _PRIORITIES[name] if name in _PRIORITIES else int(name)
+    return number + int("".join(change) or 0)
