@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +26,10 @@ USUAL_ROOT = Path("/var/lib/kernelbox")
 def pytest_configure() -> None:
     """Give the notebooks that nbval executes the root that their outputs were stored with.
 
-    One of them shows what a reset does, and must not do it to a student's containers.
+    One of them shows what a reset does, and must not do it to a student's containers. And take
+    SIGINT back, which a shell lets its background jobs ignore: some tests press Ctrl-C.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["KERNELBOX_ROOT"] = store_notebooks.ROOT
 
 

@@ -171,12 +171,14 @@ def entries(directory: Path) -> list[Path]:
 
 def cgroups() -> list[Path]:
     """Return every control group below a `/kernelbox`, and those themselves."""
-    tops = {Path(one.point) for one in mounts() if one.kind in ("cgroup", "cgroup2")}
     found = []
-    for top in (path / "kernelbox" for path in tops):
-        if top.is_dir():
-            found += [top, *(path for path in entries(top) if path.is_dir())]
-    return found
+    for top in {f"{one.point}/kernelbox" for one in mounts() if one.kind in ("cgroup", "cgroup2")}:
+        with contextlib.suppress(FileNotFoundError), os.scandir(top) as inside_it:
+            found += [top, *(one.path for one in inside_it if one.is_dir())]
+    return [Path(path) for path in found]
+
+
+_strangers: set[str] = set()  # processes that were looked at already, and are not of the tests
 
 
 def processes() -> Iterator[tuple[int, str]]:
@@ -186,12 +188,18 @@ def processes() -> Iterator[tuple[int, str]]:
     """
     mark = f"{MARK}={os.getpid()}\0".encode()
     parent = f" {os.getpid()} ".encode()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    pids = {name for name in os.listdir("/proc") if name.isdigit()}
+    _strangers.intersection_update(pids)
+    for pid in pids - _strangers:
         try:
             stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
-            if stat[2:].startswith(parent) or mark in Path(f"/proc/{pid}/environ").read_bytes():
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-                yield int(pid), f"{words.decode(errors='replace')}({stat[1:2].decode()})"
+            if not (
+                stat[2:].startswith(parent) or mark in Path(f"/proc/{pid}/environ").read_bytes()
+            ):
+                _strangers.add(pid)
+                continue
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+            yield int(pid), f"{words.decode(errors='replace')}({stat[1:2].decode()})"
         except OSError:  # it has ended
             continue
 

@@ -107,18 +107,18 @@ class _Judge:
         for rule in chain.rules:
             try:
                 words = self._match(_Words(rule))
+                if words is None:
+                    continue
+                what = words.next()
+                if what in ("snat", "dnat"):
+                    return Verdict(what, rule, words.address())
             except _Unclear:
                 self._doubts.append(rule)
                 continue
-            if words is None:
-                continue
-            what = words.next()
             if what in ("accept", "masquerade"):
                 return Verdict(what)
             if what in ("drop", "reject"):
                 return Verdict("drop", f"{rule} (chain {chain.name})")
-            if what in ("snat", "dnat"):
-                return Verdict(what, rule, words.after("to").partition(":")[0])
             if what == "return":
                 return None
             target = self._chains.get(words.next()) if what in ("jump", "goto") else None
@@ -246,10 +246,14 @@ class _Words:
         while self.peek() in ("prefix", "level", "flags", "group", "snaplen", "queue-threshold"):
             self._at += 2
 
-    def after(self, word: str) -> str:
-        """Return the word behind the next `word`; empty if there is none."""
+    def address(self) -> str:
+        """Return the address that `snat to` or `dnat to` names: of a range, the first."""
         left = self._words[self._at :]
-        return left[left.index(word) + 1] if word in left[:-1] else ""
+        after = left[left.index("to") + 1] if "to" in left[:-1] else ""
+        found = re.fullmatch(r"([\d.]+)(-[\d.]+)?(:[\d-]+)?", after)
+        if found is None:
+            raise _Unclear
+        return found[1]
 
 
 def _fits(value: str, operand: str) -> bool:
@@ -261,7 +265,7 @@ def _fits(value: str, operand: str) -> bool:
     if "/" in operand or "-" in operand:
         try:
             return any(first <= number(value) <= last for first, last in _ranges(operand))
-        except OSError:  # no address after all, but a word such as echo-reply
+        except (OSError, ValueError):  # no address after all, but a word such as echo-reply
             return False
     return False
 

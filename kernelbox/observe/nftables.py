@@ -109,7 +109,7 @@ _TABLE = re.compile(r"table (\S+) (\S+) \{")
 _BLOCK = re.compile(r"\t(chain|set|map) (\S+) \{")
 _HOOK = re.compile(r"type (\S+) hook (\S+)(?: device \S+)? priority ([^;]+); policy (\S+);")
 _ELEMENTS = re.compile(r"elements = \{(.*)\}", re.DOTALL)
-_NOISE = re.compile(r' counter packets \d+ bytes \d+| comment "[^"]*"| # handle \d+$')
+_NOISE = re.compile(r'\bcounter packets \d+ bytes \d+| comment "[^"]*"| # handle \d+$')
 _HANDLE = re.compile(r" # handle \d+$")
 
 
@@ -149,12 +149,12 @@ def _chain(table: str, name: str, lines: list[str]) -> Chain:
         kind, hook, policy = base[1], base[2], base[4]
         priority = _priority(base[3])
         lines = lines[1:]
-    rules = tuple(_NOISE.sub("", line) for line in lines)
+    rules = tuple(" ".join(_NOISE.sub("", line).split()) for line in lines)
     return Chain(table, name, kind, hook, priority, policy, rules)
 
 
 def _priority(text: str) -> int:
     """Read a priority: `-300`, `raw`, `filter + 10`."""
     name, *change = text.split()
-    number = _PRIORITIES[name] if name in _PRIORITIES else int(name)
+    number = _PRIORITIES.get(name, 0) if name.isalpha() else int(name)
     return number + int("".join(change) or 0)

@@ -206,10 +206,10 @@ class _Ping:
         packet = self._undo(world, packet)
         link, hop, source = self._route(world, packet.destination)
         if not packet.source:
-            packet = packet._replace(source=source or _source(world, link))
+            packet = packet._replace(source=source or _source(world, link.name))
         packet = packet._replace(oif=link.name, local=False)
         packet = self._filter(world, "output", packet)
-        if packet.destination and packet.dnat:
+        if packet.dnat:
             link, hop, _ = self._route(world, packet.destination)
         for _ in range(_TTL):
             self._way.append(f"{world.label} {link.name}")
@@ -249,8 +249,7 @@ class _Ping:
         if verdict.what == "dnat":
             packet = packet._replace(destination=verdict.address, dnat=True)
         else:
-            link = next(one for one in world.links.values() if one.name == packet.oif)
-            packet = packet._replace(source=verdict.address or _source(world, link))
+            packet = packet._replace(source=verdict.address or _source(world, packet.oif))
         known = self._tracked.get(world.inode)
         self._tracked[world.inode] = _Rewritten(
             known.before if known else before, (packet.source, packet.destination), packet.dnat
@@ -296,9 +295,10 @@ class _Ping:
 _TTL = 16
 
 
-def _source(world: World, link: RawLink) -> str:
-    """Return the address that a packet gets when it leaves by a link."""
-    on_link = [one.address for one in world.own() if one.ifindex == link.ifindex]
+def _source(world: World, link: str) -> str:
+    """Return the address that a packet gets when it leaves by a link, given by its name."""
+    indexes = [one.ifindex for one in world.links.values() if one.name == link]
+    on_link = [one.address for one in world.own() if one.ifindex in indexes]
     anywhere = [one.address for one in world.own()]
     if not anywhere:
         raise _Blocked(f"{world.label} has no address")
