@@ -123,15 +123,15 @@ def test_one_that_has_exited_keeps_status_and_logs_until_it_is_removed(
 ) -> None:
     done = kernelbox("run", *ALONE, "--name", "over", *SHELL, "echo last words; exit 3")
     assert done.returncode == 3
-    assert "over" not in kernelbox.ok("ps")
-    (row,) = [row for row in kernelbox.ok("ps", "-a").splitlines() if row.endswith("over")]
+    assert "over" not in kernelbox.ok("ps").split()
+    (row,) = [row for row in kernelbox.ok("ps", "-a").splitlines() if row.endswith(" over")]
     assert "Exited (3)" in row
     state = kernelbox.inspect("over")["State"]
     assert (state["Status"], state["ExitCode"], state["Pid"]) == ("exited", 3, 0)
     assert kernelbox.ok("logs", "over") == "last words\n"
     assert kernelbox.ok("wait", "over") == "3\n"
     assert kernelbox.ok("rm", "over") == "over\n"
-    assert "over" not in kernelbox.ok("ps", "-a")
+    assert "over" not in kernelbox.ok("ps", "-a").split()
 
 
 def test_with_rm_nothing_of_it_stays(kernelbox: Kernelbox) -> None:
