@@ -265,7 +265,9 @@ def test_a_hundred_requests_leave_no_descriptor_and_no_zombie(agent: Agent) -> N
     assert soon(lambda: not children(agent.pid))
 
 
-def test_the_agent_ends_with_the_notebook_and_so_does_all_it_held(agent: Agent, root: Path) -> None:
+def test_the_agent_ends_with_the_notebook_and_so_does_all_it_held(
+    agent: Agent, tests_root: Path
+) -> None:
     _, channel, pidfd = agent.hold()
     shell = {"request": "shell", "ticket": 1, "arguments": {"script": "sleep 1000 & sleep 1000"}}
     with open(os.devnull, "wb") as nothing:
@@ -279,7 +281,7 @@ def test_the_agent_ends_with_the_notebook_and_so_does_all_it_held(agent: Agent, 
     os.close(pidfd)
     assert agent.process.wait(looking.PATIENCE) == 0
     assert soon(lambda: not any(map(is_alive, all_of_them)))
-    assert soon(lambda: not list((root / "containers").iterdir()))
+    assert soon(lambda: not list((tests_root / "containers").iterdir()))
 
 
 def test_what_went_into_the_background_ends_with_the_lab(box: Lab, p: Held) -> None:
@@ -293,7 +295,7 @@ def test_what_went_into_the_background_ends_with_the_lab(box: Lab, p: Held) -> N
     assert not any(map(is_alive, left))
 
 
-def test_when_the_agent_is_killed_what_it_held_dies(box: Lab, p: Held, root: Path) -> None:
+def test_when_the_agent_is_killed_what_it_held_dies(box: Lab, p: Held, tests_root: Path) -> None:
     child, other = p.fork(), p.fork()
     other.become_user("nobody")  # then the kernel forgets what was asked of it for this case
     container = box.start("busybox", "sleep 1000", network="none")
@@ -304,7 +306,7 @@ def test_when_the_agent_is_killed_what_it_held_dies(box: Lab, p: Held, root: Pat
         box.run("busybox", "true")
     assert not is_alive(container.pid)
     assert not is_alive(other.pid)
-    assert not list((root / "containers").iterdir())
+    assert not list((tests_root / "containers").iterdir())
     assert repr(box) == "<the lab is closed>"
 
 

@@ -250,8 +250,7 @@ def test_a_full_disk_does_not_stop_what_runs_or_lose_its_exit_status(
 ) -> None:
     fill = "dd if=/dev/zero of=/big bs=4k 2>/dev/null; echo full; seq 1 20000 | tail -n 1; exit 5"
     done = on_a_small_disk(kernelbox, tmp_path, "size=200k", "sh", "-c", fill)
-    assert done.stdout == "full\n20000\n"
-    assert (done.returncode, done.stderr) == (5, "")
+    assert (done.stdout, done.stderr, done.returncode) == ("full\n20000\n", "", 5)
 
 
 @pytest.mark.parametrize("broken", ["state.json", "config.json"])

@@ -113,13 +113,15 @@ class Notebook:
 
 
 @pytest.fixture(scope="module")
-def environment(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def environment(
+    tests_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
     """What kernels get: the tests' root and mark, and directories that are nobody's."""
     directory = tmp_path_factory.mktemp("jupyter")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_RUNTIME_DIR", str(directory / "runtime"))
         patch.setenv("IPYTHONDIR", str(directory / "ipython"))
-        patch.setenv("KERNELBOX_ROOT", str(root))
+        patch.setenv("KERNELBOX_ROOT", str(tests_root))
         patch.setenv(looking.MARK, str(os.getpid()))
         yield dict(os.environ)
 
@@ -170,7 +172,7 @@ def test_a_process_is_held_by_cells(notebook: Notebook) -> None:
     assert len(os.listdir(f"/proc/{notebook.pid}/task")) > 1, "why there is an agent at all"
 
 
-def test_a_container_runs_in_one_call(notebook: Notebook, root: Path) -> None:
+def test_a_container_runs_in_one_call(notebook: Notebook, tests_root: Path) -> None:
     cell = notebook.run(
         "r = box.run('busybox', ['sh', '-c', 'echo out; echo err >&2; exit 3'], network='none')\nr"
     )
@@ -179,7 +181,7 @@ def test_a_container_runs_in_one_call(notebook: Notebook, root: Path) -> None:
     assert notebook.ok("print(repr(r.stdout), repr(r.stderr), len(r.trace))") == (
         "'out\\n' 'err\\n' 0\n"
     )
-    assert not list((root / "containers").iterdir())
+    assert not list((tests_root / "containers").iterdir())
 
 
 def test_a_quiet_run_prints_nothing(notebook: Notebook) -> None:
@@ -187,7 +189,7 @@ def test_a_quiet_run_prints_nothing(notebook: Notebook) -> None:
     assert notebook.ok(f"{code}; print(r.stdout == 'hello\\n')") == "True\n"
 
 
-def test_a_container_runs_beside_the_cells(notebook: Notebook, root: Path) -> None:
+def test_a_container_runs_beside_the_cells(notebook: Notebook, tests_root: Path) -> None:
     notebook.ok("c = box.start('busybox', 'sleep 1000', network='none', name='beside')")
     pid = int(notebook.ok("print(c.pid)"))
     assert looking.status(pid)["NSpid"].split()[1:] == ["1"]
@@ -195,7 +197,7 @@ def test_a_container_runs_beside_the_cells(notebook: Notebook, root: Path) -> No
     assert notebook.ok("r = c.exec('cat /proc/1/comm'); print(r.code)") == "sleep\n0\n"
     assert notebook.ok("c.stop(0); print(c.wait(), c.wait())") == "137 137\n"
     assert not is_alive(pid)
-    assert soon(lambda: not list((root / "containers").iterdir()))
+    assert soon(lambda: not list((tests_root / "containers").iterdir()))
     notebook.ok("c.remove(); c.remove()")
 
 
@@ -279,12 +281,12 @@ LONG = {
 
 @pytest.mark.parametrize("cell", LONG.values(), ids=LONG)
 def test_an_interrupted_cell_ends_and_nothing_else_does(
-    notebook: Notebook, root: Path, cell: str
+    notebook: Notebook, tests_root: Path, cell: str
 ) -> None:
     notebook.ok("q = box.hold(); c = box.start('busybox', 'top', network='none')")
     notebook.ok("_ = q.unshare('pid'); child = q.fork()")
     agent = notebook.agent()
-    containers = sorted((root / "containers").iterdir())
+    containers = sorted((tests_root / "containers").iterdir())
     notebook.ok("_ = p.shell('true'), c.exec('true')")
     before = notebook.descriptors()
     running = notebook.begin(cell)
@@ -296,7 +298,7 @@ def test_an_interrupted_cell_ends_and_nothing_else_does(
     assert notebook.ok("_ = c.exec('echo next')") == "next\n"
     assert notebook.ok("_ = box.run('busybox', 'echo next', network='none')") == "next\n"
     assert notebook.agent() == agent
-    assert sorted((root / "containers").iterdir()) == containers
+    assert sorted((tests_root / "containers").iterdir()) == containers
     assert soon(lambda: notebook.descriptors() <= before)
 
 
@@ -321,7 +323,7 @@ def asleep_in_poll(pid: int) -> bool:
 
 @pytest.mark.parametrize("way", ["restarted", "restarted at once", "killed", "ended by itself"])
 def test_when_the_kernel_ends_all_that_was_the_notebooks_ends(
-    doomed: Notebook, kernelbox: Kernelbox, root: Path, way: str
+    doomed: Notebook, kernelbox: Kernelbox, tests_root: Path, way: str
 ) -> None:
     detached = kernelbox.start("--network", "none", "busybox", "sleep", "1000")
     others = kernelbox.pid(detached)
@@ -334,7 +336,7 @@ def test_when_the_kernel_ends_all_that_was_the_notebooks_ends(
     running = doomed.begin("box.run('busybox', 'sleep 1000', network='none', rm=True)")
     assert soon(lambda: len(sleepers(agent)) == 3)
     everything = [agent, *descendants(agent)]
-    assert len(list((root / "containers").iterdir())) == 3
+    assert len(list((tests_root / "containers").iterdir())) == 3
 
     if way == "restarted":
         doomed.restart(now=False)
@@ -347,7 +349,7 @@ def test_when_the_kernel_ends_all_that_was_the_notebooks_ends(
         assert doomed.end(running).failure["ename"] == "KeyboardInterrupt"
         doomed.begin("exit()")
     assert soon(lambda: not any(map(is_alive, everything)))
-    assert soon(lambda: [one.name for one in (root / "containers").iterdir()] == [detached])
+    assert soon(lambda: [one.name for one in (tests_root / "containers").iterdir()] == [detached])
     assert is_alive(others)
     if "restarted" not in way:
         doomed.restart(now=True)

@@ -1198,7 +1198,9 @@ def test_the_cost_of_a_container_is_a_bounded_number_of_system_calls(
         (total,) = [line for line in counted.read_text().splitlines() if line.endswith("total")]
         return int(total.split()[3])
 
-    each = (calls(made) - calls(made[:2])) / 4
+    # The least of three: others come and go on this host, and each pid costs a look.
+    few, many = (min(calls(some) for _ in range(3)) for some in (made[:2], made))
+    each = (many - few) / (len(made) - 2)
     began = time.perf_counter()
     for _ in range(5):
         snapshot(made)
