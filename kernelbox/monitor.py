@@ -128,6 +128,8 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
         _close(theirs)
         if born.terminal is not None:
             resize(born.terminal, *wish.size)
+        # A program may fill the disk at once: there must be room for what comes to be written.
+        state.write(container.id, state.State(pid=born.pid))
         runtime.start(born)
         running = state.State(
             status="running",

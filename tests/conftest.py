@@ -33,9 +33,10 @@ def pytest_configure() -> None:
     os.environ["KERNELBOX_ROOT"] = store_notebooks.ROOT
 
 
-def pytest_unconfigure() -> None:
-    """Leave nothing of the notebooks' root."""
-    Kernelbox(Path(store_notebooks.ROOT)).ok("reset")
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave nothing of the notebooks' root, if this session is one that executes them."""
+    if config.getoption("nbval", default=False):
+        Kernelbox(Path(store_notebooks.ROOT)).ok("reset")
 
 
 @pytest.fixture(scope="session")
