@@ -65,10 +65,7 @@ def compose(options: Options) -> Spec:
     Raises:
         UsageError: An unknown image, no command, or an option that cannot be.
     """
-    state.prepare()
-    store = Store(paths.images())
-    embedded.ensure(store)
-    image = store.resolve(options.image)
+    image = image_store().resolve(options.image)
     config = image.config
     container_id = os.urandom(6).hex()
     return spec.Spec(
@@ -91,6 +88,14 @@ def compose(options: Options) -> Spec:
         stop_signal=_stop_signal(config.get("StopSignal")),
         created=time.time(),
     )
+
+
+def image_store() -> Store:
+    """Return this host's image store, with the embedded image in it."""
+    state.prepare()
+    store = Store(paths.images())
+    embedded.ensure(store)
+    return store
 
 
 def _process(options: Options, config: dict[str, object], container_id: str) -> Process:

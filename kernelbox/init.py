@@ -183,7 +183,7 @@ def build(birth: Birth, detached_root: int | None) -> int | None:
     if terminal is not None:
         rootfs.attach_console(os.ttyname(terminal))
     if birth.helper is not None:
-        rootfs.attach_helper(INIT_PATH, birth.helper)
+        rootfs.attach(birth.helper, INIT_PATH, directory=False)
     rootfs.seal_dev()
     for gift in birth.volumes:
         rootfs.attach(gift.fd, gift.target, directory=gift.directory)

@@ -167,11 +167,6 @@ def attach_console(terminal: str) -> None:
     syscalls.mount(terminal, "/dev/console", None, k.MS_BIND)
 
 
-def attach_helper(path: str, fd: int) -> None:
-    """Show the detached mount `fd` of one file at `path`, below /dev."""
-    attach(fd, path, directory=False)
-
-
 def seal_dev() -> None:
     """Make /dev read-only: a device node made by the container has nowhere to work.
 

@@ -84,7 +84,7 @@ class Container:
         elif kind == "exec-failed":
             self._report_exec(message["result"])
         elif kind == "error":
-            raise _as_exception(message)
+            raise KernelboxError(message["message"], message["hint"], message["code"])
 
     def _ended(self, until: str) -> None:
         if self._exec is None:
@@ -100,12 +100,6 @@ class Container:
             event, since = self._exec
             elapsed = (time.perf_counter_ns() - since) // 1000
             record.sink(event._replace(result=result, microseconds=elapsed))
-
-
-def _as_exception(message: dict[str, Any]) -> KernelboxError:
-    if os.environ.get("KERNELBOX_DEBUG") and "traceback" in message:
-        return KernelboxError(message["message"] + "\n" + message["traceback"])
-    return KernelboxError(message["message"], message["hint"], message["code"])
 
 
 def create(spec: Spec, stdio: tuple[int, int, int]) -> Container:

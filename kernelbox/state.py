@@ -243,6 +243,18 @@ def find(reference: str) -> str:
     raise UsageError(f"no such container: {reference}", "See which there are: kernelbox ps -a")
 
 
+def find_running(reference: str) -> str:
+    """Return the id of the running container that `reference` means, as `find` does.
+
+    Raises:
+        UsageError: There is none, or it does not run.
+    """
+    container_id = find(reference)
+    if read(container_id).status != "running":
+        raise UsageError(f"container {reference} is not running", "See which are: kernelbox ps")
+    return container_id
+
+
 def forget_name(container_id: str, name: str) -> None:
     """Give up a name, if it still belongs to this container."""
     path = f"{paths.names()}/{name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kernelbox import cleanup, paths, state
+from kernelbox import cleanup
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns, size
 from kernelbox.kernel.errors import KernelboxError
@@ -12,16 +12,12 @@ from kernelbox.kernel.errors import KernelboxError
 
 def command_images(argv: list[str]) -> int:
     """List the images of this host."""
-    from kernelbox.images import embedded
-    from kernelbox.images.store import Store
+    from kernelbox.compose import image_store
 
     parser = parser_for("images", "List the images of this host.")
     parser.add_argument("-q", "--quiet", action="store_true", help="ids only")
     given = parser.parse_args(argv)
-    state.prepare()
-    store = Store(paths.images())
-    embedded.ensure(store)
-    found = store.list()
+    found = image_store().list()
     if given.quiet:
         for image in found:
             print(image.id)

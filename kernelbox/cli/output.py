@@ -12,7 +12,6 @@ from kernelbox import cgroup, cleanup, paths, spec, state
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns, size
 from kernelbox.kernel import files
-from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def command_top(argv: list[str]) -> int:
     parser.add_argument("container", metavar="CONTAINER")
     given = parser.parse_args(argv)
     cleanup.sweep()
-    container_id = _running(given.container)
+    container_id = state.find_running(given.container)
     titles = ("UID", "PID", "PPID", "PID INSIDE", "STIME", "TIME", "CMD")
     pids = sorted(cgroup.of(container_id).processes())
     rows = [row for pid in pids if (row := _process_row(pid))]
@@ -141,7 +140,7 @@ def command_stats(argv: list[str]) -> int:
     parser.add_argument("containers", nargs="*", metavar="CONTAINER", help="all that run, if none")
     given = parser.parse_args(argv)
     cleanup.sweep()
-    chosen = [_running(reference) for reference in given.containers]
+    chosen = [state.find_running(reference) for reference in given.containers]
     while True:
         table = _stats_table(chosen or _all_running(), interval=1.0)
         if given.no_stream:
@@ -154,13 +153,6 @@ def command_stats(argv: list[str]) -> int:
 
 def _all_running() -> list[str]:
     return sorted(one for one in state.every() if state.read(one).status == "running")
-
-
-def _running(reference: str) -> str:
-    container_id = state.find(reference)
-    if state.read(container_id).status != "running":
-        raise UsageError(f"container {reference} is not running", "See which are: kernelbox ps")
-    return container_id
 
 
 def _stats_table(ids: list[str], interval: float) -> str:

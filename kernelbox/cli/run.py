@@ -92,11 +92,7 @@ def command_exec(argv: list[str]) -> int:
     given = SimpleNamespace(**read(EXEC, argv))
     _check_terminal(given)
     cleanup.sweep()
-    container_id = state.find(given.container)
-    if state.read(container_id).status != "running":
-        raise UsageError(
-            f"container {given.container} is not running", "See which are: kernelbox ps"
-        )
+    container_id = state.find_running(given.container)
     own = spec.from_json(state.config(container_id)).process
     env = own.env | spec.environment(given.env, dict(os.environ))
     what = own._replace(
