@@ -150,7 +150,7 @@ lock: ## pin the newest versions that fit together in requirements.lock
 	trap 'rm -rf "$$tools"' EXIT
 	"$$python" -m venv "$$tools"
 	"$$tools/bin/pip" install --quiet uv
-	"$$tools/bin/uv" pip compile --quiet --upgrade --universal --generate-hashes --extra lab --extra test --group build \
+	"$$tools/bin/uv" pip compile --quiet --upgrade --universal --generate-hashes --extra lab --extra course --extra test --group build \
 		--custom-compile-command 'make lock' -o requirements.lock pyproject.toml
 
 clean: ## remove .venv and every cache (containers: kernelbox reset)
