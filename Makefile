@@ -68,6 +68,13 @@ setup: packages ## install what is missing, leave the command at .venv/bin/kerne
 		fi
 		pip --no-build-isolation --no-index -e . ||
 			fail "pip could not install kernelbox itself ($$(cause)). .setup.log says more"
+		# pip's start script goes through all of `site`, a tenth of a start. Ours does not, where it can
+		# be written: a `#!` line takes 255 bytes without a space. Source: execve(2).
+		packages=$$(echo "$$PWD"/.venv/lib/python*/site-packages)
+		if [[ "$$PWD" =~ ^[[:alnum:]/._-]{1,200}$$ ]]; then
+			printf '%s\n' "#!$$PWD/.venv/bin/python -IS" 'import sys' '' "sys.path += ['$$PWD', '$$packages']" \
+				'from kernelbox.cli import main' '' 'main()' >.venv/bin/kernelbox
+		fi
 		echo "$$project" >.venv/project.made
 		rm -f .setup.log
 		hand_over .venv

@@ -53,6 +53,8 @@ class Agent:
     def __init__(self, notebook: Channel) -> None:
         self.notebook = notebook
         self._monitors: set[int] = set()
+        self._held: set[int] = set()
+        self._spare: tuple[Channel, int] | None = None
 
     def serve(self) -> None:
         """Answer until the notebook is gone, then end what it held.
@@ -62,8 +64,11 @@ class Agent:
         poller = select.poll()
         poller.register(self.notebook, select.POLLIN)
         while True:
-            others = self._reap()
-            if not poller.poll(_REAP_EVERY * 1000 if others else None):
+            self._reap()
+            if self._monitors and self._spare is None:  # who has run one may run another
+                self._spare = launch.launch()
+            busy = self._monitors or self._held
+            if not poller.poll(_REAP_EVERY * 1000 if busy else None):
                 continue
             try:
                 message = self.notebook.receive()
@@ -72,19 +77,22 @@ class Agent:
             if message is None:
                 break
             self._answer(message if isinstance(message, dict) else {})
+        if self._spare is not None:
+            self._spare[0].close()
         while strays := _children() - self._monitors:
             for pid in strays:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
 
-    def _reap(self) -> bool:
-        """Collect the children that have ended; return whether there are others."""
-        try:
+    def _reap(self) -> None:
+        """Collect the children that have ended."""
+        with suppress(ChildProcessError):
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
                 self._monitors.discard(pid)
-        except ChildProcessError:
-            return False
-        return True
+                self._held.discard(pid)
+                if self._spare is not None and self._spare[1] == pid:
+                    self._spare[0].close()
+                    self._spare = None
 
     def _answer(self, message: dict[str, Any]) -> None:
         ticket = message.pop("ticket", None)
@@ -122,10 +130,9 @@ class Agent:
             if name not in compose.Options._fields:
                 known = ", ".join(compose.Options._fields)
                 raise UsageError(f"no option {name!r}", f"There are: {known}")
-        container = compose.compose(compose.Options(**options))
-        channel, pid = launch.launch(_wish(fds, wish))
-        launch.order_run(channel, container)
-        self._monitors.add(pid)
+        container, order = compose.compose(compose.Options(**options)), _wish(fds, wish)
+        channel = self._monitor()
+        launch.order_run(channel, container, order)
         return container.id, [channel.socket.detach()]
 
     def on_exec(
@@ -136,10 +143,21 @@ class Agent:
         os.close(lifecycle.hold(container_id))
         own = spec.from_json(state.config(container_id)).process
         what = own._replace(terminal=False, interactive=False, **changes)
-        channel, pid = launch.launch(_wish(fds, wish))
-        launch.order_exec(channel, container_id, what)
-        self._monitors.add(pid)
+        order = _wish(fds, wish)
+        channel = self._monitor()
+        launch.order_exec(channel, container_id, what, order)
         return container_id, [channel.socket.detach()]
+
+    def _monitor(self) -> Channel:
+        """Return a channel to a monitor that waits for its order.
+
+        From the second on it is the spare one: nobody need wait for a fork.
+        """
+        self._reap()
+        channel, pid = self._spare or launch.launch()
+        self._spare = None
+        self._monitors.add(pid)
+        return channel
 
     def on_hold(self, _fds: list[int]) -> tuple[int, list[int]]:
         """Fork a process under remote control; the reply is its pid, and the channel."""
@@ -148,6 +166,7 @@ class Agent:
         if pid == 0:
             held.serve(theirs)
         theirs.close()
+        self._held.add(pid)
         return pid, [ours.socket.detach(), os.pidfd_open(pid)]
 
     def on_interrupt(self, fds: list[int]) -> tuple[None, list[int]]:

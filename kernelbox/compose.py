@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple
 
 from kernelbox import capabilities, network, paths, spec, state
 from kernelbox.images import embedded
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import UsageError
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ import os
 import sys
 import termios
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from kernelbox import capabilities, overlay, rootfs, users
 from kernelbox.channel import Channel
@@ -22,6 +21,7 @@ from kernelbox.kernel import flags as k
 from kernelbox.kernel import netdevice, process, record, syscalls
 from kernelbox.kernel.errors import CommandError, KernelboxError, errno_name
 from kernelbox.spec import DEFAULT_PATH, Process, Spec
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,18 +4,18 @@ Whoever asks for a container (the front) and the process that makes it (the moni
 while the front reads the image and the options and writes the order, the monitor loads what talks
 to the kernel. On two processors that saves a container a tenth of its start.
 
-The order is a document of any size, so it travels as a file in memory; all later messages are
-small. To the monitor: `run`, `exec` (the orders), `go`, `signal`, `resize`. From it: `event`,
-`pause`, `started`, `exited`, `error`.
+The order is a document of any size, so it travels as a file in memory, and the front's standard
+streams with it; all later messages are small. To the monitor: `run`, `exec` (the orders), `go`,
+`signal`, `resize`. From it: `event`, `pause`, `started`, `exited`, `error`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from typing import NamedTuple
 
 from kernelbox.channel import Channel
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Wish(NamedTuple):
     bound: bool = False
 
 
-def launch(wish: Wish) -> tuple[Channel, int]:
+def launch() -> tuple[Channel, int]:
     """Fork a monitor that waits for its order; return a channel to it, and its pid.
 
     It ends without a word if the channel closes first.
@@ -52,34 +52,36 @@ def launch(wish: Wish) -> tuple[Channel, int]:
     if pid == 0:
         from kernelbox import monitor  # here, so that the front need not wait for it
 
-        monitor.main(theirs, wish)
+        monitor.main(theirs)
     theirs.close()
     return ours, pid
 
 
-def order_run(monitor: Channel, container: Spec) -> None:
+def order_run(monitor: Channel, container: Spec, wish: Wish) -> None:
     """Order the making and running of a container."""
     from kernelbox import spec
 
-    _order(monitor, "run", spec.to_json(container))
+    _order(monitor, "run", spec.to_json(container), wish)
 
 
-def order_exec(monitor: Channel, container_id: str, what: Process) -> None:
+def order_exec(monitor: Channel, container_id: str, what: Process, wish: Wish) -> None:
     """Order the running of one more program in a container."""
-    _order(monitor, "exec", {"container": container_id, "process": what._asdict()})
+    _order(monitor, "exec", {"container": container_id, "process": what._asdict()}, wish)
 
 
-def _order(monitor: Channel, kind: str, document: dict[str, Any]) -> None:
+def _order(monitor: Channel, kind: str, document: dict[str, Any], wish: Wish) -> None:
     fd = os.memfd_create("order", os.MFD_CLOEXEC)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        json.dump(document, file)
-        file.flush()
-        monitor.send(kind, fds=[fd])
+    try:
+        os.pwrite(fd, json.dumps(document).encode(), 0)
+        monitor.send(kind, fds=[fd, *(wish.stdio or ())], wish=wish[1:])
+    finally:
+        os.close(fd)
 
 
-def read_order(fd: int) -> dict[str, Any]:
-    """Return the document behind the descriptor that came with an order, and close it."""
-    with os.fdopen(fd, encoding="utf-8") as file:
-        file.seek(0)
-        document: dict[str, Any] = json.load(file)
-        return document
+def read_order(message: dict[str, Any]) -> tuple[dict[str, Any], Wish]:
+    """Return the document that came with an order, and the wish with the front's streams."""
+    fd, *stdio = message["fds"]
+    document: dict[str, Any] = json.loads(os.pread(fd, os.fstat(fd).st_size, 0))
+    os.close(fd)
+    streams = (stdio[0], stdio[1], stdio[2]) if stdio else None
+    return document, Wish(streams, *message["wish"])

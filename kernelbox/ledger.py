@@ -13,7 +13,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from typing import NamedTuple
+
+from kernelbox.tuples import NamedTuple
 
 
 class Entry(NamedTuple):

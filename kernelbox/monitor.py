@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import NamedTuple
 
 from kernelbox import cgroup, cleanup, paths, runtime, spec, state
 from kernelbox.channel import Channel
@@ -21,10 +20,11 @@ from kernelbox.kernel import process, record
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.launch import Wish, read_order
 from kernelbox.relay import Log, Relay, Stream, resize
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     from kernelbox.kernel.record import Event
     from kernelbox.runtime import Container
@@ -39,16 +39,19 @@ class Ears(NamedTuple):
     stderr: int | None
 
 
-def main(front: Channel, wish: Wish) -> NoReturn:
+def main(front: Channel) -> NoReturn:
     """Be a monitor: take the order, carry it out, report the outcome, and end this process."""
     try:
-        process.close_all_but([front.fileno(), *(wish.stdio or ())])
+        process.close_all_but([front.fileno()])
         os.setsid()  # out of reach of the terminal's Ctrl-C, which is for the front to forward
-        if wish.stdio is None:
-            nothing = os.open(os.devnull, os.O_RDWR)
-            for fd in (0, 1, 2):
-                os.dup2(nothing, fd)
-        _obey(front, wish)
+        # The front's streams come with the order; those that the fork inherited are let go.
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(nothing, fd)
+        os.close(nothing)
+        message = front.receive()
+        if message is not None:
+            _obey(front, message)
     except KernelboxError as error:
         front.send("error", message=error.message, hint=error.hint, code=error.code)
     except OSError as error:
@@ -64,18 +67,17 @@ def main(front: Channel, wish: Wish) -> NoReturn:
         os._exit(0)
 
 
-def _obey(front: Channel, wish: Wish) -> None:
+def _obey(front: Channel, message: dict[str, Any]) -> None:
+    order, wish = read_order(message)
     cleanup.sweep()
-    message = front.receive()
-    if message is None:
-        return
-    order = read_order(message["fds"][0])
     _report_to(front, wish)
     if message["kind"] == "run":
         code = _look_after(spec.from_json(order), wish, front)
     else:
         code = _attend(order["container"], spec.Process(**order["process"]), wish, front)
     front.send("exited", code=code)
+    for fd in wish.stdio or ():
+        os.close(fd)  # whoever reads them to their end need not wait for what is left to do
     if message["kind"] == "run":
         cleanup.delete_files(order["id"])
 

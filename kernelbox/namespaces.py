@@ -8,10 +8,10 @@ calls themselves (`unshare`, `setns`, `clone3`); this room holds the vocabulary.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
+from kernelbox.tuples import NamedTuple
 
 
 class Kind(NamedTuple):

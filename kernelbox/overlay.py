@@ -11,11 +11,11 @@ Source: `Documentation/filesystems/overlayfs.rst`.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import syscalls
 from kernelbox.kernel.errors import UsageError
+from kernelbox.tuples import NamedTuple
 
 # mount(2) takes one page of options.
 _OPTIONS_SIZE = 4096

@@ -7,9 +7,9 @@ container as `config.json` and never changes. The vocabulary is Docker's where a
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from kernelbox.kernel.errors import UsageError
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

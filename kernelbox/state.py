@@ -20,11 +20,11 @@ import fcntl
 import json
 import os
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from kernelbox import paths
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ an image and not to be trusted.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import UsageError
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

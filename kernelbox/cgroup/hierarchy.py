@@ -7,10 +7,9 @@ file only looks; groups are made in group.py.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.tuples import NamedTuple
 
 WANTED = ("cpu", "io", "memory", "pids")
 _NEEDED = {"cpu", "memory", "pids"}

@@ -7,9 +7,8 @@ option, a missing value, `--help`) goes to `Parser`, which is made from the same
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from kernelbox.kernel.errors import UsageError
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -77,11 +77,11 @@ def command_run(argv: list[str]) -> int:
     """Run a program in a new container; return its exit code, or 0 with `--detach`."""
     given = SimpleNamespace(**read(RUN, argv))
     _check_terminal(given)
-    monitor, _ = launch.launch(_wish(given))
+    monitor, _ = launch.launch()
     from kernelbox import compose  # while the monitor gets ready
 
     fields = {name: value for name, value in vars(given).items() if name in compose.Options._fields}
-    launch.order_run(monitor, compose.compose(compose.Options(**fields)))
+    launch.order_run(monitor, compose.compose(compose.Options(**fields)), _wish(given))
     return _follow(monitor, given)
 
 
@@ -103,8 +103,8 @@ def command_exec(argv: list[str]) -> int:
         terminal=given.tty,
         interactive=given.interactive,
     )
-    monitor, _ = launch.launch(_wish(given))
-    launch.order_exec(monitor, container_id, what)
+    monitor, _ = launch.launch()
+    launch.order_exec(monitor, container_id, what, _wish(given))
     return _follow(monitor, given)
 
 

@@ -1,10 +1,12 @@
-"""What the store tells of an image: to run it, or to list it.
+"""What the store tells of an image: to run it, or to list it."""
 
-No `from __future__ import annotations` here: NamedTuple compiles each annotation that is a string,
-which costs a start of `kernelbox run` a millisecond.
-"""
+from __future__ import annotations
 
-from typing import Any, NamedTuple
+from kernelbox.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Image(NamedTuple):

@@ -15,15 +15,15 @@ import contextlib
 import io
 import json
 import os
-from typing import Any
 
 from kernelbox.kernel.errors import KernelError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import IO
+    from typing import IO, Any
 
+    Descriptor = dict[str, Any]
     Writable = IO[bytes] | io.RawIOBase | io.BufferedIOBase
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -37,8 +37,6 @@ PARTIAL = ".partial-"
 """How a file or directory is called until it is complete. A left-over is from a crash."""
 
 _HEX = frozenset("0123456789abcdef")
-
-Descriptor = dict[str, Any]
 
 
 def descriptor(media_type: str, digest: str, size: int) -> Descriptor:

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
 
 from kernelbox import paths
 from kernelbox.images import layout
 from kernelbox.images.image import Image, Summary
-from kernelbox.images.layout import REF_NAME, Descriptor, Layout
+from kernelbox.images.layout import REF_NAME, Layout
 from kernelbox.images.lock import WriteLock, files
 from kernelbox.images.reference import check, normalise, quoted
 from kernelbox.kernel.errors import UsageError
@@ -26,10 +25,13 @@ from kernelbox.kernel.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from typing import Any
+
+    from kernelbox.images.layout import Descriptor
+
+    Document = dict[str, Any]
 
 CHAIN_IDS = "dev.kernelbox.chain-ids"
-
-Document = dict[str, Any]
 
 
 class Store:

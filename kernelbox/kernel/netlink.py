@@ -17,13 +17,13 @@ import os
 import socket
 import time
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError
 from kernelbox.kernel.netdevice import IFF_UP
 from kernelbox.kernel.record import Symbol, request
 from kernelbox.kernel.syscalls import setns
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

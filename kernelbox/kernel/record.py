@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import NamedTuple
 
 from kernelbox.kernel import explain
 from kernelbox.kernel.errors import KernelError, errno_name
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ import fcntl
 import os
 import socket
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from kernelbox import paths
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from binascii import crc32
-from typing import NamedTuple
 
 from kernelbox import paths
 from kernelbox.kernel import files, netdevice, netlink, nft
@@ -21,6 +20,7 @@ from kernelbox.network import nat
 from kernelbox.network.addresses import Subnet, directory, leases, locked, number, reserve
 from kernelbox.network.dns import nameservers
 from kernelbox.network.veth import link_name, mac_address
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ import errno
 import os
 import re
 import socket
-from typing import NamedTuple
 
 from kernelbox.kernel import netlink, nft
 from kernelbox.kernel.errors import UsageError
 from kernelbox.network.addresses import locked, number
 from kernelbox.network.veth import link_name
+from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
