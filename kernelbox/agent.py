@@ -66,7 +66,7 @@ class Agent:
         while True:
             self._reap()
             if self._monitors and self._spare is None:  # who has run one may run another
-                self._spare = launch.launch()
+                self._spare = launch.launch(ahead=True)
             busy = self._monitors or self._held
             if not poller.poll(_REAP_EVERY * 1000 if busy else None):
                 continue

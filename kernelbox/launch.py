@@ -42,17 +42,20 @@ class Wish(NamedTuple):
     bound: bool = False
 
 
-def launch() -> tuple[Channel, int]:
+def launch(*, ahead: bool = False) -> tuple[Channel, int]:
     """Fork a monitor that waits for its order; return a channel to it, and its pid.
 
     It ends without a word if the channel closes first.
+
+    Args:
+        ahead: Whether it has the time to get ready for an order that may never come.
     """
     ours, theirs = Channel.pair()
     pid = os.fork()
     if pid == 0:
         from kernelbox import monitor  # here, so that the front need not wait for it
 
-        monitor.main(theirs)
+        monitor.main(theirs, ahead)
     theirs.close()
     return ours, pid
 

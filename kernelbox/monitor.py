@@ -39,7 +39,7 @@ class Ears(NamedTuple):
     stderr: int | None
 
 
-def main(front: Channel) -> NoReturn:
+def main(front: Channel, ahead: bool) -> NoReturn:
     """Be a monitor: take the order, carry it out, report the outcome, and end this process."""
     try:
         process.close_all_but([front.fileno()])
@@ -49,6 +49,8 @@ def main(front: Channel) -> NoReturn:
         for fd in (0, 1, 2):
             os.dup2(nothing, fd)
         os.close(nothing)
+        if ahead:
+            process.own_memory()
         message = front.receive()
         if message is not None:
             _obey(front, message)

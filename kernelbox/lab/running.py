@@ -49,6 +49,7 @@ class Front:
         self.pipes = pipes
         self.trace = Trace()
         self.pid = 0
+        self._over = False
 
     def until(self, wanted: str) -> dict[str, Any]:
         """Follow until the monitor says `wanted`, and return that.
@@ -73,13 +74,17 @@ class Front:
     def _hear(self, wanted: str) -> dict[str, Any] | None:
         message = self.monitor.receive()
         if message is None:
+            self._over = True
             raise LabError("the container's monitor was killed, and the container with it")
         if message["kind"] == "event":
             self.trace.append(Event(*message["event"]))
         elif message["kind"] == "error":
+            self._over = True
             raise LabError(message["message"], message["hint"], message["code"])
         elif message["kind"] == "started":
             self.pid = message["pid"]
+        elif message["kind"] == "exited":
+            self._over = True
         return message if message["kind"] == wanted else None
 
     def signal(self, number: int) -> None:
@@ -88,9 +93,10 @@ class Front:
 
     def close(self) -> None:
         """Kill the program if it runs, wait until all is cleaned up, and close everything."""
-        self.signal(signal.SIGKILL)
-        with suppress(LabError):
-            self.until("exited")
+        if not self._over:
+            self.signal(signal.SIGKILL)
+            with suppress(LabError):
+                self.until("exited")
         self.monitor.close()
         for pipe in self.pipes:
             pipe.close()
