@@ -11,11 +11,10 @@ small. To the monitor: `run`, `exec` (the orders), `go`, `signal`, `resize`. Fro
 
 from __future__ import annotations
 
-import json
 import os
 from typing import NamedTuple
 
-from kernelbox.channel import Channel
+from kernelbox.channel import Channel, enclose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Wish(NamedTuple):
     Attributes:
         stdio: The front's standard streams; None to run detached, on the log alone.
         observed: Whether the front wants an `event` per request to the kernel.
-        stepped: Whether each request waits for a `go`.
+        stepped: Whether each request waits for a `go`; if `bound`, those of the birth only.
         size: Rows and columns of the front's terminal.
         bound: Whether the container dies with the front (a notebook's does).
     """
@@ -70,16 +69,6 @@ def order_exec(monitor: Channel, container_id: str, what: Process) -> None:
 
 
 def _order(monitor: Channel, kind: str, document: dict[str, Any]) -> None:
-    fd = os.memfd_create("order", os.MFD_CLOEXEC)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        json.dump(document, file)
-        file.flush()
-        monitor.send(kind, fds=[fd])
-
-
-def read_order(fd: int) -> dict[str, Any]:
-    """Return the document behind the descriptor that came with an order, and close it."""
-    with os.fdopen(fd, encoding="utf-8") as file:
-        file.seek(0)
-        document: dict[str, Any] = json.load(file)
-        return document
+    fd = enclose(document, "order")
+    monitor.send(kind, fds=[fd])
+    os.close(fd)

@@ -16,10 +16,10 @@ import time
 from typing import NamedTuple
 
 from kernelbox import cgroup, cleanup, paths, runtime, spec, state
-from kernelbox.channel import Channel
+from kernelbox.channel import Channel, disclose
 from kernelbox.kernel import process, record
 from kernelbox.kernel.errors import KernelboxError
-from kernelbox.launch import Wish, read_order
+from kernelbox.launch import Wish
 from kernelbox.relay import Log, Relay, Stream, resize
 
 TYPE_CHECKING = False
@@ -69,7 +69,7 @@ def _obey(front: Channel, wish: Wish) -> None:
     message = front.receive()
     if message is None:
         return
-    order = read_order(message["fds"][0])
+    order = disclose(message["fds"][0])
     _report_to(front, wish)
     if message["kind"] == "run":
         code = _look_after(spec.from_json(order), wish, front)
@@ -144,6 +144,9 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
         raise
     if isinstance(record.gate, Gate):
         record.gate.before_birth = False
+        if wish.bound:
+            # A notebook steps through the birth alone: later, nobody may be there to say go.
+            record.gate = None
     front.send("started", id=container.id, pid=born.pid)
     relay = _relay(born, ours, container.process, wish, front)
     relay.log = log

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 PARTS = ("processes", "mounts", "layers", "network", "usage")
 
 
-def snapshot(containers: Collection[str] | None = None, parts: Collection[str] = PARTS) -> Snapshot:
+def snapshot(
+    containers: Collection[str] | None = None, parts: Collection[str] = PARTS, merged: str = ""
+) -> Snapshot:
     """Look at the kernel; for a privileged process, best one with a single thread.
 
     It takes some tens of milliseconds, in which processes live on: a snapshot is not the state at
@@ -27,6 +29,7 @@ def snapshot(containers: Collection[str] | None = None, parts: Collection[str] =
         containers: Ids of those to look at, with nothing else but their monitors, ancestors and
             the host's network. None for all containers, and whatever else is kernelbox's.
         parts: Which of PARTS to look at; the others are empty.
+        merged: Id of the container whose layers are told with what it sees of them; that is much.
 
     Raises:
         UsageError: There is no such part.
@@ -39,14 +42,14 @@ def snapshot(containers: Collection[str] | None = None, parts: Collection[str] =
         if part not in PARTS:
             raise UsageError(f"a snapshot has no part {part!r}", f"There are: {', '.join(PARTS)}")
     try:
-        return _look(containers, parts)
+        return _look(containers, parts, merged)
     except PermissionError as refusal:
         raise KernelboxError(
             f"a snapshot may not look at {refusal.filename}", "Run it as root (sudo)"
         ) from refusal
 
 
-def _look(containers: Collection[str] | None, parts: Collection[str]) -> Snapshot:
+def _look(containers: Collection[str] | None, parts: Collection[str], merged: str) -> Snapshot:
     now = time.time()
     configs = _configs(containers)
     found = processes.look(containers) if {"processes", "mounts", "network"} & set(parts) else ()
@@ -54,7 +57,7 @@ def _look(containers: Collection[str] | None, parts: Collection[str]) -> Snapsho
         time=now,
         processes=found if "processes" in parts else (),
         mounts=mounts.look(found) if "mounts" in parts else {},
-        layers=layers.look(configs) if "layers" in parts else (),
+        layers=layers.look(configs, merged) if "layers" in parts else (),
         network=network.look(found, configs) if "network" in parts else Network(),
         usage=resources.look(configs) if "usage" in parts else (),
     )

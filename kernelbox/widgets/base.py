@@ -64,6 +64,7 @@ class View(anywidget.AnyWidget):
 
     title: ClassVar[str] = ""
     script: ClassVar[str] = ""  # name of its JavaScript file
+    parts: ClassVar[tuple[str, ...]] = ()  # of a snapshot, that it shows
     moving: ClassVar[bool] = False  # whether all of its still twin is different in every run
     rows: ClassVar[tuple[str, ...]] = ("rows",)  # keys of a picture's collections of things
 
