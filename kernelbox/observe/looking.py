@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 
-from kernelbox import state
+from kernelbox import paths, state
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.observe import layers, mounts, network, processes, resources
 from kernelbox.observe.model import Network, Snapshot
@@ -67,10 +68,26 @@ def _configs(containers: Collection[str] | None) -> dict[str, dict[str, Any]]:
     """Return the config of each container, in the order of making; a damaged one is no config."""
     found = {}
     for container in state.every() if containers is None else containers:
-        try:
-            config = state.config(container)
-        except KernelboxError:
-            continue
+        config = _config(container)
         if config:
             found[container] = config
+    for container in _known.keys() - found.keys():
+        if containers is None:
+            del _known[container]
     return dict(sorted(found.items(), key=lambda one: (one[1].get("created", 0), one[0])))
+
+
+# A config is written once, under another name first: a file that is the same says the same.
+_known: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
+
+
+def _config(container: str) -> dict[str, Any]:
+    """Return a container's config; empty if it has none, or it is damaged."""
+    try:
+        status = os.stat(f"{paths.container(container)}/config.json")
+        key = (status.st_ino, status.st_mtime_ns)
+        if container not in _known or _known[container][0] != key:
+            _known[container] = key, state.config(container)
+        return _known[container][1]
+    except (FileNotFoundError, KernelboxError):
+        return {}

@@ -78,6 +78,7 @@ class View(anywidget.AnyWidget):
         self._source = source if callable(source) else None
         self._lock = threading.RLock()
         self._number = 0
+        self._seen: list[Any] | None = None  # the parts that the picture was drawn from
         self._pages: set[str] = set()
         self._watch = False
         self._heard_at = 0.0
@@ -130,6 +131,7 @@ class View(anywidget.AnyWidget):
     def show(self, snapshot: Snapshot, before: Snapshot | None = None) -> None:
         """Draw this snapshot on every open page, with what has changed since `before` marked."""
         with self._lock:
+            self._seen = None
             self._give(self.draw(snapshot, before))
 
     def refresh(self) -> None:
@@ -149,9 +151,18 @@ class View(anywidget.AnyWidget):
         if self._source is None:
             return self._picture
         try:
-            return self.draw(self._source())
+            snapshot = self._source()
+            seen = [getattr(snapshot, part) for part in self.parts]
+            # A source may give the very same objects again, to say that they are as they were.
+            if self._seen is None or any(
+                new is not old for new, old in zip(seen, self._seen, strict=True)
+            ):
+                picture, self._seen = self.draw(snapshot), seen
+                return picture
+            return self._picture
         except (KernelboxError, OSError) as error:
             # A container ends, its groups vanish: the view says so, and goes on looking.
+            self._seen = None
             return {**self._picture, "note": f"cannot look any more: {error}"}
 
     def _give(self, picture: Document) -> None:
