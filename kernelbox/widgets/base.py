@@ -21,6 +21,7 @@ import traitlets
 
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.observe.model import Snapshot
+from kernelbox.widgets import hearing
 from kernelbox.widgets.palette import STATIC
 from kernelbox.widgets.patch import difference
 from kernelbox.widgets.sampler import Sampler
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.2  # seconds: five updates a second
 FASTEST = 0.05  # what a page can still follow
-SILENCE = 300.0  # seconds without a word from any page after which nobody is taken to look
+SILENCE = 25.0  # seconds without a word from any page (one comes every ten) to stop looking after
 
 _NOTHING = "nothing to see yet"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -198,8 +199,8 @@ class View(anywidget.AnyWidget):
         super().close()
 
     def _sample(self) -> bool:
-        # A page that was closed at once (or a notebook without one) says nothing at all.
-        if time.monotonic() - self._heard_at > SILENCE:
+        # Whoever closes a notebook takes its pages' voice first: they go without a word.
+        if time.monotonic() - max(self._heard_at, hearing.since()) > SILENCE:
             self._pages.clear()
             return False
         try:
@@ -235,6 +236,7 @@ class View(anywidget.AnyWidget):
         """Return every form of the picture; a page that lives takes the last."""
         if self.comm is not None and live():
             # At once, not when the page has opened: until a cell is over, no page is heard.
+            hearing.listen()
             self.start()
         still = {
             "text/plain": self.text(),

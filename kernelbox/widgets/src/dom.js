@@ -52,6 +52,13 @@ export function redraw(parent, items, keyOf, shows, make) {
   for (const child of old.values()) child.remove();
 }
 
+// Puts these into `parent`, unless it has the same already: what somebody is reading, or copying,
+// stays as it is, and a screen reader says nothing twice.
+export function settle(parent, ...children) {
+  const wanted = h("div", {}, children);
+  if (wanted.innerHTML !== parent.innerHTML) parent.replaceChildren(...wanted.childNodes);
+}
+
 function rowIn(element, row) {
   return element.dataset.row === row ? element : element.querySelector(`[data-row="${CSS.escape(row)}"]`);
 }
