@@ -199,7 +199,8 @@ def processes() -> Iterator[tuple[int, str]]:
                 _strangers.add(pid)
                 continue
             words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-            yield int(pid), f"{words.decode(errors='replace')}({stat[1:2].decode()})"
+            zombie = "(a zombie)" if stat[1:2] == b"Z" else ""
+            yield int(pid), f"{words.decode(errors='replace')}{zombie}"
         except OSError:  # it has ended
             continue
 
