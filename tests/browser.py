@@ -230,6 +230,10 @@ class JupyterLab:
         # A second change while the first fades out fails, in JupyterLab itself.
         expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
 
+    def processes(self) -> list[int]:
+        """Return the pids of the server, of Chromium, and of all that they have started."""
+        return [one for one in looking.descendants(os.getpid()) if looking.is_alive(one)]
+
     def command(self, name: str) -> None:
         """Give one of JupyterLab's commands, as its menus do."""
         self.page.evaluate("name => { jupyterapp.commands.execute(name); }", name)

@@ -27,6 +27,7 @@ export function resourceGraph(host) {
   host.body.append(h("style", {}, plots), charts);
   host.body.before(values);
   host.body.after(h("p", { class: "kb-legend" }, "╌ its limit   ▼ throttled   ✕ killed for want of memory"));
+  const shades = new Map(); // from a colour's name to what it is in this theme
   let drawn = [];
   let last;
   let shape = "";
@@ -39,7 +40,7 @@ export function resourceGraph(host) {
       const place = h("div", { role: "img" });
       charts.append(h("div", { class: "kb-chart" }, h("h5", {}, chart.name), place));
       const bottom = number === all.length - 1;
-      const plot = new uPlot(options(chart, names, bottom, place, sync, () => last), [[]], place);
+      const plot = new uPlot(options(chart, names, bottom, (name) => shade(charts, name, shades), sync, () => last), [[]], place);
       return { chart, place, plot };
     });
   }
@@ -76,7 +77,10 @@ export function resourceGraph(host) {
   const watch = new ResizeObserver(fit);
   watch.observe(charts);
   // The colours on a canvas do not follow the theme by themselves.
-  const theme = new MutationObserver(() => drawn.forEach(({ plot }) => plot.redraw()));
+  const theme = new MutationObserver(() => {
+    shades.clear();
+    for (const { plot } of drawn) plot.redraw();
+  });
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   host.ends.push(() => {
     watch.disconnect();
@@ -111,8 +115,8 @@ function said(picture, samples, chart, names) {
   return `${chart.name.replace("\n", ", ")}: ${names.map((name) => `${picture.containers[name].name} ${chart.say(last[name]?.[chart.key] ?? 0)}`).join(", ")}`;
 }
 
-function options(chart, names, bottom, place, sync, picture) {
-  const color = (name) => () => shade(place, name);
+function options(chart, names, bottom, shaded, sync, picture) {
+  const color = (name) => () => shaded(name);
   const line = (number) => color(`line-${HUES[number % 7]}`);
   const axis = { stroke: color("muted"), grid: { stroke: color("rule"), width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
   return {
@@ -200,10 +204,13 @@ function rare(samples, place, name, mark) {
   return mark === "kills" || place % 8 === 0 || !samples[place - 1]?.of[name]?.[mark];
 }
 
-function shade(place, name) {
-  const probe = h("i", { style: `color: var(--kb-${name})` });
-  place.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
+// To ask the page for a colour takes long, and hundreds of lines are drawn each time.
+function shade(place, name, known) {
+  if (!known.has(name)) {
+    const probe = h("i", { style: `color: var(--kb-${name})` });
+    place.append(probe);
+    known.set(name, getComputedStyle(probe).color);
+    probe.remove();
+  }
+  return known.get(name);
 }
