@@ -62,6 +62,11 @@ _COUNT = (
     """number => jupyterapp.shell.currentWidget.content.model.cells.get(number).executionCount"""
 )
 _LOOK_AWAY = "() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 0; }"
+_SAVE = """async () => {
+    const { context } = jupyterapp.shell.currentWidget;
+    await context.save();
+    return context.path;
+}"""
 _SHUT_DOWN = "() => jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
 _SHUT_ALL_DOWN = "() => jupyterapp.serviceManager.sessions.shutdownAll()"
 _CLOSE = """async () => {
@@ -316,6 +321,13 @@ class Notebook:
         """Close it, as the cross on its tab does; its kernel lives on."""
         self.page.evaluate(_CLOSE)
         self._open = False
+
+    def reload(self) -> None:
+        """Save it, and load the whole page again, as the browser's own button does."""
+        path = self.page.evaluate(_SAVE)
+        self.page.reload()
+        self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget")
+        self.page.wait_for_function(_READY, arg=path)
 
     def close(self) -> None:
         """Shut its kernel down, and close it."""

@@ -202,6 +202,19 @@ def test_a_process_comes_and_goes_on_the_page_as_it_does_in_proc(
     expect(row(view, kernelbox.pid(other))).to_be_visible()
 
 
+def test_a_page_that_is_loaded_again_goes_on_showing(
+    open_notebook: Callable[..., Notebook], kernelbox: Kernelbox
+) -> None:
+    before = kernelbox.start("--network", "none", "busybox", "sleep", "infinity")
+    notebook = open_notebook(LAB, "box.processes()")
+    notebook.run()
+    expect(row(notebook.view(PROCESSES), kernelbox.pid(before))).to_be_visible()
+    notebook.reload()
+    after = kernelbox.start("--network", "none", "busybox", "sleep", "infinity")
+    for container in (before, after):
+        expect(row(notebook.view(PROCESSES), kernelbox.pid(container))).to_be_visible()
+
+
 # --- resources ------------------------------------------------------------------------------------
 
 
@@ -382,6 +395,12 @@ def test_fifty_containers_are_followed_by_differences_and_the_page_still_answers
     changes = [one for one in jupyterlab.received if b'"patch"' in one]
     assert len(changes) >= 5
     assert max(map(len, changes)) < whole, "the world was sent again"
+    # What is being read (or copied) stays as it is, however much goes on around it.
+    said = tree.locator(".kb-detail dl").element_handle()
+    jupyterlab.received.clear()
+    measured(jupyterlab)
+    assert sum(b'"patch"' in one for one in jupyterlab.received) >= 3
+    assert said.evaluate("(dl) => dl.isConnected")
 
     notebook.run(4)
     graph = notebook.view("Resources")
@@ -585,6 +604,19 @@ def test_a_recording_plays_without_a_kernel_and_without_a_network(
         page.screenshot(path=artefacts / "recording-offline.png")
     assert set(asked) <= {"file", "blob", "about", "data"}
     assert complaints == []
+
+
+def test_a_recording_in_a_notebook_follows_its_theme(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab
+) -> None:
+    cell = "from IPython.display import HTML\nHTML(timeline(worlds.world()).html())"
+    notebook = open_notebook(MADE_UP + cell)
+    notebook.run()
+    view = notebook.output(0).frame_locator("iframe").get_by_role("region", name=BIRTH)
+    for theme, paper in (("Dark", "rgb(17, 17, 17)"), ("Light", "rgb(255, 255, 255)")):
+        jupyterlab.theme(theme)
+        expect(view).to_have_css("background-color", paper)
+        assert pale(view) == []
 
 
 def test_nothing_has_left_this_machine(
