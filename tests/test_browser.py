@@ -33,6 +33,7 @@ FRAMES = """async () => {
     }
     return [Math.round(gaps.length / 2), Math.round(Math.max(...gaps))];
 }"""
+SHOWN = "() => { document.dispatchEvent(new Event('visibilitychange')); }"
 TOP = Path(__file__).resolve().parent.parent
 THEMES = ("Dark", "Light")
 PROCESSES = "Processes and their namespaces"
@@ -423,10 +424,10 @@ def test_a_view_that_is_closed_makes_the_agent_look_no_more(
 ) -> None:
     notebook = open_notebook(
         LAB,
-        # A page whose notebook is closed cannot say so: its silence says it, here a bit sooner.
-        "from kernelbox.widgets import base\nbase.SILENCE = 12\nprint(box.agent)",
+        "from kernelbox.widgets import base\nprint(box.agent)",
         "view = box.processes()\nview",
         "view.close()",
+        "base.SILENCE = 1",
     )
     notebook.run(0, 1)
     agent = int(notebook.said(1))
@@ -446,10 +447,18 @@ def test_a_view_that_is_closed_makes_the_agent_look_no_more(
     assert looking.soon(looks)
     notebook.run(3)
     assert looking.soon(lambda: not looks()), "it was closed by a cell"
+
+    # A page that is hidden says nothing for long, and one whose notebook is closed cannot.
     notebook.run(2)
     assert looking.soon(looks)
+    notebook.run(4)
+    assert looking.soon(lambda: not looks()), "no page says a word"
+    jupyterlab.page.evaluate(SHOWN)
+    assert looking.soon(looks), "the page is seen again"
     notebook.leave()
     assert looking.soon(lambda: not looks()), "the notebook was closed, and its kernel lives on"
+    jupyterlab.page.evaluate(SHOWN)
+    assert not looks()
     assert looking.is_alive(notebook.kernel)
 
 
