@@ -47,20 +47,20 @@ _RUN = """number => {
     const { content } = jupyterapp.shell.currentWidget;
     content.deselectAll();
     content.activeCellIndex = number;
+    content.model.cells.get(number).clearExecution();
     jupyterapp.commands.execute("notebook:run-cell");
 }"""
 # What cell `number` has come to: null while it runs, else what it failed with, or nothing.
-_RAN = """([number, before]) => {
+_RAN = """number => {
     const cell = jupyterapp.shell.currentWidget.content.model.cells.get(number);
     const { execution_count, outputs } = cell.toJSON();
-    if (execution_count === null || execution_count === before) return null;
+    if (execution_count === null) return null;
     if (cell.executionState && cell.executionState !== "idle") return null;
     return { failure: outputs.filter((one) => one.output_type === "error")
         .map((one) => one.traceback.join("\\n")).join("\\n") };
 }"""
-_COUNT = (
-    """number => jupyterapp.shell.currentWidget.content.model.cells.get(number).executionCount"""
-)
+_CODE = """() => [...jupyterapp.shell.currentWidget.content.model.cells]
+    .flatMap((cell, number) => (cell.type === "code" ? [number] : []))"""
 _LOOK_AWAY = "() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 0; }"
 _SAVE = """async () => {
     const { context } = jupyterapp.shell.currentWidget;
@@ -211,11 +211,14 @@ class JupyterLab:
         self.page.goto(f"http://127.0.0.1:{self.server.port}/lab?reset&token={self.server.token}")
         self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget")
 
-    def open(self, name: str, *cells: str) -> Notebook:
-        """Write a notebook of these code cells, and open it."""
-        notebook = nbformat.v4.new_notebook(
-            cells=[nbformat.v4.new_code_cell(cell) for cell in cells], metadata=METADATA
-        )
+    def open(self, name: str, *cells: str | Path) -> Notebook:
+        """Write a notebook of these code cells, or copy an existing one, and open it."""
+        match cells:
+            case (Path() as file,):
+                notebook = nbformat.read(file, as_version=4)
+            case _:
+                made = [nbformat.v4.new_code_cell(cell) for cell in cells]
+                notebook = nbformat.v4.new_notebook(cells=made, metadata=METADATA)
         nbformat.write(notebook, self.server.notebooks / name)
         return self.show(name)
 
@@ -285,13 +288,9 @@ class Notebook:
         Raises:
             AssertionError: A cell failed; its traceback.
         """
-        count = self.page.evaluate(
-            "() => jupyterapp.shell.currentWidget.content.model.cells.length"
-        )
-        for number in numbers or range(count):
-            before = self.page.evaluate(_COUNT, number)
+        for number in numbers or self.page.evaluate(_CODE):
             self.page.evaluate(_RUN, number)
-            ran = self.page.wait_for_function(_RAN, arg=[number, before]).json_value()
+            ran = self.page.wait_for_function(_RAN, arg=number).json_value()
             assert not ran["failure"], ran["failure"]
 
     def output(self, number: int) -> Locator:
