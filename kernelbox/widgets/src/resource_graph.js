@@ -22,7 +22,7 @@ const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300]; // seconds
 const LETTER = 11; // pixels, of the letters at the lines' ends
 
 export function resourceGraph(host) {
-  const values = h("div", { class: "kb-values" });
+  const values = h("div", { class: "kb-values", role: "group", "aria-label": "what is used now" });
   const charts = h("div");
   host.body.append(h("style", {}, plots), charts);
   host.body.before(values);
@@ -165,7 +165,7 @@ function marks(plot, chart, names, picture, line) {
     });
   });
   ctx.textAlign = "start";
-  apart(ends, LETTER * ratio, plot.bbox.top).forEach(({ letter, color, x, y }) => {
+  apart(ends, LETTER * ratio, plot.bbox).forEach(({ letter, color, x, y }) => {
     ctx.fillStyle = color;
     sign(ctx, letter, x + 6 * ratio, y, ratio);
   });
@@ -188,8 +188,9 @@ function cross(ctx, x, y, ratio) {
   ctx.stroke();
 }
 
-// Letters that would lie over each other, moved until each can be read.
-function apart(ends, room, top) {
+// Letters that would lie over each other, moved until each can be read; none if there are too many.
+function apart(ends, room, { top, height }) {
+  if (ends.length * room > height) return [];
   ends.sort((one, other) => other.y - one.y);
   ends.forEach((one, place) => {
     const below = ends[place - 1];
