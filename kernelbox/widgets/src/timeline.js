@@ -172,7 +172,7 @@ function reveal(body) {
   if (!first) return;
   const [above, within] = [first, body].map((one) => one.getBoundingClientRect());
   if (above.top < within.top + above.height || above.bottom > within.bottom) {
-    body.scrollTop += above.top - within.top - within.height / 2;
+    body.scrollTop += above.top - within.top - within.height / 3;
   }
 }
 
