@@ -208,8 +208,12 @@ class JupyterLab:
     def start(self) -> None:
         """Load JupyterLab, as the address that `make lab` prints does."""
         self.server.wait()
-        self.page.goto(f"http://127.0.0.1:{self.server.port}/lab?reset&token={self.server.token}")
+        self.page.goto(self.address())
         self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget")
+
+    def address(self, place: str = "") -> str:
+        """Return the address of a fresh page of JupyterLab."""
+        return f"http://127.0.0.1:{self.server.port}/lab{place}?reset&token={self.server.token}"
 
     def open(self, name: str, *cells: str | Path) -> Notebook:
         """Write a notebook of these code cells, or copy an existing one, and open it."""
@@ -321,12 +325,10 @@ class Notebook:
         self.page.evaluate(_CLOSE)
         self._open = False
 
-    def reload(self) -> None:
-        """Save it, and load the whole page again, as the browser's own button does."""
+    def saved(self) -> str:
+        """Save it; return the address under which any page shows it, with its kernel."""
         path = self.page.evaluate(_SAVE)
-        self.page.reload()
-        self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget")
-        self.page.wait_for_function(_READY, arg=path)
+        return self.lab.address(f"/tree/{path}")
 
     def close(self) -> None:
         """Shut its kernel down, and close it."""

@@ -203,17 +203,22 @@ def test_a_process_comes_and_goes_on_the_page_as_it_does_in_proc(
     expect(row(view, kernelbox.pid(other))).to_be_visible()
 
 
-def test_a_page_that_is_loaded_again_goes_on_showing(
-    open_notebook: Callable[..., Notebook], kernelbox: Kernelbox
+def test_a_page_that_is_opened_later_shows_the_same_view_and_both_go_on(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, kernelbox: Kernelbox
 ) -> None:
     before = kernelbox.start("--network", "none", "busybox", "sleep", "infinity")
     notebook = open_notebook(LAB, "box.processes()")
     notebook.run()
-    expect(row(notebook.view(PROCESSES), kernelbox.pid(before))).to_be_visible()
-    notebook.reload()
-    after = kernelbox.start("--network", "none", "busybox", "sleep", "infinity")
-    for container in (before, after):
-        expect(row(notebook.view(PROCESSES), kernelbox.pid(container))).to_be_visible()
+    view = notebook.view(PROCESSES)
+    expect(row(view, kernelbox.pid(before))).to_be_visible()
+    with jupyterlab.window() as window:
+        page = window.new_page()
+        page.goto(notebook.saved())
+        later = page.get_by_role("region", name=PROCESSES)
+        expect(row(later, kernelbox.pid(before))).to_be_visible()
+        after = kernelbox.start("--network", "none", "busybox", "sleep", "infinity")
+        for one in (view, later):
+            expect(row(one, kernelbox.pid(after))).to_be_visible()
 
 
 # --- resources ------------------------------------------------------------------------------------
