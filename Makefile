@@ -8,12 +8,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help setup packages lab test bench notebooks widgets lock clean
+.PHONY: help setup packages lab test bench notebooks pictures widgets lock clean
 
 # A command (or file) that kernelbox uses, and the Debian package that brings it. The command is
 # asked for, not the package: Docker brings a runc of its own, and Debian's would remove Docker.
 NEEDS := nft:nftables dot:graphviz ip:iproute2 unshare:util-linux ps:procps tini:tini strace:strace
 test bench: NEEDS += runc:runc gcc:gcc /usr/include/stdio.h:libc6-dev
+test pictures: NEEDS += chromium:chromium
 
 # The first of these that is 3.11 or newer. The system's own comes first: it starts quickly, and
 # it does not move. Another one: make setup PYTHON=/path/to/python3
@@ -139,6 +140,16 @@ bench: setup ## measure kernelbox beside runc and a C program
 notebooks: setup ## run every notebook and store what it prints
 	@$(BEGIN)
 	exec "$${as_root[@]}" .venv/bin/python -m tests.store_notebooks
+
+pictures: setup ## take the pictures of the views that README.md shows
+	@$(BEGIN)
+	taken=$$(mktemp -d)
+	trap '"$${as_root[@]}" rm -rf "$$taken"' EXIT
+	"$${as_root[@]}" env KERNELBOX_ARTEFACTS="$$taken" .venv/bin/python -m pytest -q -p no:cacheprovider \
+		tests/test_browser.py -k pictures_for_the_readme
+	for name in processes birth; do
+		cat "$$taken/readme-$$name.png" >"pictures/$$name.png"
+	done
 
 widgets: ## bundle the views' JavaScript again, into what is committed and shipped (needs npm)
 	@command -v npm >/dev/null || { echo 'kernelbox: this needs npm: apt-get install npm' >&2; exit 1; }

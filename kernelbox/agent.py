@@ -9,6 +9,7 @@ The agent forks: a monitor for a container, a held process for a student. It end
     hold         -> a channel to a process under remote control, and its pidfd
     interrupt    a pidfd: SIGINT to a held process
     kill         a pidfd: SIGKILL to one that does not end
+    snapshot     how the kernel is found, as far as it is not as the last time
     call         one of CALLS -> a value
 """
 
@@ -34,7 +35,7 @@ from kernelbox import (
     spec,
     state,
 )
-from kernelbox.channel import Channel
+from kernelbox.channel import Channel, enclose
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import record, syscalls
 from kernelbox.kernel.errors import KernelboxError, UsageError
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from kernelbox.observe.telling import Teller
+
+_MOST_SCENES = 64  # of which the last snapshot is remembered
 _REAP_EVERY = 1.0  # seconds
 
 
@@ -55,6 +59,7 @@ class Agent:
         self._monitors: set[int] = set()
         self._held: set[int] = set()
         self._spare: tuple[Channel, int] | None = None
+        self._tellers: dict[int, Teller] = {}
 
     def serve(self) -> None:
         """Answer until the notebook is gone, then end what it held.
@@ -180,6 +185,26 @@ class Agent:
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(fds[0], signal.SIGKILL)
         return None, []
+
+    def on_snapshot(
+        self, _fds: list[int], scene: int, known: int, **what: Any
+    ) -> tuple[None, list[int]]:
+        """Look at the kernel; the reply is a file with what is new since the last look.
+
+        Args:
+            scene: Whatever the notebook calls what it looks at; the same containers each time.
+            known: Number of the reply that the notebook knows last.
+            **what: As for `observe.snapshot`.
+        """
+        # Here: a lab that shows no view does without.
+        from kernelbox import observe
+        from kernelbox.observe.telling import Teller
+
+        teller = self._tellers.pop(scene, None) or Teller()
+        self._tellers[scene] = teller  # the last in line to be forgotten
+        if len(self._tellers) > _MOST_SCENES:
+            del self._tellers[next(iter(self._tellers))]
+        return None, [enclose(teller.tell(observe.snapshot(**what), known), "snapshot")]
 
     def on_call(
         self, _fds: list[int], name: str, arguments: dict[str, Any]

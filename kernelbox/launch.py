@@ -11,10 +11,9 @@ streams with it; all later messages are small. To the monitor: `run`, `exec` (th
 
 from __future__ import annotations
 
-import json
 import os
 
-from kernelbox.channel import Channel
+from kernelbox.channel import Channel, disclose, enclose
 from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
@@ -30,7 +29,7 @@ class Wish(NamedTuple):
     Attributes:
         stdio: The front's standard streams; None to run detached, on the log alone.
         observed: Whether the front wants an `event` per request to the kernel.
-        stepped: Whether each request waits for a `go`.
+        stepped: Whether each request waits for a `go`; if `bound`, those of the birth only.
         size: Rows and columns of the front's terminal.
         bound: Whether the container dies with the front (a notebook's does).
     """
@@ -73,9 +72,8 @@ def order_exec(monitor: Channel, container_id: str, what: Process, wish: Wish) -
 
 
 def _order(monitor: Channel, kind: str, document: dict[str, Any], wish: Wish) -> None:
-    fd = os.memfd_create("order", os.MFD_CLOEXEC)
+    fd = enclose(document, "order")
     try:
-        os.pwrite(fd, json.dumps(document).encode(), 0)
         monitor.send(kind, fds=[fd, *(wish.stdio or ())], wish=wish[1:])
     finally:
         os.close(fd)
@@ -83,8 +81,6 @@ def _order(monitor: Channel, kind: str, document: dict[str, Any], wish: Wish) ->
 
 def read_order(message: dict[str, Any]) -> tuple[dict[str, Any], Wish]:
     """Return the document that came with an order, and the wish with the front's streams."""
-    fd, *stdio = message["fds"]
-    document: dict[str, Any] = json.loads(os.pread(fd, os.fstat(fd).st_size, 0))
-    os.close(fd)
+    order, *stdio = message["fds"]
     streams = (stdio[0], stdio[1], stdio[2]) if stdio else None
-    return document, Wish(streams, *message["wish"])
+    return disclose(order), Wish(streams, *message["wish"])

@@ -148,6 +148,9 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
         raise
     if isinstance(record.gate, Gate):
         record.gate.before_birth = False
+        if wish.bound:
+            # A notebook steps through the birth alone: later, nobody may be there to say go.
+            record.gate = None
     front.send("started", id=container.id, pid=born.pid)
     relay = _relay(born, ours, container.process, wish, front)
     relay.log = log

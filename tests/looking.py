@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import ipaddress
 import os
 import pty
 import re
@@ -66,6 +67,40 @@ def is_alive(pid: int) -> bool:
         return status(pid)["State"][0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def descendants(pid: int) -> list[int]:
+    """Return a process's children, and theirs, and so on. Source: proc_pid_task(5), `children`."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # it has ended
+            children = [int(one) for one in path.read_text().split()]
+            found += [one for child in children for one in (child, *descendants(child))]
+    return found
+
+
+def peers(pid: int) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """Return the addresses that a process has a TCP or UDP socket to, or is reaching for.
+
+    Source: proc_pid_net(5), `tcp`: the address is in the order of the host's bytes.
+    """
+    sockets: set[str] = set()
+    for path in entries(Path(f"/proc/{pid}/fd")):
+        with contextlib.suppress(OSError):
+            sockets.add(os.readlink(path))
+    found = set()
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if f"socket:[{fields[9]}]" in sockets:
+                found.add(_address(fields[2].partition(":")[0]))
+    return {one for one in found if not one.is_unspecified}
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    words = struct.unpack(f">{len(text) // 8}I", bytes.fromhex(text))
+    found = ipaddress.ip_address(struct.pack(f"={len(words)}I", *words))
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def inside(pid: int, path: str) -> Path:
@@ -199,7 +234,8 @@ def processes() -> Iterator[tuple[int, str]]:
                 _strangers.add(pid)
                 continue
             words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
-            yield int(pid), f"{words.decode(errors='replace')}({stat[1:2].decode()})"
+            zombie = "(a zombie)" if stat[1:2] == b"Z" else ""
+            yield int(pid), f"{words.decode(errors='replace')}{zombie}"
         except OSError:  # it has ended
             continue
 

@@ -28,9 +28,9 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.spl
 DOORWAY = {"kernelbox", "__main__"}  # the public names and `python -m kernelbox`: above every floor
 
 # Rooms on one floor do not know each other, but for these: the container is put together on its
-# floor, and the command line prints what the lab's doctor found.
+# floor, the command line prints what the lab's doctor found, and the lab fills the views.
 NEIGHBOURS = {(one, other) for one in FLOORS[3].split() for other in FLOORS[3].split()}
-NEIGHBOURS |= {("cli", "lab")}
+NEIGHBOURS |= {("cli", "lab"), ("lab", "widgets")}
 
 ONLY_IN_THE_DOOR = {"ctypes", "pyroute2"}
 

@@ -584,6 +584,18 @@ def test_a_view_that_was_stopped_is_not_started_again_by_its_page(notebook: Note
     assert not watching(notebook)
 
 
+def test_a_page_is_taken_for_closed_when_it_is_silent_and_could_have_been_heard(
+    notebook: Notebook,
+) -> None:
+    threads = Path(f"/proc/{notebook.manager.provisioner.pid}/task")
+    notebook.run("from kernelbox.widgets import base; base.SILENCE = 0.3; view")
+    # In a cell no page is heard, however long it takes.
+    notebook.run("import time; time.sleep(1); assert view.watching")
+    looking_on = len(list(threads.iterdir()))
+    assert looking.soon(lambda: len(list(threads.iterdir())) < looking_on)
+    notebook.run("assert not view.watching; base.SILENCE = 25.0")
+
+
 def test_a_page_that_lost_a_difference_can_have_the_whole(notebook: Notebook) -> None:
     comm = notebook.run("view")
     comm = comm["application/vnd.jupyter.widget-view+json"]["model_id"]
@@ -625,6 +637,15 @@ class Birth:
         event = events[self.made - 1]
         assert event is not None
         return Step(event, self.whole.snapshots[self.made], events[self.made])
+
+
+def test_what_is_sent_of_a_birth_adds_up_to_it() -> None:
+    birth = Birth()
+    view = birth.stepper(panels=[ProcessTree(), comparing(), NetworkMap()])
+    page = Page(view)
+    view.run()
+    assert page.world == json.loads(json.dumps(view.now))
+    assert birth.made == len(birth.whole.events)
 
 
 def test_step_lets_the_container_go_on_and_back_only_looks() -> None:
@@ -716,7 +737,7 @@ def test_a_panels_frames_add_up_to_what_the_panel_draws_at_each_moment() -> None
     panel = Timeline(recording, [comparing()]).now["picture"]["panels"]["0"]
     alone, world = comparing(), {}
     for moment, snapshot in enumerate(recording.snapshots):
-        world = merge(world, panel["frames"][str(moment)])
+        world = merge(world, json.loads(panel["frames"][str(moment)]))
         before = recording.snapshots[moment - 1] if moment else None
         assert world == alone.draw(snapshot, before)
 

@@ -15,11 +15,14 @@ from kernelbox import paths
 from kernelbox.channel import Channel
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab.held import Held
-from kernelbox.lab.running import Container, Result, finish, standard_streams
+from kernelbox.lab.running import Container, Front, Result, finish, standard_streams
+from kernelbox.lab.watching import Scene, Watching
 from kernelbox.lab.wire import Conversation, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kernelbox.lab.birth import Birth
 
 _current: Lab | None = None
 
@@ -52,7 +55,7 @@ def refused() -> Iterator[None]:
         raise AssertionError("this was to be refused, but it was not")
 
 
-class Lab:
+class Lab(Watching):
     """A notebook's connection to the kernel: an agent of its own.
 
     Attributes:
@@ -60,13 +63,14 @@ class Lab:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs:
             self._process = _start_agent(theirs)
             theirs.close()
             self.agent = _hear_hello(Channel(ours), self._process)
             self._conversation = Conversation(Channel(socket.socket(fileno=ours.detach())))
-        self._owned: list[Held | Container] = []
+        self._owned: list[Held | Container | Birth] = []
         atexit.register(self.close)
 
     def hold(self) -> Held:
@@ -101,7 +105,7 @@ class Lab:
         Raises:
             LabError: The container could not be started.
         """
-        options = {"rm": True, **options, "image": image, "command": _words(command)}
+        options = _options(image, command, options)
         return self._follow("run", quiet, options=options, wish=_wish(trace))
 
     def start(
@@ -111,11 +115,29 @@ class Lab:
 
         Arguments and errors are those of `run`.
         """
-        options = {"rm": True, **options, "image": image, "command": _words(command)}
-        answer = self._ask("run", options=options, wish=_wish(trace))
-        container = Container(self, answer["value"], socket.socket(fileno=answer["fds"][0]))
+        container_id, front = self._launch(_options(image, command, options), _wish(trace))
+        front.until("started")
+        container = Container(self, container_id, front)
         self._owned.append(container)
         return container
+
+    def birth(self, image: str, command: str | list[str] = "", **options: Any) -> Birth:
+        """Begin to make a container that makes each request to the kernel when it is told to.
+
+        It waits before the very first. `step` and `run`, or the buttons on the page, let it go on;
+        once its program runs, it is a container as from `start`. If it is not born by then, it
+        ends without a trace: when the birth is closed, with the lab, with the notebook's kernel.
+
+        Arguments and errors are those of `run`.
+        """
+        from kernelbox.lab.birth import Birth  # here: it is a view, and those take long to load
+
+        options = _options(image, command, options)
+        container_id, front = self._launch(options, {**_wish(True), "stepped": True})
+        scene = Scene(self._snapshot, (container_id,))
+        birth = Birth(self, container_id, front, scene, " ".join([image, *options["command"]]))
+        self._owned.append(birth)
+        return birth
 
     def exec(
         self,
@@ -177,10 +199,12 @@ class Lab:
     def close(self) -> None:
         """End everything this lab holds, and the agent. Twice is fine."""
         atexit.unregister(self.close)
+        self._end_views()
         with suppress(LabError, OSError):
             self._end_owned()
         self._conversation.channel.close()
         self._process.wait()
+        self._tell_views()
 
     def __repr__(self) -> str:
         return "<the lab is open>" if self._process.poll() is None else "<the lab is closed>"
@@ -201,6 +225,20 @@ class Lab:
             if self._conversation.over:
                 self.close()
             raise
+
+    def _snapshot(self, **what: Any) -> dict[str, Any]:
+        """Ask for a snapshot; from any thread, so it is left to others to close a lab that died."""
+        try:
+            return self._conversation.ask("snapshot", **what)
+        except LabError as error:
+            if self._conversation.over:
+                raise LabError("the lab is closed", "Open it again: lab.start()") from error
+            raise
+
+    def _launch(self, options: dict[str, Any], wish: dict[str, Any]) -> tuple[str, Front]:
+        """Ask for a container without standard streams; return its id, and its monitor."""
+        answer = self._ask("run", options=options, wish=wish)
+        return answer["value"], Front(Channel(socket.socket(fileno=answer["fds"][0])), ())
 
     def _follow(self, kind: str, quiet: bool, **fields: Any) -> Result:
         """Ask for a program, print what it prints, and wait for its end."""
@@ -242,6 +280,10 @@ def _no_agent() -> LabError:
 
 def _words(command: str | list[str]) -> list[str]:
     return shlex.split(command) if isinstance(command, str) else list(command)
+
+
+def _options(image: str, command: str | list[str], more: dict[str, Any]) -> dict[str, Any]:
+    return {"rm": True, **more, "image": image, "command": _words(command)}
 
 
 def _wish(trace: bool) -> dict[str, Any]:

@@ -51,15 +51,15 @@ class Front:
         self.pid = 0
         self._over = False
 
-    def until(self, wanted: str) -> dict[str, Any]:
-        """Follow until the monitor says `wanted`, and return that.
+    def until(self, *wanted: str) -> dict[str, Any]:
+        """Follow until the monitor says something of the kinds that are `wanted`, and return that.
 
         Raises:
             LabError: The container could not be started, or its monitor was killed.
         """
         open_pipes = {pipe.reader: pipe for pipe in self.pipes}
         found = None
-        while found is None or (wanted == "exited" and open_pipes):
+        while found is None or ("exited" in wanted and open_pipes):
             poller = select.poll()
             for fd in [*open_pipes, *([] if found else [self.monitor.fileno()])]:
                 poller.register(fd, select.POLLIN)
@@ -71,7 +71,7 @@ class Front:
                     found = self._hear(wanted)
         return found
 
-    def _hear(self, wanted: str) -> dict[str, Any] | None:
+    def _hear(self, wanted: tuple[str, ...]) -> dict[str, Any] | None:
         message = self.monitor.receive()
         if message is None:
             self._over = True
@@ -85,7 +85,7 @@ class Front:
             self.pid = message["pid"]
         elif message["kind"] == "exited":
             self._over = True
-        return message if message["kind"] == wanted else None
+        return message if message["kind"] in wanted else None
 
     def signal(self, number: int) -> None:
         """Send the program a signal."""
@@ -124,14 +124,13 @@ class Container:
         trace: What the kernel was asked for its birth; empty unless wished for.
     """
 
-    def __init__(self, lab: Lab, container_id: str, end: socket.socket) -> None:
+    def __init__(self, lab: Lab, container_id: str, monitor: Front) -> None:
         self.id = container_id
+        self.pid = monitor.pid
+        self.trace = monitor.trace
         self._lab = lab
-        self._front = Front(Channel(end), ())
+        self._front = monitor
         self._code: int | None = None
-        self._front.until("started")
-        self.pid = self._front.pid
-        self.trace = self._front.trace
 
     def exec(self, command: str | list[str], **options: Any) -> Result:
         """Run one more program in it, as `Lab.exec`."""

@@ -2,6 +2,7 @@
 
     model.py        the dataclasses, to JSON and back
     looking.py      snapshot(): all of them at one moment
+    telling.py      a snapshot for somebody who knows the one before
     difference.py   diff(): what is different between two of them
     processes.py    /proc: who matters, and which namespaces each is in
     mounts.py       mountinfo: propagation, and what lies under what

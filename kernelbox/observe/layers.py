@@ -30,9 +30,14 @@ MOST_UPPER = 2_000  # entries of an upperdir, and of a merged view
 _UPPER = -1
 
 
-def look(configs: Mapping[str, Mapping[str, Any]]) -> tuple[LayerStack, ...]:
-    """Return the layers of each container that has some; takes their configs, by id."""
-    found = (_look(container, config) for container, config in configs.items())
+def look(configs: Mapping[str, Mapping[str, Any]], merged: str = "") -> tuple[LayerStack, ...]:
+    """Return the layers of each container that has some.
+
+    Args:
+        configs: Of the containers, by id.
+        merged: Id of the one whose merged view is listed as well.
+    """
+    found = (_look(one, config, one == merged) for one, config in configs.items())
     return tuple(one for one in found if one is not None)
 
 

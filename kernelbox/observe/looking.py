@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 
-from kernelbox import state
+from kernelbox import paths, state
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.observe import layers, mounts, network, processes, resources
 from kernelbox.observe.model import Network, Snapshot
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 PARTS = ("processes", "mounts", "layers", "network", "usage")
 
 
-def snapshot(containers: Collection[str] | None = None, parts: Collection[str] = PARTS) -> Snapshot:
+def snapshot(
+    containers: Collection[str] | None = None, parts: Collection[str] = PARTS, merged: str = ""
+) -> Snapshot:
     """Look at the kernel; for a privileged process, best one with a single thread.
 
     It takes some tens of milliseconds, in which processes live on: a snapshot is not the state at
@@ -27,6 +30,7 @@ def snapshot(containers: Collection[str] | None = None, parts: Collection[str] =
         containers: Ids of those to look at, with nothing else but their monitors, ancestors and
             the host's network. None for all containers, and whatever else is kernelbox's.
         parts: Which of PARTS to look at; the others are empty.
+        merged: Id of the container whose layers are told with what it sees of them; that is much.
 
     Raises:
         UsageError: There is no such part.
@@ -39,14 +43,14 @@ def snapshot(containers: Collection[str] | None = None, parts: Collection[str] =
         if part not in PARTS:
             raise UsageError(f"a snapshot has no part {part!r}", f"There are: {', '.join(PARTS)}")
     try:
-        return _look(containers, parts)
+        return _look(containers, parts, merged)
     except PermissionError as refusal:
         raise KernelboxError(
             f"a snapshot may not look at {refusal.filename}", "Run it as root (sudo)"
         ) from refusal
 
 
-def _look(containers: Collection[str] | None, parts: Collection[str]) -> Snapshot:
+def _look(containers: Collection[str] | None, parts: Collection[str], merged: str) -> Snapshot:
     now = time.time()
     configs = _configs(containers)
     found = processes.look(containers) if {"processes", "mounts", "network"} & set(parts) else ()
@@ -54,7 +58,7 @@ def _look(containers: Collection[str] | None, parts: Collection[str]) -> Snapsho
         time=now,
         processes=found if "processes" in parts else (),
         mounts=mounts.look(found) if "mounts" in parts else {},
-        layers=layers.look(configs) if "layers" in parts else (),
+        layers=layers.look(configs, merged) if "layers" in parts else (),
         network=network.look(found, configs) if "network" in parts else Network(),
         usage=resources.look(configs) if "usage" in parts else (),
     )
@@ -64,10 +68,26 @@ def _configs(containers: Collection[str] | None) -> dict[str, dict[str, Any]]:
     """Return the config of each container, in the order of making; a damaged one is no config."""
     found = {}
     for container in state.every() if containers is None else containers:
-        try:
-            config = state.config(container)
-        except KernelboxError:
-            continue
+        config = _config(container)
         if config:
             found[container] = config
+    for container in _known.keys() - found.keys():
+        if containers is None:
+            del _known[container]
     return dict(sorted(found.items(), key=lambda one: (one[1].get("created", 0), one[0])))
+
+
+# A config is written once, under another name first: a file that is the same says the same.
+_known: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
+
+
+def _config(container: str) -> dict[str, Any]:
+    """Return a container's config; empty if it has none, or it is damaged."""
+    try:
+        status = os.stat(f"{paths.container(container)}/config.json")
+        key = (status.st_ino, status.st_mtime_ns)
+        if container not in _known or _known[container][0] != key:
+            _known[container] = key, state.config(container)
+        return _known[container][1]
+    except (FileNotFoundError, KernelboxError):
+        return {}

@@ -33,6 +33,30 @@ _STATUS = re.compile(
 _GROUP = re.compile(rb":(/(?:.*/)?kernelbox/([^/\n]+).*)$", re.MULTILINE)
 _LONGEST = 4096  # bytes of a command line
 _KINDS = tuple(one.proc for one in KINDS)
+_ASLEEP = re.compile(rb"\nState:\tS(?s:.*)\nvoluntary_ctxt_switches:")
+
+
+class _Memory:
+    """What a process said of itself, which holds for as long as it sleeps.
+
+    If it slept at both looks, and its status is the same to the letter, then it has not run in
+    between: to fall asleep again, it would have switched voluntarily, which is counted there. And
+    who does not run neither moves into another namespace nor becomes another program.
+
+    Source: proc_pid_status(5), voluntary_ctxt_switches.
+    """
+
+    __slots__ = ("command", "fields", "namespaces", "root", "status")
+
+    def __init__(self, status: bytes, fields: tuple[bytes, ...]) -> None:
+        self.status = status
+        self.fields = fields
+        self.command: tuple[str, ...] | None = None
+        self.namespaces: dict[str, int] | None = None
+        self.root: str | None = None
+
+
+_known: dict[str, _Memory] = {}
 
 
 class _Seen(NamedTuple):
@@ -45,6 +69,7 @@ class _Seen(NamedTuple):
     capabilities: int
     cgroup: str
     group: str
+    memory: _Memory
 
 
 def look(only: Collection[str] | None = None) -> tuple[Process, ...]:
@@ -75,15 +100,29 @@ def _pass() -> dict[int, _Seen]:
             one = _glance(name, kthreadd)
             if one is not None:
                 found[int(name)] = one
+    for name in [name for name in _known if int(name) not in found]:
+        del _known[name]
     return found
+
+
+def _remember(pid: str) -> _Memory | None:
+    """Return what is known of a process, or a new memory of it; None if it is gone."""
+    status = read(f"/proc/{pid}/status") or b""
+    memory = _known.get(pid)
+    if memory is None or memory.status != status or _ASLEEP.search(status) is None:
+        fields = _STATUS.match(status)
+        if fields is None:
+            return None
+        memory = _known[pid] = _Memory(status, fields.groups())
+    return memory
 
 
 def _glance(pid: str, kthreadd: bytes) -> _Seen | None:
     """Return what matters about a process; None for one of the kernel's, or if it is gone."""
-    fields = _STATUS.match(read(f"/proc/{pid}/status") or b"")
-    if fields is None:
+    memory = _remember(pid)
+    if memory is None:
         return None
-    name, ppid, uid, nspid, capabilities = fields.groups()
+    name, ppid, uid, nspid, capabilities = memory.fields
     cgroup = None if ppid == kthreadd else read(f"/proc/{pid}/cgroup")
     if cgroup is None:
         return None
@@ -96,6 +135,7 @@ def _glance(pid: str, kthreadd: bytes) -> _Seen | None:
         capabilities=int(capabilities, 16),
         cgroup=ours[1].decode(errors="replace") if ours else _unified(cgroup),
         group=ours[2].decode(errors="replace") if ours else "",
+        memory=memory,
     )
 
 
@@ -116,7 +156,6 @@ class _Scene:
 
     def __init__(self, seen: dict[int, _Seen], containers: set[str]) -> None:
         self._seen = seen
-        self._commands: dict[int, tuple[str, ...]] = {}
         self._sides: dict[int, tuple[str, str]] = {}
         monitors = self._monitors(containers)
         agents = {pid for pid in seen.keys() - monitors if self._is_ours(pid, "kernelbox.agent")}
@@ -171,7 +210,9 @@ class _Scene:
     def process(self, pid: int) -> Process | None:
         """Look at the rest of one process; None if it is gone."""
         seen, (side, container) = self._seen[pid], self._sides.get(pid, ("host", ""))
-        command, namespaces = self._command(pid), _namespaces(pid)
+        command, namespaces = self._command(pid), seen.memory.namespaces
+        if namespaces is None:
+            namespaces = seen.memory.namespaces = _namespaces(pid)
         if namespaces is None:
             return None
         return Process(
@@ -220,14 +261,20 @@ class _Scene:
 
     def _is_ours(self, pid: int, module: str = "") -> bool:
         """Whether a process is kernelbox, and works on the same root as this one."""
-        return self._is_kernelbox(pid, module) and _root(pid) == paths.root()
+        if not self._is_kernelbox(pid, module):
+            return False
+        memory = self._seen[pid].memory
+        if memory.root is None:
+            memory.root = _root(pid)
+        return memory.root == paths.root()
 
     def _command(self, pid: int) -> tuple[str, ...]:
-        if pid not in self._commands:
+        memory = self._seen[pid].memory
+        if memory.command is None:
             text = read(f"/proc/{pid}/cmdline", _LONGEST) or b""
             words = text.removesuffix(b"\0").decode(errors="replace").split("\0") if text else ()
-            self._commands[pid] = tuple(words)
-        return self._commands[pid]
+            memory.command = tuple(words)
+        return memory.command
 
 
 def _module(command: Iterable[str]) -> str:

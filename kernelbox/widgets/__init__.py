@@ -1,6 +1,7 @@
 """Views of snapshots and traces: live on a notebook's page, and still twins of the same on paper.
 
     base.py            what every view is: a picture, differences to the page, looking again
+    hearing.py         whether a page could have been heard
     process_tree.py    processes, and who shares which namespace
     mount_tree.py      mounts and how they spread; two namespaces side by side
     layer_stack.py     layers, upperdir, and what the container sees

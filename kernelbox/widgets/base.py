@@ -21,6 +21,7 @@ import traitlets
 
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.observe.model import Snapshot
+from kernelbox.widgets import hearing
 from kernelbox.widgets.palette import STATIC
 from kernelbox.widgets.patch import difference
 from kernelbox.widgets.sampler import Sampler
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.2  # seconds: five updates a second
 FASTEST = 0.05  # what a page can still follow
-SILENCE = 300.0  # seconds without a word from any page after which nobody is taken to look
+SILENCE = 25.0  # seconds without a word from any page (one comes every ten) to stop looking after
 
 _NOTHING = "nothing to see yet"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -64,6 +65,7 @@ class View(anywidget.AnyWidget):
 
     title: ClassVar[str] = ""
     script: ClassVar[str] = ""  # name of its JavaScript file
+    parts: ClassVar[tuple[str, ...]] = ()  # of a snapshot, that it shows
     moving: ClassVar[bool] = False  # whether all of its still twin is different in every run
     rows: ClassVar[tuple[str, ...]] = ("rows",)  # keys of a picture's collections of things
 
@@ -77,6 +79,7 @@ class View(anywidget.AnyWidget):
         self._source = source if callable(source) else None
         self._lock = threading.RLock()
         self._number = 0
+        self._seen: list[Any] | None = None  # the parts that the picture was drawn from
         self._pages: set[str] = set()
         self._watch = False
         self._heard_at = 0.0
@@ -129,6 +132,7 @@ class View(anywidget.AnyWidget):
     def show(self, snapshot: Snapshot, before: Snapshot | None = None) -> None:
         """Draw this snapshot on every open page, with what has changed since `before` marked."""
         with self._lock:
+            self._seen = None
             self._give(self.draw(snapshot, before))
 
     def refresh(self) -> None:
@@ -148,9 +152,18 @@ class View(anywidget.AnyWidget):
         if self._source is None:
             return self._picture
         try:
-            return self.draw(self._source())
+            snapshot = self._source()
+            seen = [getattr(snapshot, part) for part in self.parts]
+            # A source may give the very same objects again, to say that they are as they were.
+            if self._seen is None or any(
+                new is not old for new, old in zip(seen, self._seen, strict=True)
+            ):
+                picture, self._seen = self.draw(snapshot), seen
+                return picture
+            return self._picture
         except (KernelboxError, OSError) as error:
             # A container ends, its groups vanish: the view says so, and goes on looking.
+            self._seen = None
             return {**self._picture, "note": f"cannot look any more: {error}"}
 
     def _give(self, picture: Document) -> None:
@@ -186,8 +199,8 @@ class View(anywidget.AnyWidget):
         super().close()
 
     def _sample(self) -> bool:
-        # A page that was closed at once (or a notebook without one) says nothing at all.
-        if time.monotonic() - self._heard_at > SILENCE:
+        # Whoever closes a notebook takes its pages' voice first: they go without a word.
+        if time.monotonic() - max(self._heard_at, hearing.since()) > SILENCE:
             self._pages.clear()
             return False
         try:
@@ -223,6 +236,7 @@ class View(anywidget.AnyWidget):
         """Return every form of the picture; a page that lives takes the last."""
         if self.comm is not None and live():
             # At once, not when the page has opened: until a cell is over, no page is heard.
+            hearing.listen()
             self.start()
         still = {
             "text/plain": self.text(),

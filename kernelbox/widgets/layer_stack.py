@@ -55,6 +55,7 @@ class LayerStack(View):
     """
 
     script: ClassVar[str] = "layer_stack"
+    parts: ClassVar[tuple[str, ...]] = ("layers",)
     _esm = bundle(script)
     title: ClassVar[str] = "Layers"
     rows: ClassVar[tuple[str, ...]] = ("upper", "merged")

@@ -55,6 +55,7 @@ class MountTree(View):
     """
 
     script: ClassVar[str] = "mount_tree"
+    parts: ClassVar[tuple[str, ...]] = ("processes", "mounts")
     _esm = bundle(script)
     title: ClassVar[str] = "Mounts"
 

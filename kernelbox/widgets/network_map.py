@@ -48,6 +48,7 @@ class NetworkMap(View):
     """
 
     script: ClassVar[str] = "network_map"
+    parts: ClassVar[tuple[str, ...]] = ("network",)
     _esm = bundle(script)
     title: ClassVar[str] = "Network namespaces and cables"
 

@@ -34,6 +34,16 @@ const url = URL.createObjectURL(new Blob([read("code")], {{ type: "text/javascri
 const widget = (await import(url)).default();
 widget.initialize({{ model }});
 widget.render({{ model, el: document.getElementById("view") }});
+// Within JupyterLab it follows the theme there, else the reader's system.
+const around = window.frameElement?.ownerDocument.body;
+const follow = () => {{
+  const light = around?.dataset.jpThemeLight;
+  if (light === undefined) return;
+  document.body.dataset.jpThemeLight = light;
+  document.documentElement.style.colorScheme = light === "true" ? "light" : "dark";
+}};
+follow();
+if (around) new MutationObserver(follow).observe(around, {{ attributes: true }});
 const grow = () => {{ frameElement.style.height = `${{document.body.scrollHeight + 20}}px`; }};
 if (window.frameElement) new ResizeObserver(grow).observe(document.getElementById("view"));
 </script>

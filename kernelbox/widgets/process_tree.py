@@ -48,6 +48,7 @@ class ProcessTree(View):
     """
 
     script: ClassVar[str] = "process_tree"
+    parts: ClassVar[tuple[str, ...]] = ("processes",)
     _esm = bundle(script)
     title: ClassVar[str] = "Processes and their namespaces"
 

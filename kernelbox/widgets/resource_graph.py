@@ -51,6 +51,7 @@ class ResourceGraph(View):
     """
 
     script: ClassVar[str] = "resource_graph"
+    parts: ClassVar[tuple[str, ...]] = ("usage",)
     moving: ClassVar[bool] = True
     _esm = bundle(script)
     title: ClassVar[str] = "Resources"

@@ -6,6 +6,7 @@ Two lanes, the runtime's side and the container's; a slider and buttons to go to
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
@@ -110,7 +111,9 @@ class Timeline(View):
             change = difference(self._drawn[number], new)
             self._drawn[number] = new
             one = picture["panels"][str(number)]
-            panels[str(number)] = {**one, "frames": {**one["frames"], str(moment): change}}
+            # As a text: a difference within a difference would lose what it takes away.
+            text = json.dumps(change, ensure_ascii=False, separators=(",", ":"))
+            panels[str(number)] = {**one, "frames": {**one["frames"], str(moment): text}}
         picture = {**picture, "panels": panels}
         if before is not None:
             event = self.recording.events[moment - 1]

@@ -52,6 +52,25 @@ export function redraw(parent, items, keyOf, shows, make) {
   for (const child of old.values()) child.remove();
 }
 
+// Puts these into `parent`, and touches only what is different there: what somebody is reading, or
+// copying, stays as it is, and a screen reader says nothing twice.
+export function settle(parent, ...children) {
+  agree(parent, h("div", {}, children));
+}
+
+function agree(here, wanted) {
+  const old = [...here.childNodes];
+  const now = [...wanted.childNodes];
+  if (old.length !== now.length) return here.replaceChildren(...now);
+  now.forEach((one, place) => {
+    const other = old[place];
+    if (other.isEqualNode(one)) return;
+    const alike = one.localName && other.cloneNode().isEqualNode(one.cloneNode());
+    if (alike) agree(other, one);
+    else other.replaceWith(one);
+  });
+}
+
 function rowIn(element, row) {
   return element.dataset.row === row ? element : element.querySelector(`[data-row="${CSS.escape(row)}"]`);
 }

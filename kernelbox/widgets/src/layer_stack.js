@@ -1,6 +1,6 @@
 // Upperdir and layers as slabs on each other; beside them what the container sees.
 
-import { bytes, h, redraw } from "./dom.js";
+import { bytes, h, redraw, settle } from "./dom.js";
 import { keyboard } from "./grid.js";
 import { chip, mark } from "./marks.js";
 import { byPath, rails } from "./tree.js";
@@ -17,9 +17,9 @@ export function layerStack(host) {
   const slabs = h("div", { "aria-label": "upperdir and layers" });
   const written = h("tbody");
   const seen = h("tbody");
+  const view = h("div", {}, h("h5", {}, "what the container sees"), h("table", { role: "treegrid", "aria-label": "merged" }, seen));
   const sides = h("div", { class: "kb-sides" },
-    h("div", {}, h("h5", {}, "what it is made of, the topmost first"), slabs),
-    h("div", {}, h("h5", {}, "what the container sees"), h("table", { role: "treegrid", "aria-label": "merged" }, seen)));
+    h("div", {}, h("h5", {}, "what it is made of, the topmost first"), slabs), view);
   host.body.append(sides);
   host.body.after(h("p", { class: "kb-legend" }, Object.values(WHAT).map((one) =>
     h("span", {}, chip(one.sign, one.hue), ` ${one.word}`))));
@@ -31,6 +31,7 @@ export function layerStack(host) {
     const merged = Object.entries(picture.merged ?? {}).sort();
     const most = Math.max(1, ...layers.map((one) => one.bytes));
     sides.hidden = layers.length === 0;
+    view.hidden = merged.length === 0;
     const size = upper.reduce((sum, [, one]) => sum + (one.what === "whiteout" ? 0 : one.size), 0);
     redraw(
       slabs,
@@ -45,7 +46,7 @@ export function layerStack(host) {
       (row) => JSON.stringify(row), (row) => seenRow(row, layers.length));
     reachable.forEach((one) => one(host.chosen));
     const entry = picture.upper?.[host.chosen] ?? picture.merged?.[host.chosen];
-    host.detail.replaceChildren(...(entry ? [details(host.chosen, entry, layers)] : wasted(picture)));
+    settle(host.detail, ...(entry ? [details(host.chosen, entry, layers)] : wasted(picture)));
   };
 }
 

@@ -1,6 +1,6 @@
 // The mounts of a namespace as a tree, or two namespaces side by side.
 
-import { h, redraw } from "./dom.js";
+import { h, redraw, settle } from "./dom.js";
 import { keyboard } from "./grid.js";
 import { MARKS, chip, hue, mark } from "./marks.js";
 import { indented, rails } from "./tree.js";
@@ -9,6 +9,7 @@ import { widget } from "./widget.js";
 const COMPARED = ["kind", "source", "root", "options", "propagation"];
 const HOW = { left: "gone", right: "appeared", differs: "changed" };
 const NONE = "-";
+const ROOM = 32; // letters of a path
 
 export function mountTree(host) {
   const head = h("tr");
@@ -41,7 +42,8 @@ export function mountTree(host) {
     const columns = right
       ? ["mount point", "", namespaces[left].label, namespaces[right].label]
       : ["mount point", "type", "source", "options", "spreads"];
-    redraw(head, columns, (one) => one, (one) => one, (one) => h("th", { scope: "col" }, one));
+    redraw(head, columns, (one) => one, (one) => one,
+      (one) => h("th", { scope: "col", class: one === "options" ? "kb-options" : "" }, one));
     const found = chosenRows(picture.rows ?? {}, left, right);
     redraw(
       rows,
@@ -53,8 +55,8 @@ export function mountTree(host) {
     );
     reachable(host.chosen);
     const row = found.get(host.chosen);
-    host.detail.replaceChildren(...(row ? [details(row, namespaces[left], namespaces[right])] : []));
-    legend.replaceChildren(...words(Boolean(right)));
+    settle(host.detail, ...(row ? [details(row, namespaces[left], namespaces[right])] : []));
+    settle(legend, ...words(Boolean(right)));
   }
 }
 
@@ -85,13 +87,13 @@ function chosenRows(every, left, right) {
 function mountRow({ id, point, above, one, other, here, how, rails: flags, both }) {
   const dim = here.hidden ? "kb-dim" : "";
   const sign = both ? null : mark(here.mark);
-  const name = h("td", { class: `kb-code ${dim}` }, rails(flags), sign, sign ? " " : "",
-    h("span", { class: "kb-muted" }, above), point.slice(above.length),
+  const name = h("td", { class: `kb-code ${dim}`, title: point }, rails(flags), sign, sign ? " " : "",
+    h("span", { class: "kb-muted" }, above), short(point.slice(above.length)),
     here.hidden ? h("span", { class: "kb-muted" }, " (hidden)") : null);
   const cells = both
     ? [h("td", {}, how ? mark(HOW[how]) : null), side(one, other), side(other, one)]
-    : [h("td", { class: dim }, here.kind), h("td", { class: dim }, from(here)),
-       h("td", { class: `kb-fill kb-muted`, title: here.options }, here.options),
+    : [h("td", { class: dim }, here.kind), h("td", { class: `kb-source ${dim}` }, from(here)),
+       h("td", { class: "kb-fill kb-muted kb-options", title: here.options }, here.options),
        h("td", {}, spreads(here))];
   const kind = !both && here.mark ? `kb-${here.mark}` : "";
   return h("tr", { role: "row", "data-row": id, tabindex: -1, class: kind, "aria-level": flags.length + 1 }, name, cells);
@@ -112,7 +114,12 @@ function spreads(mount) {
 }
 
 function from(mount) {
-  return mount.root === "/" ? mount.source : `${mount.source} ${mount.root}`;
+  return short(mount.root === "/" ? mount.source : `${mount.source} ${mount.root}`);
+}
+
+// Of a long path, the end says what it is. What is chosen is shown in full.
+function short(path) {
+  return path.length <= ROOM ? path : `${path.slice(0, ROOM / 4)}…${path.slice(1 - (3 * ROOM) / 4)}`;
 }
 
 // The part of a mount point that its parent in the tree says already.
@@ -126,7 +133,8 @@ function details(row, left, right) {
   const lines = [];
   for (const [mount, namespace] of [[row.one, left], [row.other, right]]) {
     if (!mount) continue;
-    const text = `${from(mount)} (${mount.kind}) ${mount.options}; ${mount.propagation}; mount ${mount.id}`;
+    const source = mount.root === "/" ? mount.source : `${mount.source} ${mount.root}`;
+    const text = `${source} (${mount.kind}) ${mount.options}; ${mount.propagation}; mount ${mount.id}`;
     lines.push(h("dt", {}, namespace.label), h("dd", { class: "kb-code" }, text));
   }
   return h("dl", {}, h("dt", {}, "mount point"), h("dd", { class: "kb-code" }, row.point), lines);

@@ -2,7 +2,7 @@
 // dagre says where the boxes go; their rows are the interfaces.
 
 import { Graph, layout } from "@dagrejs/dagre";
-import { h, redraw, s } from "./dom.js";
+import { h, redraw, s, settle } from "./dom.js";
 import { keyboard } from "./grid.js";
 import { MARKS, chip, colors, hue } from "./marks.js";
 import { widget } from "./widget.js";
@@ -44,7 +44,7 @@ export function networkMap(host) {
       ([name]) => name, JSON.stringify, ruleList);
     brighten(map, host.chosen);
     reachable(host.chosen);
-    host.detail.replaceChildren(...details(picture, host.chosen, way));
+    settle(host.detail, ...details(picture, host.chosen, way));
   }
   return show;
 }

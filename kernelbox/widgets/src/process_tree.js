@@ -1,6 +1,6 @@
 // Processes as a tree; beside each a letter for every namespace it is in.
 
-import { h, redraw } from "./dom.js";
+import { h, redraw, settle } from "./dom.js";
 import { keyboard } from "./grid.js";
 import { chip, hue, mark } from "./marks.js";
 import { indented, rails } from "./tree.js";
@@ -30,7 +30,7 @@ export function processTree(host) {
     );
     reachable(host.chosen);
     rows.classList.toggle("kb-choosing", Boolean(chosen));
-    host.detail.replaceChildren(...(chosen ? [details(chosen, every, picture)] : []));
+    settle(host.detail, ...(chosen ? [details(chosen, every, picture)] : []));
   };
 }
 
@@ -61,8 +61,8 @@ function processRow({ id, row, rails: flags, kinds, chosen }) {
 }
 
 function about(row) {
-  const words = row.command.split(" ").slice(1).join(" ");
-  return row.side === "container" ? words : `${row.side} side`;
+  if (row.side === "container") return row.command.split(" ").slice(1).join(" ");
+  return row.container ? `monitor of ${row.container}` : `${row.side} side`;
 }
 
 function letter(row, kind, common) {

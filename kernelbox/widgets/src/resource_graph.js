@@ -18,13 +18,16 @@ const HUES = [4, 5, 2, 6, 0, 1, 3];
 const DASHES = [[], [8, 5], [10, 4, 2, 4], [2, 4]];
 const STYLES = ["solid", "dashed", "dashed", "dotted"];
 const HEIGHT = 84;
+const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300]; // seconds
+const LETTER = 11; // pixels, of the letters at the lines' ends
 
 export function resourceGraph(host) {
-  const values = h("div", { class: "kb-values" });
+  const values = h("div", { class: "kb-values", role: "group", "aria-label": "what is used now" });
   const charts = h("div");
   host.body.append(h("style", {}, plots), charts);
   host.body.before(values);
   host.body.after(h("p", { class: "kb-legend" }, "╌ its limit   ▼ throttled   ✕ killed for want of memory"));
+  const shades = new Map(); // from a colour's name to what it is in this theme
   let drawn = [];
   let last;
   let shape = "";
@@ -37,7 +40,7 @@ export function resourceGraph(host) {
       const place = h("div", { role: "img" });
       charts.append(h("div", { class: "kb-chart" }, h("h5", {}, chart.name), place));
       const bottom = number === all.length - 1;
-      const plot = new uPlot(options(chart, names, bottom, place, sync, () => last), [[]], place);
+      const plot = new uPlot(options(chart, names, bottom, (name) => shade(charts, name, shades), sync, () => last), [[]], place);
       return { chart, place, plot };
     });
   }
@@ -74,7 +77,10 @@ export function resourceGraph(host) {
   const watch = new ResizeObserver(fit);
   watch.observe(charts);
   // The colours on a canvas do not follow the theme by themselves.
-  const theme = new MutationObserver(() => drawn.forEach(({ plot }) => plot.redraw()));
+  const theme = new MutationObserver(() => {
+    shades.clear();
+    for (const { plot } of drawn) plot.redraw();
+  });
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   host.ends.push(() => {
     watch.disconnect();
@@ -109,8 +115,8 @@ function said(picture, samples, chart, names) {
   return `${chart.name.replace("\n", ", ")}: ${names.map((name) => `${picture.containers[name].name} ${chart.say(last[name]?.[chart.key] ?? 0)}`).join(", ")}`;
 }
 
-function options(chart, names, bottom, place, sync, picture) {
-  const color = (name) => () => shade(place, name);
+function options(chart, names, bottom, shaded, sync, picture) {
+  const color = (name) => () => shaded(name);
   const line = (number) => color(`line-${HUES[number % 7]}`);
   const axis = { stroke: color("muted"), grid: { stroke: color("rule"), width: 1 }, ticks: { show: false }, font: "11px sans-serif" };
   return {
@@ -120,7 +126,7 @@ function options(chart, names, bottom, place, sync, picture) {
     cursor: { sync: { key: sync.key }, y: false, points: { size: 6 } },
     padding: [8, 22, bottom ? 0 : 7, 0],
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 0.01) * 1.12] } },
-    axes: [{ ...axis, show: bottom, size: 31 }, { ...axis, size: 46, space: 26 }],
+    axes: [{ ...axis, show: bottom, size: 31, space: 90, incrs: TICKS, values: (_, times) => times.map(clock) }, { ...axis, size: 46, space: 26 }],
     series: [
       {},
       ...names.map((_, number) => ({ stroke: line(number), width: 2, dash: DASHES[number % 4], points: { show: false }, spanGaps: false })),
@@ -130,30 +136,68 @@ function options(chart, names, bottom, place, sync, picture) {
   };
 }
 
+function clock(time) {
+  return new Date(time * 1000).toLocaleTimeString([], { hour12: false });
+}
+
 // Letters at the ends of the lines, and signs where something was hit.
 function marks(plot, chart, names, picture, line) {
   const { ctx } = plot;
   const samples = Object.values(picture?.samples ?? {});
   const ratio = devicePixelRatio;
+  const ends = [];
   ctx.save();
-  ctx.font = `700 ${11 * ratio}px sans-serif`;
+  ctx.setLineDash([]);
   ctx.textBaseline = "middle";
+  ctx.textAlign = "center";
   names.forEach((name, number) => {
-    ctx.fillStyle = line(number)();
+    ctx.fillStyle = ctx.strokeStyle = line(number)();
+    const high = (one) => plot.valToPos((one?.of[name]?.[chart.key] ?? 0) / chart.unit, "y", true);
     samples.forEach((one, place) => {
       const here = one.of[name];
       if (here?.[chart.key] === undefined) return;
       const x = plot.valToPos(one.time, "x", true);
-      const y = plot.valToPos(here[chart.key] / chart.unit, "y", true);
-      if (place === samples.length - 1) ctx.fillText(picture.containers[name].letter, x + 6 * ratio, y);
-      if (chart.mark && here[chart.mark] && rare(samples, place, name, chart.mark)) {
-        ctx.textAlign = "center";
-        ctx.fillText(chart.mark === "kills" ? "✕" : "▼", x, y - 7 * ratio);
-        ctx.textAlign = "start";
-      }
+      if (place === samples.length - 1) ends.push({ letter: picture.containers[name].letter, color: ctx.fillStyle, x, y: high(one) });
+      if (!here[chart.mark] || !rare(samples, place, name, chart.mark)) return;
+      // Whoever was killed is gone in this sample: the line has fallen from the one before.
+      if (chart.mark === "kills") cross(ctx, x, Math.min(high(one), high(samples[place - 1])), ratio);
+      else sign(ctx, "▼", x, high(one) - 7 * ratio, ratio);
     });
   });
+  ctx.textAlign = "start";
+  apart(ends, LETTER * ratio, plot.bbox).forEach(({ letter, color, x, y }) => {
+    ctx.fillStyle = color;
+    sign(ctx, letter, x + 6 * ratio, y, ratio);
+  });
   ctx.restore();
+}
+
+function sign(ctx, text, x, y, ratio) {
+  ctx.font = `700 ${LETTER * ratio}px sans-serif`;
+  ctx.fillText(text, x, y);
+}
+
+function cross(ctx, x, y, ratio) {
+  const arm = 5 * ratio;
+  ctx.lineWidth = 2.5 * ratio;
+  ctx.beginPath();
+  for (const side of [-1, 1]) {
+    ctx.moveTo(x - arm, y - side * arm);
+    ctx.lineTo(x + arm, y + side * arm);
+  }
+  ctx.stroke();
+}
+
+// Letters that would lie over each other, moved until each can be read; none if there are too many.
+function apart(ends, room, { top, height }) {
+  if (ends.length * room > height) return [];
+  ends.sort((one, other) => other.y - one.y);
+  ends.forEach((one, place) => {
+    const below = ends[place - 1];
+    if (below) one.y = Math.min(one.y, below.y - room);
+  });
+  const outside = Math.max(0, top - (ends.at(-1)?.y ?? top));
+  return ends.map((one) => ({ ...one, y: one.y + outside }));
 }
 
 // Throttling goes on for long: every eighth sign is enough. Kills are all shown.
@@ -161,10 +205,13 @@ function rare(samples, place, name, mark) {
   return mark === "kills" || place % 8 === 0 || !samples[place - 1]?.of[name]?.[mark];
 }
 
-function shade(place, name) {
-  const probe = h("i", { style: `color: var(--kb-${name})` });
-  place.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found;
+// To ask the page for a colour takes long, and hundreds of lines are drawn each time.
+function shade(place, name, known) {
+  if (!known.has(name)) {
+    const probe = h("i", { style: `color: var(--kb-${name})` });
+    place.append(probe);
+    known.set(name, getComputedStyle(probe).color);
+    probe.remove();
+  }
+  return known.get(name);
 }

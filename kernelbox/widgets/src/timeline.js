@@ -22,7 +22,7 @@ export function timeline(host) {
   const slider = h("input", { type: "range", min: 0, step: 1, "aria-label": "requests made", "data-lm-suppress-shortcuts": "true", oninput: () => go(Number(slider.value)) });
   const count = h("span", { class: "kb-number kb-muted" });
   const lanes = Object.fromEntries(SIDES.map((side) => [side, h("div", { class: "kb-lane", "aria-hidden": "true" })]));
-  const request = h("div", { class: "kb-request", "aria-live": "polite" });
+  const request = h("div", { class: "kb-request", "aria-live": "polite", "aria-label": "the request" });
   const changes = h("ul", { class: "kb-changes", "aria-label": "what has changed" });
   const columns = [h("div", { class: "kb-column" }), h("div", { class: "kb-column" })];
   const panels = h("div", { class: "kb-panels" }, columns);
@@ -33,8 +33,8 @@ export function timeline(host) {
 
   host.element.classList.add("kb-timeline");
   host.body.append(
-    h("div", { class: "kb-controls" }, back, step, run, slider, count),
-    h("div", { class: "kb-lanes" }, SIDES.map((side) => [h("span", {}, side), lanes[side]])),
+    h("div", { class: "kb-controls" }, back, step, run, count),
+    h("div", { class: "kb-lanes" }, SIDES.map((side) => [h("span", {}, side), lanes[side]]), h("span"), slider),
     legend, request, changes, panels,
   );
   for (const lane of Object.values(lanes)) {
@@ -142,6 +142,8 @@ export function timeline(host) {
         host.ends.push(made.end);
       }
       found.panel.update(worldAt(found.worlds, one.frames, at));
+      if (found.at !== at) requestAnimationFrame(() => reveal(found.panel.body)); // once it is laid out
+      found.at = at;
     }
   }
 
@@ -160,8 +162,18 @@ function able(button, yes) {
 
 // Each world is the one before with a difference; what does not differ is shared between them.
 function worldAt(worlds, frames, at) {
-  while (worlds.length <= at) worlds.push(merge(worlds.at(-1) ?? {}, frames[worlds.length] ?? {}));
+  while (worlds.length <= at) worlds.push(merge(worlds.at(-1) ?? {}, JSON.parse(frames[worlds.length] ?? "{}")));
   return worlds[at];
+}
+
+// Scrolls a panel, and nothing but the panel, to the first thing that has changed in it.
+function reveal(body) {
+  const first = body.querySelector("tr:is(.kb-appeared, .kb-changed, .kb-gone)");
+  if (!first) return;
+  const [above, within] = [first, body].map((one) => one.getBoundingClientRect());
+  if (above.top < within.top + above.height || above.bottom > within.bottom) {
+    body.scrollTop += above.top - within.top - within.height / 3;
+  }
 }
 
 function pipKey({ event, number, at, letter }) {
@@ -187,7 +199,7 @@ function describe({ event, at, end, pending }) {
   const lines = [];
   if (event) lines.push(asked(event));
   else lines.push(h("div", { class: "kb-muted" }, end || pending ? "Before the first request." : "Nothing was asked of the kernel yet."));
-  if (pending) lines.push(h("div", { class: "kb-muted", style: "margin-top: 4px" }, "next, on the ", pending.side, " side: ", h("span", { class: "kb-code" }, pending.request)));
+  if (pending) lines.push(h("div", { class: "kb-muted", style: "margin-top: 4px" }, "next, on the ", pending.side, " side: ", h("span", { class: "kb-code" }, brief(pending.request))));
   return h("div", {}, lines);
 }
 
@@ -195,8 +207,13 @@ function asked(event) {
   const family = FAMILIES[event.family];
   const result = h("span", { class: refused(event) ? "kb-refused" : "" }, event.result || "?");
   return h("div", {}, chip(event.family, family.hue, { title: family.name }), h("span", { class: "kb-muted" }, `  ${event.side} ${event.number}  `),
-    h("span", { class: "kb-code" }, event.request, " = ", result), h("span", { class: "kb-muted" }, `  ${event.took} µs`),
-    event.shell ? h("div", { class: "kb-code kb-muted" }, `# ${event.shell}`) : null);
+    h("span", { class: "kb-code", title: event.request }, brief(event.request), " = ", result), h("span", { class: "kb-muted" }, `  ${event.took} µs`),
+    event.shell ? h("div", { class: "kb-code kb-muted", title: event.shell }, `# ${brief(event.shell)}`) : null);
+}
+
+// A digest is known by its first letters.
+function brief(text) {
+  return text.replace(/\b([0-9a-f]{12})[0-9a-f]{52}\b/g, "$1…");
 }
 
 function change({ where, what, name, before, after }) {

@@ -9,6 +9,7 @@ import { h } from "./dom.js";
 import theme from "./theme.css";
 import views from "./views.css";
 
+const BEAT = 10000; // milliseconds between two words to Python, which else takes nobody to look
 let pages = 0;
 
 export function widget(draw) {
@@ -36,14 +37,25 @@ export function widget(draw) {
       render({ model, el }) {
         const page = `${Date.now()}-${++pages}`;
         const redraw = frame(el, draw, model, () => world.picture);
-        const alive = setInterval(() => model.send({ do: "here", page }), 30000);
+        const say = (what) => {
+          try {
+            model.send({ do: what, page });
+          } catch {
+            // The kernel has ended, or the notebook was closed and has let go of it already.
+          }
+        };
+        // A browser lets a hidden page's clock go slowly: it is heard again when it is seen again.
+        const here = () => document.hidden || say("here");
+        const alive = setInterval(here, BEAT);
+        document.addEventListener("visibilitychange", here);
         redraws.add(redraw);
-        model.send({ do: "opened", page });
+        say("opened");
         return () => {
           clearInterval(alive);
+          document.removeEventListener("visibilitychange", here);
           redraws.delete(redraw);
           redraw.end();
-          model.send({ do: "closed", page });
+          say("closed");
         };
       },
     };
@@ -94,6 +106,7 @@ export function panel(draw, { model, chosen, choose }) {
   const show = draw(host);
   return {
     element,
+    body,
     update(picture) {
       title.textContent = picture.title;
       element.setAttribute("aria-label", picture.title);
