@@ -37,6 +37,17 @@ def start() -> Lab:
     return _current
 
 
+def current() -> Lab:
+    """Return the lab that this notebook has started last.
+
+    Raises:
+        LabError: It has started none.
+    """
+    if _current is None:
+        raise LabError("the lab has not been started", "Run the cell that says lab.start()")
+    return _current
+
+
 @contextmanager
 def refused() -> Iterator[None]:
     """Expect the kernel (or the lab) to refuse what is asked in this block, and print its words.
@@ -57,6 +68,7 @@ class Lab:
 
     Attributes:
         agent: The process id of the agent.
+        made: The ids of all containers it has made.
     """
 
     def __init__(self) -> None:
@@ -67,6 +79,7 @@ class Lab:
             self.agent = _hear_hello(Channel(ours), self._process)
             self._conversation = Conversation(Channel(socket.socket(fileno=ours.detach())))
         self._owned: list[Held | Container] = []
+        self.made: set[str] = set()
         atexit.register(self.close)
 
     def hold(self) -> Held:
@@ -113,6 +126,7 @@ class Lab:
         """
         options = {"rm": True, **options, "image": image, "command": _words(command)}
         answer = self._ask("run", options=options, wish=_wish(trace))
+        self.made.add(answer["value"])
         container = Container(self, answer["value"], socket.socket(fileno=answer["fds"][0]))
         self._owned.append(container)
         return container
@@ -206,6 +220,8 @@ class Lab:
         """Ask for a program, print what it prints, and wait for its end."""
         with standard_streams(quiet) as (fds, pipes):
             answer = self._ask(kind, fds=fds, **fields)
+            if kind == "run":
+                self.made.add(answer["value"])
             return finish(socket.socket(fileno=answer["fds"][0]), pipes)
 
 
