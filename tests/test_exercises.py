@@ -96,10 +96,10 @@ def kernel(environment: dict[str, str]) -> Iterator[Notebook]:
 
 @pytest.fixture
 def notebook(kernel: Notebook) -> Iterator[Notebook]:
-    """A kernel whose lab is closed after the test, whoever has opened it."""
+    """A kernel whose lab is closed after the test, with whatever was made in it."""
     kernel.settle()
     yield kernel
-    kernel.run("lab.current().close()")
+    kernel.ok("box = lab.start(); box.reset(); box.close()")
     kernel.ok("get_ipython().run_line_magic('reset', '-f'); import os; from kernelbox import lab")
     kernel.settle()
 

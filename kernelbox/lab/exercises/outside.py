@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kernelbox import cgroup
 from kernelbox.lab.exercises.verdict import Verdict, failed
 from kernelbox.lab.held import Held
 
@@ -51,6 +52,17 @@ def hostname(box: Lab, process: Held) -> str:
         return str(witness.look().inside["hostname"])
     finally:
         witness.end()
+
+
+def limit(container_id: str, name: str) -> str:
+    """Return what a file of a container's control group says, by its name in cgroup v2.
+
+    Raises:
+        OSError: ENOENT: no hierarchy has such a file.
+    """
+    places = [Path(where, name) for where in cgroup.of(container_id).directories]
+    there = [place for place in places if place.exists()]
+    return (there or places)[0].read_text().strip()
 
 
 def mounts(pid: int) -> list[list[str]]:
