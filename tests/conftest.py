@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +33,13 @@ def pytest_configure() -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["KERNELBOX_ROOT"] = store_notebooks.ROOT
+    progress = tempfile.mkdtemp(prefix="kernelbox-progress-")  # nobody's own is to be written
+    os.environ["KERNELBOX_PROGRESS"] = f"{progress}/progress.json"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing of the notebooks' root, if this session is one that executes them."""
+    shutil.rmtree(os.path.dirname(os.environ["KERNELBOX_PROGRESS"]), ignore_errors=True)
     if config.getoption("nbval", default=False):
         Kernelbox(Path(store_notebooks.ROOT)).ok("reset")
 

@@ -16,17 +16,23 @@ views.py    traces and looks, as text and as tables
 watching.py live views of processes, mounts, layers, networks and use
 birth.py    a container's birth, stepped through
 magics.py   %%inside
+exercises/  what the chapters ask: predictions, checks, quizzes
 doctor/     what this host has, and what it lacks
 """
 
 from __future__ import annotations
 
-from kernelbox.lab.client import Lab, refused, start
+from typing import TYPE_CHECKING
+
+from kernelbox.lab.client import Lab, current, refused, start
 from kernelbox.lab.held import Held
 from kernelbox.lab.magics import load_ipython_extension
 from kernelbox.lab.running import Container, Result
 from kernelbox.lab.views import Look, Trace
 from kernelbox.lab.wire import LabError
+
+if TYPE_CHECKING:
+    from kernelbox.lab.exercises.chapter import Chapter
 
 __all__ = [
     "Container",
@@ -36,7 +42,20 @@ __all__ = [
     "Look",
     "Result",
     "Trace",
+    "chapter",
+    "current",
     "load_ipython_extension",
     "refused",
     "start",
 ]
+
+
+def chapter(number: str) -> Chapter:
+    """Return a chapter's predictions, exercises and quiz; they are loaded here, and not before.
+
+    Raises:
+        UsageError: There is no such chapter.
+    """
+    from kernelbox.lab.exercises.chapter import Chapter
+
+    return Chapter(number)

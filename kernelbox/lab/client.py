@@ -40,6 +40,17 @@ def start() -> Lab:
     return _current
 
 
+def current() -> Lab:
+    """Return the lab that this notebook has started last.
+
+    Raises:
+        LabError: It has started none.
+    """
+    if _current is None:
+        raise LabError("the lab has not been started", "Run the cell that says lab.start()")
+    return _current
+
+
 @contextmanager
 def refused() -> Iterator[None]:
     """Expect the kernel (or the lab) to refuse what is asked in this block, and print its words.
@@ -60,6 +71,7 @@ class Lab(Watching):
 
     Attributes:
         agent: The process id of the agent.
+        made: The ids of all containers it has made.
     """
 
     def __init__(self) -> None:
@@ -71,6 +83,7 @@ class Lab(Watching):
             self.agent = _hear_hello(Channel(ours), self._process)
             self._conversation = Conversation(Channel(socket.socket(fileno=ours.detach())))
         self._owned: list[Held | Container | Birth] = []
+        self.made: set[str] = set()
         atexit.register(self.close)
 
     def hold(self) -> Held:
@@ -238,12 +251,15 @@ class Lab(Watching):
     def _launch(self, options: dict[str, Any], wish: dict[str, Any]) -> tuple[str, Front]:
         """Ask for a container without standard streams; return its id, and its monitor."""
         answer = self._ask("run", options=options, wish=wish)
+        self.made.add(answer["value"])
         return answer["value"], Front(Channel(socket.socket(fileno=answer["fds"][0])), ())
 
     def _follow(self, kind: str, quiet: bool, **fields: Any) -> Result:
         """Ask for a program, print what it prints, and wait for its end."""
         with standard_streams(quiet) as (fds, pipes):
             answer = self._ask(kind, fds=fds, **fields)
+            if kind == "run":
+                self.made.add(answer["value"])
             return finish(socket.socket(fileno=answer["fds"][0]), pipes)
 
 

@@ -1,0 +1,80 @@
+"""What checks ask the kernel, from outside the process that they look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kernelbox import cgroup
+from kernelbox.lab.exercises.verdict import Verdict, failed
+from kernelbox.lab.held import Held
+
+if TYPE_CHECKING:
+    from kernelbox.lab.client import Lab
+
+
+def status(pid: int | str) -> dict[str, str]:
+    """Return the lines of /proc/PID/status by their names.
+
+    Raises:
+        OSError: ENOENT, ESRCH: there is no such process.
+
+    Source: proc_pid_status(5).
+    """
+    text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    parted = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, _, value in parted}
+
+
+def alive(pid: int) -> bool:
+    """Say whether there is such a process, and more of it than a zombie."""
+    try:
+        return status(pid)["State"][0] not in "ZX"
+    except OSError:
+        return False
+
+
+def own(box: Lab, pid: int) -> set[str]:
+    """Return the kinds of namespaces (as in /proc/PID/ns) that a process does not share with us.
+
+    Raises:
+        LabError: There is no such process.
+    """
+    theirs, hosts = box.namespaces(pid), box.namespaces(box.agent)
+    return {kind for kind in hosts if theirs[kind] != hosts[kind]}
+
+
+def hostname(box: Lab, process: Held) -> str:
+    """Return the hostname of a process: another one enters its UTS namespace, and looks."""
+    witness = box.hold()
+    try:
+        witness.setns(process, "uts")
+        return str(witness.look().inside["hostname"])
+    finally:
+        witness.end()
+
+
+def limit(container_id: str, name: str) -> str:
+    """Return what a file of a container's control group says, by its name in cgroup v2.
+
+    Raises:
+        OSError: ENOENT: no hierarchy has such a file.
+    """
+    places = [Path(where, name) for where in cgroup.of(container_id).directories]
+    there = [place for place in places if place.exists()]
+    return (there or places)[0].read_text().strip()
+
+
+def mounts(pid: int) -> list[list[str]]:
+    """Return the fields of each line of /proc/PID/mountinfo. Source: proc_pid_mountinfo(5)."""
+    text = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8", errors="replace")
+    return [line.split() for line in text.splitlines()]
+
+
+def not_held(thing: object, name: str) -> Verdict | None:
+    """Return the verdict on something that is no running process under remote control."""
+    if not isinstance(thing, Held):
+        return failed(f"{name} is {thing!r:.80}", "a process that box.hold() or fork() returned")
+    if not alive(thing.pid):
+        return failed(f"the process {name} has ended", "one that is there to be looked at")
+    return None

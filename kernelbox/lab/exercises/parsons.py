@@ -1,0 +1,121 @@
+"""Requests to be put in order, and then really made: a wrong order meets the kernel's refusal.
+
+The requests are made by a process under remote control. A request may fork; those that come after
+it are made by the child, as in a runtime.
+"""
+
+from __future__ import annotations
+
+import html
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kernelbox.kernel.errors import KernelboxError
+from kernelbox.lab.exercises.verdict import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kernelbox.lab.client import Lab
+    from kernelbox.lab.held import Held
+
+    Action = Callable[[Held], Held | object]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One request.
+
+    Attributes:
+        text: How it is shown.
+        action: Makes it, in the process it is given. If that is a fork, the child is returned.
+    """
+
+    text: str
+    action: Action
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """Requests in an order that is not the one to find; each has the letter of its place.
+
+    Attributes:
+        name: Within its chapter.
+        pieces: The requests, as they are shown.
+    """
+
+    name: str
+    pieces: tuple[Piece, ...]
+
+    def lettered(self) -> dict[str, Piece]:
+        """Return the requests by their letters."""
+        return dict(zip("ABCDEFGHIJKLMNOP", self.pieces, strict=False))
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{letter}  {piece.text}" for letter, piece in self.lettered().items())
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th scope="row">{letter}</th>'
+            f'<td style="text-align: left"><code>{html.escape(piece.text)}</code></td></tr>'
+            for letter, piece in self.lettered().items()
+        )
+        return f"<table>{rows}</table>"
+
+
+def puzzle(name: str, *pieces: tuple[str, Action]) -> Puzzle:
+    """Return a puzzle of requests, each how it is shown and what makes it."""
+    return Puzzle(name, tuple(Piece(*piece) for piece in pieces))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Requests that were made, up to the end or up to the first that was refused.
+
+    Attributes:
+        process: What made the last one.
+        made: How many were made.
+        refusal: What was refused, by whom and why, as a sentence; empty if nothing was.
+    """
+
+    process: Held
+    made: int
+    refusal: str
+
+
+@contextmanager
+def made(box: Lab, pieces: Puzzle, order: object) -> Iterator[Run]:
+    """Make the requests in the order given, in a fresh process; it ends with the `with` block.
+
+    Args:
+        box: The lab.
+        pieces: The requests.
+        order: Their letters, as a text or as a list of texts.
+    """
+    known = pieces.lettered()
+    letters = "".join(map(str, order)) if isinstance(order, list | tuple) else str(order)
+    letters = "".join(letters.split()).replace(",", "").upper()
+    held = [box.hold()]
+    try:
+        strange = sorted(set(letters) - set(known))
+        if strange:
+            yield Run(held[0], 0, cut(f"no request has the letter {', '.join(strange)}"))
+            return
+        yield _in_order(held, [(letter, known[letter]) for letter in letters])
+    finally:
+        for one in reversed(held):
+            one.end()
+
+
+def _in_order(held: list[Held], pieces: list[tuple[str, Piece]]) -> Run:
+    from kernelbox.lab.held import Held
+
+    for count, (letter, piece) in enumerate(pieces):
+        try:
+            result = piece.action(held[-1])
+        except KernelboxError as error:
+            return Run(held[-1], count, f"{letter}, {piece.text}, was refused: {error}")
+        if isinstance(result, Held):
+            held.append(result)
+    return Run(held[-1], len(pieces), "")
