@@ -10,10 +10,10 @@ exists. Undoing goes through the lines backwards; every undo accepts that its th
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 
+from kernelbox import storage
 from kernelbox.tuples import NamedTuple
 
 
@@ -37,12 +37,7 @@ class Ledger:
             OSError: ENOSPC, EROFS: then the thing must not be made.
         """
         line = json.dumps({"kind": kind, "name": name}) + "\n"
-        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            if os.write(fd, line.encode()) < len(line.encode()):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
-        finally:
-            os.close(fd)
+        storage.write(self.path, line, os.O_APPEND)
 
     def entries(self) -> list[Entry]:
         """Return what was written down, oldest first, each thing once.
@@ -50,8 +45,7 @@ class Ledger:
         A last line cut short by a crash names a thing that was never made; it is left out.
         """
         try:
-            with open(self.path, encoding="utf-8") as file:
-                lines = file.readlines()
+            lines = storage.read(self.path).splitlines()
         except FileNotFoundError:
             return []
         found: dict[Entry, None] = {}

@@ -130,10 +130,11 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
         theirs, ours = _open_stdio(container.process, wish)
         born = runtime.create(container, theirs)
         _close(theirs)
-        if born.terminal is not None:
-            resize(born.terminal, *wish.size)
         # A program may fill the disk at once: there must be room for what comes to be written.
         state.write(container.id, state.State(pid=born.pid))
+        born.listen(until="ready")
+        if born.terminal is not None:
+            resize(born.terminal, *wish.size)
         runtime.start(born)
         running = state.State(
             status="running",

@@ -17,7 +17,18 @@ import stat
 import time
 from contextlib import closing
 
-from kernelbox import cgroup, init, ledger, namespaces, network, overlay, paths, rootfs, users
+from kernelbox import (
+    cgroup,
+    init,
+    ledger,
+    namespaces,
+    network,
+    overlay,
+    paths,
+    rootfs,
+    storage,
+    users,
+)
 from kernelbox.channel import Channel
 from kernelbox.kernel import files, process, record, syscalls
 from kernelbox.kernel import flags as k
@@ -103,7 +114,7 @@ class Container:
 
 
 def create(spec: Spec, stdio: tuple[int, int, int]) -> Container:
-    """Make the container, up to the point where its init waits to become the program.
+    """Make the container; its init builds the rest of it, until it is `ready` to be started.
 
     Args:
         spec: What it shall be; its directory exists and is locked by the caller.
@@ -159,7 +170,6 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Container:
     if bridge:
         # Meanwhile the container side mounts: the two need not wait for each other.
         _plug_in(container, bridge, spec, address, own)
-    container.listen(until="ready")
     return container
 
 
@@ -302,8 +312,7 @@ def _open_volumes(spec: Spec, directory: str, address: str) -> list[init.Gift]:
         ("resolv.conf", _resolv_conf(spec)),
     ):
         path = f"{directory}/{name}"
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        storage.write(path, text, mode=0o644)
         gifts.append(_open_gift(path, f"/etc/{name}", read_only=False))
     for volume in spec.volumes:
         gifts.append(_open_gift(volume.source, volume.target, volume.read_only))

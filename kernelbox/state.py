@@ -21,7 +21,7 @@ import json
 import os
 from contextlib import contextmanager
 
-from kernelbox import paths
+from kernelbox import paths, storage
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.tuples import NamedTuple
@@ -165,8 +165,7 @@ def monitor(container_id: str) -> list[str]:
     """Return the `PID START_TIME` of the container's monitor, in a list; empty if none lives."""
     if not looked_after(container_id):
         return []
-    with open(f"{paths.container(container_id)}/lock", encoding="ascii") as file:
-        return [file.read()]
+    return [storage.read(f"{paths.container(container_id)}/lock")]
 
 
 def write(container_id: str, state: State) -> None:
@@ -267,16 +266,14 @@ def forget_name(container_id: str, name: str) -> None:
 
 def _replace(path: str, content: dict[str, Any]) -> None:
     temporary = f"{path}.new"
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file)
+    storage.write(temporary, json.dumps(content), mode=0o644)
     os.replace(temporary, path)
 
 
 def _load(path: str) -> dict[str, Any]:
     try:
-        with open(path, encoding="utf-8") as file:
-            content: dict[str, Any] = json.load(file)
-            return content
+        content: dict[str, Any] = json.loads(storage.read(path))
+        return content
     except FileNotFoundError:
         return {}
     except ValueError as error:

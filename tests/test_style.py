@@ -16,7 +16,7 @@ import pytest
 TOP = Path(__file__).resolve().parent.parent
 
 FLOORS = (
-    "tuples",
+    "storage tuples",
     "kernel paths",
     "capabilities cgroup channel images ledger namespaces network overlay rootfs seccomp "
     "spec state trace users",

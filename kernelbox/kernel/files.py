@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
+from kernelbox import storage
 from kernelbox.kernel.record import Symbol, request
 
 
@@ -52,8 +53,7 @@ def read(path: str) -> str:
     Raises:
         OSError: ENOENT, ENODEV if what the file speaks of is gone.
     """
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
+    return storage.read(path)
 
 
 def mkdir(path: str, mode: int = 0o755) -> None:
