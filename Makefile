@@ -148,7 +148,7 @@ pictures: setup ## take the pictures of the views that README.md shows
 	"$${as_root[@]}" env KERNELBOX_ARTEFACTS="$$taken" .venv/bin/python -m pytest -q -p no:cacheprovider \
 		tests/test_browser.py -k pictures_for_the_readme
 	for name in processes birth; do
-		cat "$$taken/readme-$$name.png" >"pictures/$$name.png"
+		cat "$$taken/readme-$$name.png" >"notebooks/pictures/$$name.png"
 	done
 
 widgets: ## bundle the views' JavaScript again, into what is committed and shipped (needs npm)
