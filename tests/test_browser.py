@@ -504,7 +504,7 @@ def test_the_readme_shows_a_picture_that_is_small(name: str) -> None:
     kept = TOP / "pictures" / f"{name}.png"
     assert kept.read_bytes().startswith(b"\x89PNG"), "take it with make pictures"
     assert kept.stat().st_size < 150_000
-    assert f"(pictures/{name}.png)" in (TOP / "README.md").read_text()
+    assert f"(notebooks/pictures/{name}.png)" in (TOP / "README.md").read_text()
 
 
 # --- every view -----------------------------------------------------------------------------------
