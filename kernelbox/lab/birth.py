@@ -23,8 +23,30 @@ if TYPE_CHECKING:
 
     from kernelbox.lab.client import Lab
     from kernelbox.lab.watching import Scene
+    from kernelbox.observe.model import Snapshot
 
 PARTS = frozenset({"processes", "mounts", "layers", "network"})
+
+
+def begin(lab: Lab, container_id: str, monitor: Front, scene: Scene, name: str) -> Birth:
+    """Return the birth of a container whose monitor waits before its first request.
+
+    Args:
+        lab: Whose container it becomes.
+        container_id: Of the container.
+        monitor: The connection to its monitor.
+        scene: The container, as the agent sees it.
+        name: What is being born, for the title.
+
+    Raises:
+        LabError: The container cannot be made; nothing of it is left.
+    """
+    try:
+        first = Event(*monitor.until("pause")["event"]), scene.look(PARTS)
+        return Birth(lab, container_id, monitor, scene, first, name)
+    except BaseException:
+        monitor.close()
+        raise
 
 
 class Birth(Stepper):
@@ -37,25 +59,27 @@ class Birth(Stepper):
     """
 
     def __init__(
-        self, lab: Lab, container_id: str, monitor: Front, scene: Scene, name: str
+        self,
+        lab: Lab,
+        container_id: str,
+        monitor: Front,
+        scene: Scene,
+        first: tuple[Event, Snapshot],
+        name: str,
     ) -> None:
         self.id = container_id
         self.container: Container | None = None
         self._lab = lab
         self._front = monitor
         self._scene = scene
-        try:
-            pending = Event(*monitor.until("pause")["event"])
-            super().__init__(
-                scene.look(PARTS),
-                self._go_on,
-                pending=pending,
-                panels=(ProcessTree(), MountTree(), LayerStack(container=self.id), NetworkMap()),
-                title=f"The birth of {name}",
-            )
-        except BaseException:
-            monitor.close()
-            raise
+        pending, world = first
+        super().__init__(
+            world,
+            self._go_on,
+            pending=pending,
+            panels=(ProcessTree(), MountTree(), LayerStack(container=self.id), NetworkMap()),
+            title=f"The birth of {name}",
+        )
 
     def step(self, requests: int = 1) -> None:
         """Go on by so many requests; at the end, let the container make them.
