@@ -390,6 +390,21 @@ def test_back_and_forth_moves_the_picture_and_not_the_container(box: Lab) -> Non
     assert [(one.point, one.kind) for one in looking.mounts(pid)] == mounted
 
 
+def test_a_birth_goes_to_a_request_whether_it_is_made_already_or_yet_to_come(box: Lab) -> None:
+    birth = box.birth("busybox", "sleep 1000", network="none")
+    birth.to("sethostname")
+    pid = half_born(birth)
+    assert looking.enter(pid, "--uts", "uname", "-n") == f"{birth.id}\n"
+    made = len(birth.recording.events)
+    birth.to("clone3")
+    assert (birth.moment < made, len(birth.recording.events)) == (True, made)
+    birth.to("execve")
+    assert birth.container is not None
+    with pytest.raises(LabError, match="in this birth there is no reboot"):
+        birth.to("reboot")
+    assert is_alive(pid)
+
+
 def test_the_container_of_a_finished_birth_runs_on_and_can_be_removed(box: Lab) -> None:
     birth = box.birth("busybox", "sleep 1000", name="born")
     birth._pause = 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.record import Event
 from kernelbox.lab.running import Container, Front
+from kernelbox.lab.wire import LabError
 from kernelbox.widgets.layer_stack import LayerStack
 from kernelbox.widgets.mount_tree import MountTree
 from kernelbox.widgets.network_map import NetworkMap
@@ -89,6 +90,27 @@ class Birth(Stepper):
         """
         with self._or_none():
             super().step(requests)
+
+    def to(self, request: str) -> None:
+        """Go to the moment after the first such request; if it is yet to come, until it is made.
+
+        Args:
+            request: Name of a system call: `clone3`, `pivot_root`, ...; `execve` is the last.
+
+        Raises:
+            LabError: The container cannot be made, or is born without this request.
+        """
+        with self._or_none():
+            seen = 0
+            while True:
+                events = self.recording.events
+                for moment in range(seen, len(events)):
+                    if events[moment].request.partition("(")[0] == request:
+                        self.moment = moment + 1
+                        return
+                seen = len(events)
+                if not self._advance():
+                    raise LabError(f"in this birth there is no {request}")
 
     def run(self) -> None:
         """Go on until the program runs, or until `pause`.
