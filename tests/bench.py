@@ -12,6 +12,11 @@ largest; the medians of both stand beside it. Nothing is asserted here.
     bridge / none         what a network costs
     notebook / floor      a warm start-to-exit through the agent, beside floor.c
     agent / python3       resident memory
+
+Seeing has no peer to be compared with. What is told of it is what agent and notebook together take
+of one processor while a view is open on 50 containers, five times a second (CPU time over some
+seconds, from /proc/PID/stat; without a page, which is the browser's), and the time for a snapshot
+of everything that there is to see of 200.
 """
 
 from __future__ import annotations
@@ -32,7 +37,12 @@ from typing import Any
 
 from kernelbox import capabilities, lab, paths, rootfs
 from kernelbox.images.store import Store
+from kernelbox.observe.looking import PARTS, snapshot
+from kernelbox.widgets.base import View
 from tests.command import COMMAND
+
+WATCHED, CROWD = 50, 200  # containers
+SECONDS = 6.0  # of watching a view
 
 Measure = Callable[[], float]  # returns milliseconds
 
@@ -208,6 +218,68 @@ def memory(agent: int) -> None:
     print(f"{'agent, idle: threads':44} {status(agent)['Threads'].strip():>5}")
 
 
+# --- seeing -------------------------------------------------------------------------------------
+
+
+def seeing(box: lab.Lab) -> None:
+    """Print what each view costs, and what a snapshot of a crowd takes."""
+    started = [sleeper(box) for _ in range(WATCHED)]
+    every: dict[str, Callable[[], View]] = {
+        "processes": box.processes,
+        "mounts": box.mounts,
+        "layers": lambda: box.layers(started[0]),
+        "network": box.network,
+        "resources": box.resources,
+    }
+    print(f"\n{f'{WATCHED} containers, seen five times a second':44}   agent + notebook, of a core")
+    for name, show in every.items():
+        watched(name, box.agent, [show])
+    watched("all five", box.agent, list(every.values()))
+    started += [sleeper(box) for _ in range(CROWD - WATCHED)]
+    crowd(started)
+
+
+def sleeper(box: lab.Lab) -> lab.Container:
+    return box.start("busybox", "sleep 10000", memory="64m")
+
+
+def watched(name: str, agent: int, shows: list[Callable[[], View]]) -> None:
+    """Print what the views take of a processor, in the agent and in this process."""
+    pids = (agent, os.getpid())
+    views = [show() for show in shows]
+    for view in views:
+        view.start()
+    time.sleep(1)
+    before, began = [cpu(pid) for pid in pids], time.monotonic()
+    time.sleep(SECONDS)
+    took = time.monotonic() - began
+    shares = [(cpu(pid) - was) / took for pid, was in zip(pids, before, strict=True)]
+    for view in views:
+        view.close()
+    print(f"{name:44} {100 * sum(shares):5.1f} %  = {shares[0]:.1%} + {shares[1]:.1%}", flush=True)
+
+
+def cpu(pid: int) -> float:
+    """Return the CPU time of a process, seconds. Source: proc_pid_stat(5), utime and stime."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def crowd(containers: list[lab.Container]) -> None:
+    """Print how long a snapshot takes, part by part and whole."""
+    for name, parts in [*((part, (part,)) for part in PARTS), ("everything", PARTS)]:
+        snapshot(None, parts)  # what never changes is read once
+        times = []
+        for _ in range(5):
+            began = time.perf_counter()
+            snapshot(None, parts)
+            times.append((time.perf_counter() - began) * 1000)
+        print(
+            f"{f'snapshot of {len(containers)} containers: {name}':44} "
+            f"{statistics.median(times):6.1f} ms  ({min(times):.1f} .. {max(times):.1f})"
+        )
+
+
 # --- all of it ----------------------------------------------------------------------------------
 
 
@@ -250,6 +322,7 @@ def measure(directory: Path, pairs: int, stack: ExitStack) -> None:
     interleaved("notebook, warm / C floor", notebook(box), least, 3 * pairs)
     interleaved("notebook, warm, traced / C floor", notebook(box, trace=True), least, 3 * pairs)
     memory(box.agent)
+    seeing(box)
 
 
 if __name__ == "__main__":

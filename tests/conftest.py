@@ -149,3 +149,17 @@ def either(request: pytest.FixtureRequest) -> Running:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Running)
     return found
+
+
+@pytest.fixture(scope="module")
+def environment(
+    tests_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """What Jupyter kernels get: the tests' root and mark, and directories that are nobody's."""
+    directory = tmp_path_factory.mktemp("jupyter")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(directory / "runtime"))
+        patch.setenv("IPYTHONDIR", str(directory / "ipython"))
+        patch.setenv("KERNELBOX_ROOT", str(tests_root))
+        patch.setenv(looking.MARK, str(os.getpid()))
+        yield dict(os.environ)

@@ -20,9 +20,7 @@ from kernelbox.lab.exercises import registry
 from kernelbox.lab.exercises.registry import Exercise
 from tests.exercises import Trial
 from tests.store_notebooks import NOTEBOOKS
-from tests.test_lab import Cell, Notebook, environment
-
-__all__ = ["environment"]  # a fixture
+from tests.test_lab import Cell, Notebook
 
 EXERCISES = [
     exercise

@@ -113,20 +113,6 @@ class Notebook:
 
 
 @pytest.fixture(scope="module")
-def environment(
-    tests_root: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, str]]:
-    """What kernels get: the tests' root and mark, and directories that are nobody's."""
-    directory = tmp_path_factory.mktemp("jupyter")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_RUNTIME_DIR", str(directory / "runtime"))
-        patch.setenv("IPYTHONDIR", str(directory / "ipython"))
-        patch.setenv("KERNELBOX_ROOT", str(tests_root))
-        patch.setenv(looking.MARK, str(os.getpid()))
-        yield dict(os.environ)
-
-
-@pytest.fixture(scope="module")
 def kernel(environment: dict[str, str]) -> Iterator[Notebook]:
     """A kernel that no test ends."""
     made = Notebook(environment)

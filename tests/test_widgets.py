@@ -158,6 +158,20 @@ def test_ancestors_are_shown_when_asked_for() -> None:
     assert ProcessTree(worlds.world(), ancestors=True).text().splitlines()[1].startswith("systemd")
 
 
+def test_on_paper_nothing_says_where_the_hosts_programs_are_installed() -> None:
+    python = ("/home/ann/venv/bin/python", "-m", "kernelbox.agent")
+    agent = worlds.process(4100, 1, "python", command=python)
+    newborn = worlds.process(
+        4182, 4100, "python", command=python, side="container", container=worlds.WEB
+    )
+    program = worlds.contained(4183, 4182, 2, "/bin/sleep 9", worlds.HOST, worlds.WEB)
+    table = ProcessTree(Snapshot(worlds.NOON, (agent, newborn, program))).table()
+    assert "/home/ann" not in table
+    assert table.count("python -m kernelbox.agent") == 2
+    assert "/bin/sleep 9" in table
+    assert "kernelbox.agent" not in without_what_varies(table)
+
+
 def test_the_hosts_namespaces_are_known_though_its_first_process_hides_them() -> None:
     first, *others = worlds.processes()
     hidden = replace(first, namespaces={})

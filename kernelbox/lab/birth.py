@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.record import Event
 from kernelbox.lab.running import Container, Front
+from kernelbox.lab.wire import LabError
 from kernelbox.widgets.layer_stack import LayerStack
 from kernelbox.widgets.mount_tree import MountTree
 from kernelbox.widgets.network_map import NetworkMap
@@ -23,8 +24,30 @@ if TYPE_CHECKING:
 
     from kernelbox.lab.client import Lab
     from kernelbox.lab.watching import Scene
+    from kernelbox.observe.model import Snapshot
 
 PARTS = frozenset({"processes", "mounts", "layers", "network"})
+
+
+def begin(lab: Lab, container_id: str, monitor: Front, scene: Scene, name: str) -> Birth:
+    """Return the birth of a container whose monitor waits before its first request.
+
+    Args:
+        lab: Whose container it becomes.
+        container_id: Of the container.
+        monitor: The connection to its monitor.
+        scene: The container, as the agent sees it.
+        name: What is being born, for the title.
+
+    Raises:
+        LabError: The container cannot be made; nothing of it is left.
+    """
+    try:
+        first = Event(*monitor.until("pause")["event"]), scene.look(PARTS)
+        return Birth(lab, container_id, monitor, scene, first, name)
+    except BaseException:
+        monitor.close()
+        raise
 
 
 class Birth(Stepper):
@@ -37,25 +60,27 @@ class Birth(Stepper):
     """
 
     def __init__(
-        self, lab: Lab, container_id: str, monitor: Front, scene: Scene, name: str
+        self,
+        lab: Lab,
+        container_id: str,
+        monitor: Front,
+        scene: Scene,
+        first: tuple[Event, Snapshot],
+        name: str,
     ) -> None:
         self.id = container_id
         self.container: Container | None = None
         self._lab = lab
         self._front = monitor
         self._scene = scene
-        try:
-            pending = Event(*monitor.until("pause")["event"])
-            super().__init__(
-                scene.look(PARTS),
-                self._go_on,
-                pending=pending,
-                panels=(ProcessTree(), MountTree(), LayerStack(container=self.id), NetworkMap()),
-                title=f"The birth of {name}",
-            )
-        except BaseException:
-            monitor.close()
-            raise
+        pending, world = first
+        super().__init__(
+            world,
+            self._go_on,
+            pending=pending,
+            panels=(ProcessTree(), MountTree(), LayerStack(container=self.id), NetworkMap()),
+            title=f"The birth of {name}",
+        )
 
     def step(self, requests: int = 1) -> None:
         """Go on by so many requests; at the end, let the container make them.
@@ -65,6 +90,27 @@ class Birth(Stepper):
         """
         with self._or_none():
             super().step(requests)
+
+    def to(self, request: str) -> None:
+        """Go to the moment after the first such request; if it is yet to come, until it is made.
+
+        Args:
+            request: Name of a system call: `clone3`, `pivot_root`, ...; `execve` is the last.
+
+        Raises:
+            LabError: The container cannot be made, or is born without this request.
+        """
+        with self._or_none():
+            seen = 0
+            while True:
+                events = self.recording.events
+                for moment in range(seen, len(events)):
+                    if events[moment].request.partition("(")[0] == request:
+                        self.moment = moment + 1
+                        return
+                seen = len(events)
+                if not self._advance():
+                    raise LabError(f"in this birth there is no {request}")
 
     def run(self) -> None:
         """Go on until the program runs, or until `pause`.

@@ -143,12 +143,12 @@ class Lab(Watching):
 
         Arguments and errors are those of `run`.
         """
-        from kernelbox.lab.birth import Birth  # here: it is a view, and those take long to load
+        from kernelbox.lab.birth import begin  # here: it is a view, and those take long to load
 
         options = _options(image, command, options)
         container_id, front = self._launch(options, {**_wish(True), "stepped": True})
         scene = Scene(self._snapshot, (container_id,))
-        birth = Birth(self, container_id, front, scene, " ".join([image, *options["command"]]))
+        birth = begin(self, container_id, front, scene, " ".join([image, *options["command"]]))
         self._owned.append(birth)
         return birth
 

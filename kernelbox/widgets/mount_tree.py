@@ -212,7 +212,8 @@ class MountTree(View):
             elif one and other and any(one[name] != other[name] for name in _COMPARED):
                 how = "differs"
             chosen[place] = (row["point"], here, how)
-        ordered = sorted(chosen, key=lambda place: int(chosen[place][1]["id"]))
+        # By name: the kernel gives a mount the lowest number that is free, so that says nothing.
+        ordered = sorted(chosen, key=lambda place: (chosen[place][0], chosen[place][1]["id"]))
         return [
             (branch.rails, *chosen[branch.key])
             for branch in branches({place: chosen[place][1]["parent"] for place in ordered})

@@ -159,13 +159,24 @@ class ProcessTree(View):
                 *(Cell(row["letters"].get(kind, "")) for kind in self._kinds()),
                 Cell(str(row["uid"]), varies=True),
                 Cell(str(row["cgroup"]), varies=True),
-                Cell(str(row["command"]), varies=row["side"] != "container"),
+                self._command(row),
             ]
             for _, row in self._tree()
         ]
         caption = f"{self.title}. {HOST} is the host's; the same letter is the same namespace."
         headings = ("process", "pid on the host", "pid inside", *self._kinds(), "uid", "cgroup")
         return table(caption, (*headings, "command"), rows)
+
+    def _command(self, row: Document) -> Cell:
+        """Return the command line; of a program of the host's, not where it is installed."""
+        command = str(row["command"])
+        parent = self._picture["rows"].get(row["parent"], row)
+        # A container's first process has its parent's command line, until it has one of its own.
+        own = parent["side"] == "container" or parent["command"] != command
+        if row["side"] == "container" and own:
+            return Cell(command)
+        program, space, rest = command.partition(" ")
+        return Cell(program.rpartition("/")[2] + space + rest, varies=True)
 
     def _kinds(self) -> list[str]:
         kinds: list[str] = self._picture.get("kinds", [])

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 PREDICTIONS = (
     number("pids", "PIDs of one task in a container"),
     choice("boot", "the boot id, inside and outside", "the same", "different"),
+    number("neighbours", "namespaces that two containers share"),
+    choice(
+        "newborn",
+        "a container just cloned has the mounts of",
+        "nobody", "the image", "the host",
+    ),
     choice(
         "kill",
         "the container, when the host kills its init",

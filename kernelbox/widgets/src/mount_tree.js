@@ -81,7 +81,13 @@ function chosenRows(every, left, right) {
     else if (one && other && COMPARED.some((name) => one[name] !== other[name])) how = "differs";
     found.push([place, { point: row.point, one, other, here, how }]);
   }
-  return new Map(found.sort(([, a], [, b]) => a.here.id - b.here.id));
+  return new Map(found.sort(([, a], [, b]) => byName(a, b)));
+}
+
+// The kernel gives a mount the lowest number that is free, so that alone says nothing.
+function byName(one, other) {
+  if (one.point === other.point) return one.here.id - other.here.id;
+  return one.point < other.point ? -1 : 1;
 }
 
 function mountRow({ id, point, above, one, other, here, how, rails: flags, both }) {
