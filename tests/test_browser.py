@@ -501,7 +501,7 @@ def test_two_pictures_for_the_readme_are_taken(
 
 @pytest.mark.parametrize("name", ["processes", "birth"])
 def test_the_readme_shows_a_picture_that_is_small(name: str) -> None:
-    kept = TOP / "pictures" / f"{name}.png"
+    kept = TOP / "notebooks/pictures" / f"{name}.png"
     assert kept.read_bytes().startswith(b"\x89PNG"), "take it with make pictures"
     assert kept.stat().st_size < 150_000
     assert f"(notebooks/pictures/{name}.png)" in (TOP / "README.md").read_text()
