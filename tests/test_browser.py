@@ -606,9 +606,11 @@ def test_a_chapter_runs_from_top_to_bottom_in_jupyterlab(
     chapter = TOP / "notebooks/01-a-container-is-a-process.ipynb"
     notebook = open_notebook(chapter)
     notebook.run()
-    views = notebook.panel.locator(".kb-view")
-    if re.search(r"box\.(processes|birth)\(", chapter.read_text()):
-        expect(views.first).to_be_attached()
+    views = notebook.panel.locator(".kb-view:not(.kb-view .kb-view)")
+    shown = re.findall(r"(?:box\.(?:processes|birth)|Tree)\(", chapter.read_text())
+    expect(views).to_have_count(len(shown))
+    birth = notebook.view("The birth of busybox sleep 1000")
+    expect(birth.locator(".kb-request")).to_contain_text("execve(")
     for number in range(views.count()):
         photograph(views.nth(number), f"chapter-01-{number}")
 
