@@ -123,6 +123,11 @@ class Tape(io.RawIOBase):
         """
         if offset < self._position:
             raise tarfile.ReadError("an entry points backwards")
+        padding = offset - self._position < tarfile.BLOCKSIZE
+        if padding and not self._fill():
+            # umoci ends a layer right behind the last byte of its last file.
+            self._block = memoryview(bytes(1))
+            self._position = offset
         for _ in self.chunks(offset - self._position):
             pass
         return self._position
