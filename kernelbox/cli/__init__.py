@@ -5,7 +5,8 @@
     front.py       what happens at the terminal while a container runs
     containers.py  ps, stop, kill, rm, wait, inspect
     output.py      logs, top, stats
-    host.py        images, reset, doctor
+    images.py      pull, push, images, tag, rmi, history, prune, login, logout
+    host.py        reset, doctor
 
 A command is imported when it is called: starting a container should not pay for the others.
 """
@@ -36,7 +37,15 @@ COMMANDS = {
     "logs": ("output", "Show what a container printed"),
     "top": ("output", "Show the processes of a container"),
     "stats": ("output", "Show what containers use, live"),
-    "images": ("host", "List the images of this host"),
+    "images": ("images", "List the images of this host"),
+    "pull": ("images", "Fetch an image from its registry"),
+    "push": ("images", "Send an image to its registry"),
+    "tag": ("images", "Give an image one more name"),
+    "rmi": ("images", "Remove images"),
+    "history": ("images", "Show how an image was made"),
+    "prune": ("images", "Remove images that nobody needs"),
+    "login": ("images", "Remember a password for a registry"),
+    "logout": ("images", "Forget it"),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
 }

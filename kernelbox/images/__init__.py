@@ -9,6 +9,7 @@ layers.py      a layer's tar: packed from a tree, unpacked into a directory; spa
 streams.py     what a blob holds, decompressed and hashed on the way
 entries.py     one entry of a hostile tar, made below the layer and nowhere else; nodes.py
 store.py       the image store: a layout plus one unpacked directory per layer; lock.py
+registry/      images from and to registries
 elf.py         what an executable needs of the system
 embedded.py    the image that kernelbox makes itself, without any network
 """

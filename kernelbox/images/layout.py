@@ -225,6 +225,19 @@ class Layout:
             blob.write(data)
         return blob.descriptor
 
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Have the layout's directories there while the block puts files into them.
+
+        Raises:
+            KernelError: The block's OSError, for people: ENOSPC, EACCES, EROFS.
+        """
+        self._prepare()
+        try:
+            yield
+        except OSError as error:
+            raise store_error(f"write a blob in {self.blobs}", error) from error
+
     def _prepare(self) -> None:
         try:
             os.makedirs(self.blobs, exist_ok=True)
