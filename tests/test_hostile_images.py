@@ -109,7 +109,7 @@ def test_whatever_a_tar_holds_nothing_outside_of_its_layer_is_touched(
             assert sorted(f"{made}/{name}" for name in os.listdir(made)) == whole
         assert survey(outside) == before
         ours = {(one.lstat().st_dev, one.lstat().st_ino) for one in outside.rglob("*")}
-        for path in made.rglob("*"):
+        for path in [Path(at, one) for at, dirs, files in os.walk(made) for one in dirs + files]:
             there = path.lstat()
             assert (there.st_dev, there.st_ino) not in ours
             marks = [] if path.is_symlink() else os.listxattr(path)
@@ -305,7 +305,6 @@ def test_holes_stay_holes(tmp_path: Path, writer: str) -> None:
         kind, _, version = writer.partition(" ")
         words = ["tar", "--sparse", f"--format={kind}", "-C", tree, "-cf", blob, "."]
         subprocess.run([*words, *([f"--sparse-version={version}"] * bool(version))], check=True)
-    assert blob.stat().st_size < 1 << 20
     layers.unpack(str(blob), str(tmp_path / "layer"))
     subprocess.run(["cmp", tree / "sparse", tmp_path / "layer/sparse"], check=True)
     assert (tmp_path / "layer/after").read_text() == "after"

@@ -20,7 +20,7 @@ import pytest
 
 from kernelbox.images import embedded, layout, limits
 from kernelbox.images.reference import Remote, remote
-from kernelbox.images.registry import credentials, downloads, transport
+from kernelbox.images.registry import credentials, fetching, transport
 from kernelbox.images.registry.pull import pull
 from kernelbox.images.registry.push import push
 from kernelbox.images.store import Store
@@ -499,12 +499,12 @@ def test_a_registry_that_drips_has_stalled(
     store: Store, open_registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "STALL_SECONDS", 0.5)
-    monkeypatch.setattr(downloads, "SLOWEST", 1e15)
+    monkeypatch.setattr(fetching, "SLOWEST", 1e15)
     half = lambda m, path, h: (  # noqa: E731
         Answer(body=forward_blob(open_registry, path), pause=0.4) if "/blobs/" in path else None
     )
-    monkeypatch.setattr(downloads, "_CHUNK", 1 << 10)
-    monkeypatch.setattr(downloads.time, "monotonic", itertools.count(0, 0.1).__next__)
+    monkeypatch.setattr(fetching, "_CHUNK", 1 << 10)
+    monkeypatch.setattr(fetching.time, "monotonic", itertools.count(0, 0.1).__next__)
     with (
         Liar(open_registry.host, half) as liar,
         pytest.raises(KernelboxError, match="too slowly"),

@@ -9,12 +9,18 @@ import contextlib
 
 from kernelbox.images import manifests
 from kernelbox.images.layout import REF_NAME, Descriptor, Layout
-from kernelbox.images.reference import normalise, quoted
-from kernelbox.kernel.errors import UsageError
+from kernelbox.images.reference import normalise, quoted, split
+from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
+
+    from kernelbox.images.manifests import Found
+
+REPO_DIGEST = "dev.kernelbox.repo-digest"
+"""The digest that a registry has an image under: of several platforms, that of their index."""
 
 
 def look_up(source: Layout, reference: str) -> Descriptor:
@@ -59,16 +65,59 @@ def name_of(entry: Descriptor) -> str:
     return normalise(name) if name else ""
 
 
-def without_name(entries: list[Descriptor], name: str, digest: str) -> list[Descriptor]:
-    """Take a name from the image that has it; keep that image unless it is `digest` itself."""
+def without_name(
+    source: Layout, entries: list[Descriptor], name: str, new: Descriptor
+) -> list[Descriptor]:
+    """Take a name from the image that has it, for `new`; keep that image if it is another one."""
+    image_id = manifests.find(source, new).id
     kept = [entry for entry in entries if name_of(entry) != name]
-    known = {digest, *(entry["digest"] for entry in kept)}
-    kept = [entry for entry in kept if name_of(entry) or entry["digest"] != digest]
+    known = {entry["digest"] for entry in kept}
     for entry in entries:
         if name_of(entry) == name and entry["digest"] not in known:
-            del entry["annotations"][REF_NAME]
+            entry.get("annotations", {}).pop(REF_NAME, None)
             kept.append(entry)
-    return kept
+    return [one for one in kept if name_of(one) or not _is_image(source, one, image_id)]
+
+
+def _is_image(source: Layout, entry: Descriptor, image_id: str) -> bool:
+    try:
+        return manifests.find(source, entry).id == image_id
+    except KernelboxError:
+        return False  # it is damaged, and stays for its owner to see
+
+
+def inspection(
+    source: Layout, entry: Descriptor, found: Found, lowerdirs: list[str]
+) -> dict[str, Any]:
+    """Return all that is known about an image, in Docker's words."""
+    entries = source.read_index()["manifests"]
+    same = [one for one in entries if one["digest"] == entry["digest"] and name_of(one)]
+    names = sorted(name_of(one) for one in same)
+    digests = {
+        f"{split(name_of(one))[0]}@{one['annotations'][REPO_DIGEST]}"
+        for one in same
+        if REPO_DIGEST in one.get("annotations", {})
+    }
+    parts = [found.manifest["config"], *found.manifest["layers"]]
+    return {
+        "Id": found.id,
+        "RepoTags": [name for name in names if "@" not in name],
+        "RepoDigests": sorted(digests),
+        "Comment": str(((found.config.get("history") or [{}])[-1]).get("comment", "")),
+        "Created": found.config.get("created", ""),
+        "Author": found.config.get("author", ""),
+        "Config": found.config.get("config") or {},
+        "Architecture": found.config.get("architecture", ""),
+        "Os": found.config.get("os", ""),
+        "Size": sum(part["size"] for part in parts),
+        "GraphDriver": {
+            "Name": "overlay",
+            "Data": {"LowerDir": ":".join(lowerdirs)},
+        },
+        "RootFS": {"Type": "layers", "Layers": found.diff_ids},
+        "Descriptor": found.descriptor,
+        "Manifest": found.manifest,
+    }
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
-from kernelbox.images import limits, sparse
+from kernelbox.images import limits
 from kernelbox.images.entries import LayerDirectory
 from kernelbox.images.layout import PARTIAL, HashingWriter, store_error
 from kernelbox.images.nodes import XATTR
@@ -117,7 +117,8 @@ def pack(entries: Iterable[Entry], out: Writable, *, compress: bool = False, mti
                 tar.addfile(member, io.BytesIO(entry.content))
             else:
                 with _opened(entry.content) as file:
-                    sparse.add(tar, member, file)
+                    member.size = os.fstat(file.fileno()).st_size
+                    tar.addfile(member, file)
     if zipped:
         zipped.close()
     return tape.digest

@@ -21,8 +21,8 @@ MAX_ENTRIES = 1_000_000
 MAX_BYTES = 64 << 30
 """Bytes of one layer's tar, decompressed, and of one file in it, holes included."""
 
-MAX_RATIO, ALWAYS_BYTES = 200, 1 << 30
-"""How many times its own size a layer may decompress to, once it is larger than a gibibyte."""
+MAX_RATIO, ALWAYS_BYTES = 200, 4 << 30
+"""How many times its own size a layer may decompress to, once it is larger than 4 GiB."""
 
 MAX_HEADER = 1 << 20
 """Bytes of one extended header of a tar: a long name, or some extended attributes."""

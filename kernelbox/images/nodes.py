@@ -36,6 +36,7 @@ OPAQUE_XATTR = "trusted.overlay.opaque"
 _WHITEOUT_DEVICE = os.makedev(0, 0)
 _XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 
+_HOLE, _ZEROS = 1 << 16, memoryview(bytes(1 << 18))
 _ID_MAX, _TIME_MAX = 2**32 - 2, 2**33
 
 NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV)
@@ -85,13 +86,11 @@ def make_file(parent: int, name: bytes, member: TarInfo, tape: Tape) -> None:
                 continue  # the old format fills up its table with them
             if size < 0 or not end <= offset <= member.size - size:
                 raise UsageError("a sparse file's data lies outside of it")
-            if offset != end:
-                os.lseek(fd, offset, os.SEEK_SET)
+            os.lseek(fd, offset, os.SEEK_SET)
             for chunk in tape.chunks(size):
                 _write(fd, chunk)
             end = offset + size
-        if sparse is not None:
-            os.ftruncate(fd, member.size)
+        os.ftruncate(fd, member.size)  # it may end with a hole
         set_attributes(fd, member)
         os.utime(fd, times(member))
 
@@ -158,7 +157,7 @@ def set_attributes(fd: int, member: TarInfo) -> None:
     os.fchmod(fd, member.mode & 0o7777)
     for key, value in member.pax_headers.items():
         name = key.removeprefix(XATTR)
-        if name == key or not _may_set(name):
+        if name == key or not may_set(name):
             continue
         try:
             os.setxattr(fd, name, value.encode("utf-8", "surrogateescape"))
@@ -169,6 +168,10 @@ def set_attributes(fd: int, member: TarInfo) -> None:
 
 
 def _write(fd: int, data: memoryview) -> None:
+    """Write data; many zeros are a hole, as most writers of tars cannot say so."""
+    if len(data) >= _HOLE and not data[0] and data == _ZEROS[: len(data)]:
+        os.lseek(fd, len(data), os.SEEK_CUR)
+        return
     while data:
         data = data[os.write(fd, data) :]
 
@@ -217,6 +220,7 @@ def _owner(member: TarInfo) -> tuple[int, int]:
     return member.uid, member.gid
 
 
-def _may_set(xattr: str) -> bool:
+def may_set(xattr: str) -> bool:
+    """Return whether an image may have this extended attribute."""
     # trusted.* and user.overlay.* are overlay's bookkeeping: not for an image to write.
     return xattr in _XATTRS or (xattr.startswith("user.") and not xattr.startswith("user.overlay."))

@@ -2,7 +2,7 @@
 
     oci-layout  index.json  blobs/sha256/<hex>     see layout.py
     layers/<hex of the ChainID>/                   one immutable lowerdir for overlay
-    downloads/<hex>                                what a pull has so far; see downloads.py
+    downloads/<hex>                                what a pull has so far; see registry/fetching.py
     .lock                                          see lock.py
 
 Reading takes no lock: every file and directory appears under its name when it is complete.
@@ -19,7 +19,7 @@ import os
 from kernelbox import paths
 from kernelbox.images import index, layout, manifests
 from kernelbox.images.image import Image, Summary
-from kernelbox.images.index import damaged, name_of
+from kernelbox.images.index import REPO_DIGEST, damaged, name_of
 from kernelbox.images.layout import REF_NAME, Descriptor, Layout
 from kernelbox.images.lock import WriteLock, files
 from kernelbox.images.manifests import Found
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from kernelbox.images.manifests import Document
 
 CHAIN_IDS = "dev.kernelbox.chain-ids"
-REPO_DIGEST = "dev.kernelbox.repo-digest"
-"""The digest that a registry has an image under: of several platforms, that of their index."""
 
 
 class Store:
@@ -89,6 +87,16 @@ class Store:
         with damaged(reference):
             return entry, manifests.find(self.layout, entry)
 
+    def inspection(self, reference: str) -> Document:
+        """Return all that is known about an image; parameter and errors as above.
+
+        Source: Docker Engine API, "Inspect an image".
+        """
+        entry, found = self.find(reference)
+        image = self.resolve(reference)
+        with damaged(reference):
+            return index.inspection(self.layout, entry, found, image.lowerdirs)
+
     def add(self, reference: str | None, manifest: Descriptor, repo_digest: str = "") -> Image:
         """Give a name to a manifest whose blobs are all in the layout, and unpack its layers.
 
@@ -118,7 +126,7 @@ class Store:
             listed = self.layout.read_index()
             entry = {**manifest, "annotations": annotations}
             if name or all(one["digest"] != manifest["digest"] for one in listed["manifests"]):
-                kept = index.without_name(listed["manifests"], name, manifest["digest"])
+                kept = index.without_name(self.layout, listed["manifests"], name, manifest)
                 listed["manifests"] = [*kept, entry]
             self.layout.write_index(listed)
         return self.resolve(name or manifest["digest"])
@@ -183,6 +191,8 @@ class Store:
         Raises:
             KernelError: The file system refused: EACCES, EROFS.
         """
+        from kernelbox.images import downloads  # only here
+
         done = []
         with self.lock():
             for entry in self.layout.read_index()["manifests"]:
@@ -192,7 +202,8 @@ class Store:
                     done += self.remove(name_of(entry) or entry["digest"], in_use)
             listed = self.layout.read_index()
             left = self._unneeded(listed)[1] - set(in_use)
-            self._lock.delete(left | files(self.downloads))
+            self._lock.delete(left)
+            downloads.remove_unfinished(self.downloads)
         return done
 
     def _drop(self, listed: Document, shown: str, in_use: Collection[str]) -> list[str]:
@@ -222,11 +233,11 @@ class Store:
             if not outermost:
                 yield
                 return
-            self._collect_blobs()
+            self.collect()
             try:
                 yield
             except BaseException:
-                self._collect_blobs()
+                self.collect()
                 raise
 
     def _layer(self, chain_id: str) -> str:
@@ -270,7 +281,8 @@ class Store:
             needed.update(map(self._layer, layout.chain_ids(found.diff_ids)))
         return files(self.layout.blobs) - needed, files(self._layers) - needed
 
-    def _collect_blobs(self) -> None:
+    def collect(self) -> None:
+        """Remove blobs that no image leads to; the caller holds the lock."""
         # Not the layers: a container may use one that the index has lost.
         with contextlib.suppress(UsageError), damaged("index.json"):
             # A damaged image does not tell what it needs; then nothing is removed.

@@ -11,9 +11,9 @@ import os
 from typing import NamedTuple
 
 from kernelbox.images import layout, limits, manifests
-from kernelbox.images.index import damaged
+from kernelbox.images.index import REPO_DIGEST, damaged
 from kernelbox.images.reference import check, remote
-from kernelbox.images.registry import downloads
+from kernelbox.images.registry import fetching
 from kernelbox.images.registry.client import Repository
 from kernelbox.images.registry.transport import Refused
 from kernelbox.kernel.errors import KernelboxError, UsageError
@@ -113,8 +113,6 @@ def _find(repository: Repository, tag: str, platform: str) -> tuple[Descriptor, 
 
 def _known(store: Store, name: str) -> tuple[str, str]:
     """Return the manifest that has the name now, and what its registry calls it."""
-    from kernelbox.images.store import REPO_DIGEST
-
     try:
         entry, _ = store.find(name)
     except KernelboxError:
@@ -132,7 +130,7 @@ def _fetch(store: Store, repository: Repository, blobs: Sequence[Descriptor], wa
             if watched:
                 watch(blob["digest"], done, blob["size"])
 
-        downloads.fetch(store, repository, blob, progress)
+        fetching.fetch(store, repository, blob, progress)
 
     stop: list[bool] = []
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
@@ -154,7 +152,7 @@ def _adopt(store: Store, blobs: Sequence[Descriptor]) -> bool:
             path = store.layout.blob_path(blob["digest"])
             if not os.path.exists(path):
                 try:
-                    os.rename(downloads.place(store, blob), path)
+                    os.rename(fetching.place(store, blob), path)
                 except FileNotFoundError:
                     return False
     return True
