@@ -13,6 +13,7 @@ SHELL := /bin/bash
 # A command (or file) that kernelbox uses, and the Debian package that brings it. The command is
 # asked for, not the package: Docker brings a runc of its own, and Debian's would remove Docker.
 NEEDS := nft:nftables dot:graphviz ip:iproute2 unshare:util-linux ps:procps tini:tini strace:strace
+test bench: NEEDS += docker-registry:docker-registry skopeo:skopeo umoci:umoci podman:podman mmdebstrap:mmdebstrap
 test bench: NEEDS += runc:runc gcc:gcc /usr/include/stdio.h:libc6-dev
 test pictures: NEEDS += chromium:chromium
 

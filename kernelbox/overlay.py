@@ -11,14 +11,16 @@ Source: `Documentation/filesystems/overlayfs.rst`.
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import syscalls
 from kernelbox.kernel.errors import UsageError
 from kernelbox.tuples import NamedTuple
 
-# mount(2) takes one page of options.
-_OPTIONS_SIZE = 4096
+# mount(2) takes one page of options, fsconfig(2) values of 255 bytes.
+_OPTIONS_SIZE, _VALUE_SIZE = 4096, 256
+_MOST_LAYERS = 500  # OVL_MAX_STACK
 
 # Without it, the end of every container waits until the whole disk below upperdir is in sync. Its
 # changes need not survive a power cut. Source: overlayfs.rst, "Volatile mount".
@@ -35,20 +37,10 @@ class Overlay(NamedTuple):
 
 
 def options(overlay: Overlay) -> str:
-    """Return the mount options that name the overlay's directories.
-
-    Raises:
-        UsageError: They do not fit into the page that mount(2) takes.
-    """
+    """Return the mount options that name the overlay's directories."""
     lower = ":".join(_escape(path) for path in overlay.lowerdirs)
     upper, work = _escape(overlay.upperdir), _escape(overlay.workdir)
-    text = f"lowerdir={lower},upperdir={upper},workdir={work},{VOLATILE}"
-    if len(text) >= _OPTIONS_SIZE:
-        raise UsageError(
-            f"the image has {len(overlay.lowerdirs)} layers, too many for one mount",
-            "Merge some of them, or set KERNELBOX_ROOT to a shorter path",
-        )
-    return text
+    return f"lowerdir={lower},upperdir={upper},workdir={work},{VOLATILE}"
 
 
 def mount(overlay: Overlay) -> None:
@@ -58,46 +50,111 @@ def mount(overlay: Overlay) -> None:
     controller stands behind them.
 
     Raises:
+        UsageError: The image has more layers than overlay can stack.
         KernelError: EINVAL if upperdir and workdir lie on an unsuitable file system (another
-            overlay, NFS); ENOENT; EPERM.
+            overlay, NFS), or the kernel takes no more layers; ENOENT; EPERM.
     """
-    syscalls.mount("overlay", overlay.merged, "overlay", k.MS_NODEV, options(overlay))
+    _check_number(overlay)
+    text = options(overlay)
+    if len(os.fsencode(text)) < _OPTIONS_SIZE:
+        syscalls.mount("overlay", overlay.merged, "overlay", k.MS_NODEV, text)
+        return
+    # Some 50 layers fill a page with their paths, but 200 with the numbers of descriptors.
+    with ExitStack() as stack:
+        short = Overlay(*_by_descriptor(overlay, stack), overlay.merged)
+        text = options(short)
+        if len(text) < _OPTIONS_SIZE:
+            syscalls.mount("overlay", overlay.merged, "overlay", k.MS_NODEV, text)
+            return
+        made = _make(short)
+        stack.callback(os.close, made)
+        target = os.open(overlay.merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        stack.callback(os.close, target)
+        syscalls.move_mount(made, target)
 
 
-def detached(overlay: Overlay, userns_fd: int) -> int:
-    """Return a descriptor of the merged view for a container in another user namespace.
+def detached(overlay: Overlay, userns_fd: int | None = None) -> int:
+    """Return a descriptor of the merged view, which nobody else sees until it is attached.
 
-    The layers belong to the host's ids. Each is seen through the id map of the container's user
-    namespace, so that root's files in the image are root's in the container, whoever that is on
-    the host. The mount is attached by the container side with `move_mount`.
+    For a container in another user namespace: the layers belong to the host's ids. Each is seen
+    through the id map of the container's user namespace, so that root's files in the image are
+    root's in the container, whoever that is on the host. The mount is attached by the container
+    side with `move_mount`.
 
     Args:
         overlay: Its upperdir must belong to the container's root.
-        userns_fd: The container's /proc/PID/ns/user.
+        userns_fd: The container's /proc/PID/ns/user; None for a view without id maps.
 
     Raises:
-        KernelError: EINVAL before Linux 5.19 or where the file system has no idmapped mounts.
+        UsageError: The image has more layers than overlay can stack.
+        KernelError: EINVAL before Linux 5.19 or where the file system has no idmapped mounts; with
+            more than some 14 layers, before Linux 6.7.
 
     Source: mount_setattr(2), "ID-mapped mounts".
     """
-    layers = []
-    for path in overlay.lowerdirs:
-        layer = syscalls.open_tree(path, 0)
-        syscalls.mount_setattr(layer, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns_fd)
-        layers.append(layer)
+    _check_number(overlay)
+    with ExitStack() as stack:
+        layers = []
+        for path in overlay.lowerdirs:
+            layer = syscalls.open_tree(path, 0)
+            stack.callback(os.close, layer)
+            if userns_fd is not None:
+                syscalls.mount_setattr(layer, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns_fd)
+            layers.append(_name(layer))
+        upper, work = overlay.upperdir, overlay.workdir
+        if max(len(os.fsencode(path)) for path in (upper, work)) >= _VALUE_SIZE:
+            _, upper, work = _by_descriptor(overlay._replace(lowerdirs=[]), stack)
+        # A layer is named by its descriptor: there is no path to a detached mount.
+        return _make(Overlay(layers, upper, work, overlay.merged))
+
+
+def _make(overlay: Overlay) -> int:
+    """Make an overlay whose names are short, and return a descriptor of its detached mount.
+
+    Source: `Documentation/filesystems/overlayfs.rst`, "Multiple lower layers" (lowerdir+).
+    """
     context = syscalls.fsopen("overlay")
     try:
-        # A layer is named by its descriptor: there is no path to a detached mount.
-        lower = ":".join(f"/proc/self/fd/{layer}" for layer in layers)
-        syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "lowerdir", lower)
+        lower = ":".join(overlay.lowerdirs)
+        if len(lower) < _VALUE_SIZE:
+            syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "lowerdir", lower)
+        else:  # one by one, since Linux 6.7
+            for layer in overlay.lowerdirs:
+                syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "lowerdir+", layer)
         syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "upperdir", overlay.upperdir)
         syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "workdir", overlay.workdir)
         syscalls.fsconfig(context, k.FSCONFIG_SET_FLAG, VOLATILE)
         syscalls.fsconfig(context, k.FSCONFIG_CMD_CREATE)
         return syscalls.fsmount(context, k.MOUNT_ATTR_NODEV)
     finally:
-        for fd in [context, *layers]:
-            os.close(fd)
+        os.close(context)
+
+
+def _by_descriptor(overlay: Overlay, stack: ExitStack) -> tuple[list[str], str, str]:
+    """Return names for lowerdirs, upperdir and workdir that are short however long the paths are.
+
+    Args:
+        overlay: The directories.
+        stack: Closes the descriptors that the names stand for.
+    """
+    names = []
+    for path in (*overlay.lowerdirs, overlay.upperdir, overlay.workdir):
+        fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        stack.callback(os.close, fd)
+        names.append(_name(fd))
+    return names[:-2], names[-2], names[-1]
+
+
+def _name(fd: int) -> str:
+    return f"/proc/self/fd/{fd}"
+
+
+def _check_number(overlay: Overlay) -> None:
+    if len(overlay.lowerdirs) > _MOST_LAYERS:
+        raise UsageError(
+            f"the image has {len(overlay.lowerdirs)} layers, and overlay stacks {_MOST_LAYERS}",
+            "Merge some of them",
+        )
 
 
 def _escape(path: str) -> str:

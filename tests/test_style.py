@@ -20,7 +20,7 @@ FLOORS = (
     "kernel paths",
     "capabilities cgroup channel images ledger namespaces network overlay rootfs seccomp "
     "spec state trace users",
-    "cleanup compose held init launch lifecycle monitor observe relay reset runtime",
+    "cleanup commit compose copying held init launch lifecycle monitor observe relay reset runtime",
     "agent",
     "cli lab widgets",
 )

@@ -5,7 +5,9 @@
     front.py       what happens at the terminal while a container runs
     containers.py  ps, stop, kill, rm, wait, inspect
     output.py      logs, top, stats
-    host.py        images, reset, doctor
+    images.py      pull, push, images, tag, rmi, history, prune, login, logout
+    archives.py    save, load, import, commit, diff, cp
+    host.py        reset, doctor
 
 A command is imported when it is called: starting a container should not pay for the others.
 """
@@ -32,11 +34,25 @@ COMMANDS = {
     "kill": ("containers", "Send a signal to containers"),
     "rm": ("containers", "Remove containers"),
     "wait": ("containers", "Wait until containers have ended; print their exit codes"),
-    "inspect": ("containers", "Show all about containers, as JSON"),
+    "inspect": ("containers", "Show all about containers or images, as JSON"),
     "logs": ("output", "Show what a container printed"),
     "top": ("output", "Show the processes of a container"),
     "stats": ("output", "Show what containers use, live"),
-    "images": ("host", "List the images of this host"),
+    "images": ("images", "List the images of this host"),
+    "pull": ("images", "Fetch an image from its registry"),
+    "push": ("images", "Send an image to its registry"),
+    "tag": ("images", "Give an image one more name"),
+    "rmi": ("images", "Remove images"),
+    "history": ("images", "Show how an image was made"),
+    "save": ("archives", "Write images into a file"),
+    "load": ("archives", "Read images from a file"),
+    "import": ("archives", "Make an image of a tar of files"),
+    "commit": ("archives", "Make an image of a container"),
+    "diff": ("archives", "Show what a container has changed"),
+    "cp": ("archives", "Copy files into or out of a container"),
+    "prune": ("images", "Remove images that nobody needs"),
+    "login": ("images", "Remember a password for a registry"),
+    "logout": ("images", "Forget it"),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
 }

@@ -15,6 +15,7 @@ from kernelbox.kernel.errors import KernelboxError, UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from kernelbox.spec import Spec
     from kernelbox.state import State
@@ -133,14 +134,36 @@ def command_wait(argv: list[str]) -> int:
 
 
 def command_inspect(argv: list[str]) -> int:
-    """Print everything that is known about containers, as a JSON array."""
-    parser = parser_for("inspect", "Show all about containers, as JSON.")
-    parser.add_argument("containers", nargs="+", metavar="CONTAINER")
+    """Print everything that is known about containers or images, as a JSON array."""
+    parser = parser_for("inspect", "Show all about containers or images, as JSON.")
+    parser.add_argument("--type", choices=["container", "image"], help="only such a one")
+    parser.add_argument("names", nargs="+", metavar="CONTAINER|IMAGE")
     given = parser.parse_args(argv)
     cleanup.sweep()
-    found = [state.find(reference) for reference in given.containers]
-    described = [
-        lifecycle.inspection(spec.from_json(state.config(one)), state.read(one)) for one in found
-    ]
-    print(json.dumps(described, indent=4))
+    print(json.dumps([_inspected(name, given.type) for name in given.names], indent=4))
     return 0
+
+
+def _inspected(name: str, kind: str | None) -> dict[str, Any]:
+    """Return all about a container, or about an image if no container has the name."""
+    if kind != "image":
+        try:
+            found = state.find(name)
+        except UsageError:
+            if kind == "container" or not _is_image(name):
+                raise
+        else:
+            return lifecycle.inspection(spec.from_json(state.config(found)), state.read(found))
+    from kernelbox.compose import image_store
+
+    return image_store().inspection(name)
+
+
+def _is_image(name: str) -> bool:
+    from kernelbox.compose import image_store  # only what is no container
+
+    try:
+        image_store().find(name)
+    except KernelboxError:
+        return False
+    return True

@@ -2,9 +2,10 @@
 
 A layer comes from a stranger. Its tar may hold `../../etc/passwd`, a symlink followed by a file
 "inside" it, a hard link to a file of the host, or a device where a file is written next. None of
-these can leave the layer here, because no path is ever handed to the kernel: each name is split
-into components, each directory is opened by descriptor relative to the one above it and never
-through a symlink, and the last component is always made anew (O_EXCL), never written through.
+these can leave the layer here: the directory of an entry is found by openat2 with RESOLVE_IN_ROOT,
+for which the layer's directory is `/` whatever links and dots say, in one request that no rename
+can race. From then on its descriptor and one component name the place, and the last component is
+always made anew (O_EXCL), never written through.
 
 Deletions take overlay's own form, so that the directory can be a lowerdir as it is: `.wh.NAME`
 becomes the character device 0:0 called NAME, `.wh..wh..opq` the attribute
@@ -15,10 +16,11 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import IO
 
-from kernelbox.images import nodes
+from kernelbox.images import limits, nodes
 from kernelbox.images.nodes import DIRECTORY, opened
+from kernelbox.kernel import flags as k
+from kernelbox.kernel import syscalls
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -26,14 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from tarfile import TarInfo
 
+    from kernelbox.images.streams import Tape
+
 WHITEOUT = b".wh."
 WHITEOUT_META = b".wh..wh."
 OPAQUE = b".wh..wh..opq"
 
-MAX_DEPTH = 256
-"""Directories inside each other. Linux paths end at 4096 bytes; real images stay below 50."""
-
-_NAME_MAX = 255
+_HERE = k.RESOLVE_NO_MAGICLINKS | k.RESOLVE_NO_XDEV
+IN_ROOT = _HERE | k.RESOLVE_IN_ROOT
+BENEATH = _HERE | k.RESOLVE_BENEATH | k.RESOLVE_NO_SYMLINKS
 
 Path = tuple[bytes, ...]
 
@@ -51,33 +54,37 @@ def split(name: str) -> Path:
         if part == b"..":
             del parts[-1:]
         elif part not in (b"", b"."):
+            if len(part) > limits.MAX_NAME or b"\0" in part:
+                raise UsageError("an entry's name is too long for Linux, or has a NUL in it")
             parts.append(part)
-    if len(parts) > MAX_DEPTH or any(len(part) > _NAME_MAX or b"\0" in part for part in parts):
-        raise UsageError("an entry's name is too long for Linux")
+    if len(parts) > limits.MAX_DEPTH:
+        raise UsageError(f"an entry lies more than {limits.MAX_DEPTH} directories deep")
     return tuple(parts)
 
 
-def open_directory(root: int, path: Path) -> int:
-    """Open a directory below another one, component by component, never through a symlink.
+def open_directory(root: int, path: Path, resolve: int = BENEATH) -> int:
+    """Open a directory below another one.
 
     Args:
         root: Descriptor of the directory to start at.
         path: Components below it.
+        resolve: BENEATH follows no symlink; IN_ROOT takes `root` for the root of all.
 
     Raises:
         FileNotFoundError: A component is missing.
-        NotADirectoryError: A component is a symlink, a file or a device.
+        OSError: ENOTDIR or ELOOP where a component is a symlink, a file or a device.
 
-    Source: open(2), O_NOFOLLOW and O_DIRECTORY; path_resolution(7).
+    Source: openat2(2), RESOLVE_BENEATH and RESOLVE_IN_ROOT.
     """
-    fd = os.dup(root)
-    for part in path:
-        try:
-            below = os.open(part, DIRECTORY, dir_fd=fd)
-        finally:
-            os.close(fd)
-        fd = below
-    return fd
+    if not path:
+        return os.dup(root)
+    whole = b"/".join(path)
+    if len(whole) <= limits.MAX_PATH:
+        return syscalls.open_below(root, whole, os.O_RDONLY | os.O_DIRECTORY, resolve)
+    # Longer than a path can be: half by half, and then no symlink, which would start in the middle.
+    middle = len(path) // 2
+    with opened(open_directory(root, path[:middle])) as above:
+        return open_directory(above, path[middle:])
 
 
 class LayerDirectory:
@@ -93,29 +100,32 @@ class LayerDirectory:
         self._fd = os.open(path, DIRECTORY)
         self._parents = parents
         self._times: dict[Path, tuple[int, int]] = {}
+        # A tar lists a directory's files together: the last one opened is mostly the next one.
+        self._last: tuple[Path, int] | None = None
         self._inherit(self._fd, ())
 
     def close(self) -> None:
         """Give directories their times, now that nothing is added to them any more."""
+        self._forget()
         for path, times in self._times.items():
             try:
                 fd = open_directory(self._fd, path)
-            except (FileNotFoundError, NotADirectoryError):
+            except OSError:
                 continue  # a later entry took its place
             with opened(fd):
                 os.utime(fd, times)
         os.close(self._fd)
 
-    def create(self, member: TarInfo, content: IO[bytes] | None) -> None:
+    def create(self, member: TarInfo, tape: Tape) -> None:
         """Make one entry; it replaces an earlier one of that name, except directory by directory.
 
         Args:
             member: Name, type, owner, mode, time, link target, device and xattrs.
-            content: The bytes of a regular file.
+            tape: Stands at the bytes of a regular file.
 
         Raises:
-            UsageError: The entry leads through a symlink, links to nothing in this layer, or is
-                otherwise one that no honest layer has.
+            UsageError: The entry leads through a symlink to nothing, links to nothing in this
+                layer, or is otherwise one that no honest layer has.
             OSError: The kernel refused: ENOSPC, EPERM.
 
         Source: OCI image-spec v1.1, layer.md, sections Layer Changesets and Whiteouts.
@@ -127,28 +137,57 @@ class LayerDirectory:
             self._times[path] = nodes.times(member)
             nodes.set_attributes(self._fd, member)
             return
-        with opened(self._parent_of(path)) as parent:
-            name = path[-1]
-            if name == OPAQUE:
-                nodes.make_opaque(parent)
-            elif name.startswith(WHITEOUT_META):
-                return  # bookkeeping of aufs, which once stored layers
-            elif name.startswith(WHITEOUT):
-                nodes.make_whiteout(parent, name.removeprefix(WHITEOUT))
-            elif member.isdir():
-                self._times[path] = nodes.times(member)
-                nodes.make_directory(parent, name, member)
-            elif member.islnk():
-                self._make_hard_link(parent, name, split(member.linkname))
-            elif content is not None:
-                nodes.make_file(parent, name, member, content)
-            else:
-                nodes.make_node(parent, name, member)
+        parent, name = self._parent_of(path), path[-1]
+        if name == OPAQUE:
+            nodes.make_opaque(parent)
+        elif name.startswith(WHITEOUT_META):
+            return  # bookkeeping of aufs, which once stored layers
+        elif name.startswith(WHITEOUT):
+            nodes.make_whiteout(parent, name.removeprefix(WHITEOUT))
+        else:
+            try:
+                self._make(parent, path, member, tape)
+            except FileExistsError:
+                nodes.remove(parent, name)
+                self._make(parent, path, member, tape)
+                self._forget()  # what was removed may have led there
+
+    def _make(self, parent: int, path: Path, member: TarInfo, tape: Tape) -> None:
+        """Make what the entry is.
+
+        Raises:
+            FileExistsError: Something has the name, and nothing was read yet.
+        """
+        if member.isdir():
+            nodes.make_directory(parent, path[-1], member)
+            self._times[path] = nodes.times(member)
+        elif member.islnk():
+            self._make_hard_link(parent, path, split(member.linkname))
+        elif member.isreg():
+            nodes.make_file(parent, path[-1], member, tape)
+        else:
+            nodes.make_node(parent, path[-1], member)
+
+    def _forget(self) -> None:
+        if self._last is not None:
+            os.close(self._last[1])
+            self._last = None
 
     def _parent_of(self, path: Path) -> int:
-        """Open the directory of an entry, making those that the tar only implies."""
+        """Return the directory of an entry, making those that the tar only implies."""
+        above = path[:-1]
+        if self._last is None or self._last[0] != above:
+            self._forget()
+            try:
+                fd = open_directory(self._fd, above, IN_ROOT)
+            except OSError:
+                fd = self._make_way(above)
+            self._last = above, fd
+        return self._last[1]
+
+    def _make_way(self, path: Path) -> int:
         fd = os.dup(self._fd)
-        for depth, part in enumerate(path[:-1], 1):
+        for depth, part in enumerate(path, 1):
             try:
                 below = self._step(fd, part, path[:depth])
             finally:
@@ -188,23 +227,33 @@ class LayerDirectory:
                 break
             except FileNotFoundError:
                 continue
-            except NotADirectoryError:
-                break  # a file or a whiteout: what is further down cannot be seen
+            except OSError:
+                break  # a file, a symlink or a whiteout: what is further down cannot be seen
         os.fchown(fd, owner, group)
         os.fchmod(fd, mode)
 
-    def _make_hard_link(self, parent: int, name: bytes, target: Path) -> None:
+    def _make_hard_link(self, parent: int, path: Path, target: Path) -> None:
         """Link to a file, or to a symlink itself, that this layer already has."""
         try:
             if not target:
                 raise FileNotFoundError
-            with opened(open_directory(self._fd, target[:-1])) as source:
-                kind = os.stat(target[-1], dir_fd=source, follow_symlinks=False).st_mode
-                if not (stat.S_ISREG(kind) or stat.S_ISLNK(kind)):
+            with opened(open_directory(self._fd, target[:-1], IN_ROOT)) as source:
+                kind = os.stat(target[-1], dir_fd=source, follow_symlinks=False)
+                there = nodes.lstat(parent, path[-1])
+                if there and os.path.samestat(kind, there):
+                    return  # a link to itself: it is there
+                if not (stat.S_ISREG(kind.st_mode) or stat.S_ISLNK(kind.st_mode)):
                     raise FileNotFoundError
-                nodes.remove(parent, name)
                 os.link(
-                    target[-1], name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False
+                    target[-1],
+                    path[-1],
+                    src_dir_fd=source,
+                    dst_dir_fd=parent,
+                    follow_symlinks=False,
                 )
-        except (FileNotFoundError, NotADirectoryError):
+        except FileExistsError:
+            raise
+        except OSError as error:
+            if error.errno not in nodes.NOWHERE:
+                raise
             raise UsageError("a hard link points at no file of this layer") from None

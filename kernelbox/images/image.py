@@ -35,9 +35,11 @@ class Summary(NamedTuple):
         id: The digest of its config.
         created: When it was made, RFC 3339; "" if it does not say.
         size: Bytes of its blobs, layers as they are stored.
+        repo_digest: What the registry that it came from calls it; "" if it was made here.
     """
 
     reference: str
     id: str
     created: str
     size: int
+    repo_digest: str = ""

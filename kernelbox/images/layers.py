@@ -1,29 +1,30 @@
 """A layer is a tar: packed here from a list of entries, and unpacked into a directory for overlay.
 
 Packing is deterministic: entries sorted, one time for all, owners as numbers, so that the same
-tree has the same digest anywhere. Unpacking reads the tar with `tarfile`, but extracts nothing
+tree has the same digest anywhere. Unpacking reads the headers with `tarfile`, but extracts nothing
 with it: entries.py makes each entry. The directory gets its name when it is complete, so a crash
-never leaves half a layer under it. Leaves blobs to layout.py.
+never leaves half a layer under it. Leaves blobs to layout.py, decompression to streams.py.
 """
 
 from __future__ import annotations
 
 import errno
 import gzip
-import hashlib
 import io
 import os
 import shutil
 import stat
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import IO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
+from kernelbox.images import limits
 from kernelbox.images.entries import LayerDirectory
 from kernelbox.images.layout import PARTIAL, HashingWriter, store_error
 from kernelbox.images.nodes import XATTR
+from kernelbox.images.streams import Tape
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from kernelbox.images.layout import Writable
-
-    Readable = IO[bytes] | gzip.GzipFile
-
-_CHUNK = 1 << 20
-_HEADER_MAX = 16 << 20
 
 # What the kernel says of an impossible device, attribute or name; gzip's own errors have none.
 _FAULTS_OF_THE_TAR = (None, errno.EINVAL, errno.E2BIG, errno.ERANGE, errno.ENAMETOOLONG)
@@ -49,22 +45,24 @@ class Entry(NamedTuple):
         mode: File type and permissions, as in stat(2): `stat.S_IFDIR | 0o755`.
         uid: Owner.
         gid: Group.
-        content: A regular file's bytes, or the path to read them from.
+        content: A regular file's bytes, the path to read them from, or what opens it.
         target: Where a symlink points.
         hardlink: The name of an earlier entry that this is another name of, or "".
         device: A device's number, as `os.makedev` makes it.
         xattrs: Extended attributes.
+        mtime: When it changed, seconds since 1970; None for the time that all entries get.
     """
 
     name: str
     mode: int
     uid: int = 0
     gid: int = 0
-    content: bytes | str = b""
+    content: bytes | str | Callable[[], BinaryIO] = b""
     target: str = ""
     hardlink: str = ""
     device: int = 0
     xattrs: Mapping[str, bytes] = MappingProxyType({})
+    mtime: float | None = None
 
 
 def tree(directory: str) -> Iterator[Entry]:
@@ -99,7 +97,7 @@ def pack(entries: Iterable[Entry], out: Writable, *, compress: bool = False, mti
         entries: In any order.
         out: Receives the tar.
         compress: Whether to gzip it.
-        mtime: The time of each entry, seconds since 1970.
+        mtime: The time of each entry that has none of its own, seconds since 1970.
 
     Raises:
         OSError: A file cannot be read, or `out` cannot be written.
@@ -118,7 +116,7 @@ def pack(entries: Iterable[Entry], out: Writable, *, compress: bool = False, mti
             elif isinstance(entry.content, bytes):
                 tar.addfile(member, io.BytesIO(entry.content))
             else:
-                with open(entry.content, "rb") as file:
+                with _opened(entry.content) as file:
                     member.size = os.fstat(file.fileno()).st_size
                     tar.addfile(member, file)
     if zipped:
@@ -130,7 +128,7 @@ def unpack(blob: str, directory: str, *, diff_id: str = "", parents: Sequence[st
     """Unpack one layer into a directory that can be one of overlay's lowerdirs.
 
     Args:
-        blob: File with the tar, gzipped or not.
+        blob: File with the tar, plain or compressed with gzip or zstd.
         directory: Where to; it appears when the layer is complete.
         diff_id: What the tar's digest must be; any if empty.
         parents: The unpacked layers below this one, topmost first.
@@ -145,8 +143,8 @@ def unpack(blob: str, directory: str, *, diff_id: str = "", parents: Sequence[st
     partial = ""
     try:
         partial = tempfile.mkdtemp(prefix=PARTIAL, dir=os.path.dirname(directory))
-        with open(blob, "rb") as file:
-            _extract(_decompressed(file), partial, diff_id, parents)
+        with Tape(blob) as tape:
+            _extract(tape, partial, diff_id, parents)
         if not os.path.isdir(directory):
             os.rename(partial, directory)
     except OSError as error:
@@ -161,72 +159,36 @@ def unpack(blob: str, directory: str, *, diff_id: str = "", parents: Sequence[st
             shutil.rmtree(partial)
 
 
-def _extract(tar: Readable, directory: str, diff_id: str, parents: Sequence[str]) -> None:
-    tape = _Tape(tar)
+def _extract(tape: Tape, directory: str, diff_id: str, parents: Sequence[str]) -> None:
     layer = LayerDirectory(directory, parents)
     try:
         with tarfile.open(fileobj=tape, mode="r:", encoding="utf-8") as members:
+            count = 0
             while member := members.next():
-                layer.create(member, members.extractfile(member) if member.isreg() else None)
+                count += 1
+                if count > limits.MAX_ENTRIES:
+                    raise UsageError(f"it has more than {limits.MAX_ENTRIES} entries")
+                layer.create(member, tape)
                 # tarfile would keep each one until the end.
                 members.members.clear()  # type: ignore[attr-defined]
-        if tape.last != bytes(tarfile.BLOCKSIZE):
-            # tarfile takes a broken header for the end; the true end is a block of zeros.
+        if tape.last != bytes(tarfile.BLOCKSIZE) and not diff_id:
+            # tarfile takes a broken header for the end; the true end is a block of zeros. Some
+            # writers leave it out: then only the DiffID can tell that nothing is missing.
             raise UsageError("it has no end")
     finally:
         layer.close()
-    while tape.read(_CHUNK):
-        pass
-    if diff_id not in ("", tape.digest):
-        raise UsageError(f"its DiffID should be {diff_id} but is {tape.digest}")
-
-
-class _Tape(io.RawIOBase):
-    """A stream that only moves forward and hashes all that passes, as reading a tar needs."""
-
-    def __init__(self, stream: Readable) -> None:
-        self._stream = stream
-        self._hash = hashlib.sha256()
-        self._position = 0
-        self.last = b""
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
-
-    def readable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _HEADER_MAX:
-            raise tarfile.ReadError("a header is larger than any real one")
-        self.last = self._stream.read(size)
-        self._hash.update(self.last)
-        self._position += len(self.last)
-        return self.last
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if offset < self._position:
-            raise tarfile.ReadError("an entry points backwards")
-        while self._position < offset and self.read(min(_CHUNK, offset - self._position)):
-            pass
-        return self._position
-
-
-def _decompressed(file: io.BufferedReader) -> Readable:
-    """Open what is inside, by its first bytes: a media type may lie."""
-    magic = file.peek(4)
-    if magic.startswith(b"\x28\xb5\x2f\xfd"):
-        raise UsageError("it is compressed with zstd, which kernelbox does not read")
-    return gzip.GzipFile(fileobj=file) if magic.startswith(b"\x1f\x8b") else file
+    digest = tape.finish()
+    if diff_id not in ("", digest):
+        raise UsageError(f"its DiffID should be {diff_id} but is {digest}")
 
 
 def _bad_layer(blob: str, error: Exception) -> UsageError:
     cause = " ".join(str(error).split()) or type(error).__name__
     return UsageError(f"layer {os.path.basename(blob)} is truncated, corrupt or hostile: {cause}")
+
+
+def _opened(content: str | Callable[[], BinaryIO]) -> BinaryIO:
+    return open(content, "rb") if isinstance(content, str) else content()
 
 
 def _entry(name: str, path: str, hardlink: str = "") -> Entry:
@@ -247,14 +209,15 @@ def _entry(name: str, path: str, hardlink: str = "") -> Entry:
 
 def _member(entry: Entry, mtime: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(entry.name)
-    member.mode, member.mtime = stat.S_IMODE(entry.mode), mtime
+    member.mode = stat.S_IMODE(entry.mode)
+    member.mtime = mtime if entry.mtime is None else entry.mtime
     member.uid, member.gid = entry.uid, entry.gid
     if entry.hardlink:
         member.type, member.linkname = tarfile.LNKTYPE, entry.hardlink
         return member
     member.type = _TYPES[stat.S_IFMT(entry.mode)]
     member.linkname = entry.target
-    member.size = len(entry.content) if member.isreg() else 0
+    member.size = len(entry.content) if isinstance(entry.content, bytes) else 0
     if member.isdev():
         member.devmajor, member.devminor = os.major(entry.device), os.minor(entry.device)
     member.pax_headers = {

@@ -16,6 +16,7 @@ import io
 import json
 import os
 
+from kernelbox.images import limits
 from kernelbox.kernel.errors import KernelError, UsageError
 
 TYPE_CHECKING = False
@@ -31,6 +32,7 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 
 REF_NAME = "org.opencontainers.image.ref.name"
 PARTIAL = ".partial-"
@@ -221,6 +223,19 @@ class Layout:
             blob.write(data)
         return blob.descriptor
 
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Have the layout's directories there while the block puts files into them.
+
+        Raises:
+            KernelError: The block's OSError, for people: ENOSPC, EACCES, EROFS.
+        """
+        self._prepare()
+        try:
+            yield
+        except OSError as error:
+            raise store_error(f"write a blob in {self.blobs}", error) from error
+
     def _prepare(self) -> None:
         try:
             os.makedirs(self.blobs, exist_ok=True)
@@ -267,7 +282,12 @@ def _is_descriptor(entry: Any) -> bool:
 def _load(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
-            document = json.loads(file.read())
+            text = file.read(limits.MAX_JSON + 1)
+        if len(text) > limits.MAX_JSON:
+            raise UsageError(
+                f"{path} is larger than {limits.MAX_JSON >> 20} MiB, as no JSON may be"
+            )
+        document = json.loads(text)
     except FileNotFoundError:
         raise UsageError(f"{path} is missing", "Remove the image and get it anew") from None
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
 """One file, directory, symlink, device or whiteout, made in a directory that is open already.
 
-Nothing here takes a path: a directory's descriptor and one component name the place. What was
-there under that name is replaced and never written through: a file made where the tar had put a
-device or a symlink before does not reach what that pointed at.
+Nothing here takes a path: a directory's descriptor and one component name the place. What is there
+under that name is never written through, so that a file made where the tar had put a device or a
+symlink before does not reach what that pointed at: it is an error to be handled by removing it.
 Leaves finding the directory, and where a name leads, to entries.py.
 """
 
@@ -13,14 +13,17 @@ import errno
 import os
 import shutil
 import stat
-from typing import IO
 
+from kernelbox.images import limits
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from tarfile import TarInfo
+    from typing import Any
+
+    from kernelbox.images.streams import Tape
 
 XATTR = "SCHILY.xattr."
 """How a tar's extended headers call an extended attribute."""
@@ -33,44 +36,82 @@ OPAQUE_XATTR = "trusted.overlay.opaque"
 _WHITEOUT_DEVICE = os.makedev(0, 0)
 _XATTRS = ("security.capability", "system.posix_acl_access", "system.posix_acl_default")
 
-_PATH_MAX, _ID_MAX, _TIME_MAX = 4096, 2**32 - 2, 2**33
+_HOLE, _ZEROS = 1 << 16, memoryview(bytes(1 << 18))
+_ID_MAX, _TIME_MAX = 2**32 - 2, 2**33
+
+NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV)
+"""What the kernel answers where a path ends at nothing, or leads where it must not."""
 
 
 def make_directory(parent: int, name: bytes, member: TarInfo) -> None:
-    """Make a directory, or give one that is there the entry's attributes."""
-    there = lstat(parent, name)
-    if not there or not stat.S_ISDIR(there.st_mode):
-        remove(parent, name)
+    """Make a directory, or give one that is there the entry's attributes.
+
+    Raises:
+        FileExistsError: Something else is there.
+    """
+    hides_lower = False
+    try:
         os.mkdir(name, 0o700, dir_fd=parent)
+    except FileExistsError:
+        there = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        hides_lower = is_whiteout(there)
+        if hides_lower:
+            os.unlink(name, dir_fd=parent)
+            os.mkdir(name, 0o700, dir_fd=parent)
+        elif not stat.S_ISDIR(there.st_mode):
+            raise
     with opened(os.open(name, DIRECTORY, dir_fd=parent)) as fd:
-        if there and is_whiteout(there):
+        if hides_lower:
             # Deleted and made anew in one layer: what lower layers have in it stays hidden.
             make_opaque(fd)
         set_attributes(fd, member)
 
 
-def make_file(parent: int, name: bytes, member: TarInfo, content: IO[bytes]) -> None:
-    """Make a regular file with these bytes in place of whatever is there."""
-    remove(parent, name)
-    with open(os.open(name, _NEW_FILE, 0o600, dir_fd=parent), "wb") as file:
-        shutil.copyfileobj(content, file, 1 << 20)
-        file.flush()
-        set_attributes(file.fileno(), member)
-        os.utime(file.fileno(), times(member))
+def make_file(parent: int, name: bytes, member: TarInfo, tape: Tape) -> None:
+    """Make a regular file of the bytes that come next on the tape; holes stay holes.
+
+    Raises:
+        FileExistsError: Something is there.
+        UsageError: It is larger than any file may be, or its holes are impossible.
+    """
+    # tarfile has read where the data of a sparse file belongs, in each of the three formats.
+    sparse: Any = member.sparse
+    parts = [(0, member.size)] if sparse is None else sparse
+    if not 0 <= member.size <= limits.MAX_BYTES:
+        raise UsageError(f"a file is larger than {limits.MAX_BYTES >> 30} GiB")
+    with opened(os.open(name, _NEW_FILE, 0o600, dir_fd=parent)) as fd:
+        end = 0
+        for offset, size in parts:
+            if size == 0:
+                continue  # the old format fills up its table with them
+            if size < 0 or not end <= offset <= member.size - size:
+                raise UsageError("a sparse file's data lies outside of it")
+            os.lseek(fd, offset, os.SEEK_SET)
+            for chunk in tape.chunks(size):
+                _write(fd, chunk)
+            end = offset + size
+        os.ftruncate(fd, member.size)  # it may end with a hole
+        set_attributes(fd, member)
+        os.utime(fd, times(member))
 
 
 def make_node(parent: int, name: bytes, member: TarInfo) -> None:
-    """Make a symlink, device or fifo in place of whatever is there."""
-    remove(parent, name)
+    """Make a symlink, device or fifo.
+
+    Raises:
+        FileExistsError: Something is there.
+    """
     if member.issym():
         target = member.linkname.encode("utf-8", "surrogateescape")
-        if not 0 < len(target) < _PATH_MAX or b"\0" in target:
+        if not 0 < len(target) <= limits.MAX_PATH or b"\0" in target:
             raise UsageError("a symlink's target is empty or too long for Linux")
         os.symlink(target, name, dir_fd=parent)
     elif member.isfifo():
         os.mkfifo(name, 0o600, dir_fd=parent)
     elif member.ischr() or member.isblk():
         kind = stat.S_IFCHR if member.ischr() else stat.S_IFBLK
+        if not (0 <= member.devmajor < 1 << 12 and 0 <= member.devminor < 1 << 20):
+            raise UsageError("a device has a number that Linux has not")
         number = os.makedev(member.devmajor, member.devminor)
         os.mknod(name, kind | 0o600, number, dir_fd=parent)
     else:
@@ -116,7 +157,7 @@ def set_attributes(fd: int, member: TarInfo) -> None:
     os.fchmod(fd, member.mode & 0o7777)
     for key, value in member.pax_headers.items():
         name = key.removeprefix(XATTR)
-        if name == key or not _may_set(name):
+        if name == key or not may_set(name):
             continue
         try:
             os.setxattr(fd, name, value.encode("utf-8", "surrogateescape"))
@@ -124,6 +165,15 @@ def set_attributes(fd: int, member: TarInfo) -> None:
             # The file system has none of this kind: the file is usable without.
             if error.errno != errno.ENOTSUP:
                 raise
+
+
+def _write(fd: int, data: memoryview) -> None:
+    """Write data; many zeros are a hole, as most writers of tars cannot say so."""
+    if len(data) >= _HOLE and not data[0] and data == _ZEROS[: len(data)]:
+        os.lseek(fd, len(data), os.SEEK_CUR)
+        return
+    while data:
+        data = data[os.write(fd, data) :]
 
 
 def times(member: TarInfo) -> tuple[int, int]:
@@ -170,6 +220,7 @@ def _owner(member: TarInfo) -> tuple[int, int]:
     return member.uid, member.gid
 
 
-def _may_set(xattr: str) -> bool:
+def may_set(xattr: str) -> bool:
+    """Return whether an image may have this extended attribute."""
     # trusted.* and user.overlay.* are overlay's bookkeeping: not for an image to write.
     return xattr in _XATTRS or (xattr.startswith("user.") and not xattr.startswith("user.overlay."))

@@ -2,11 +2,13 @@
 
     oci-layout  index.json  blobs/sha256/<hex>     see layout.py
     layers/<hex of the ChainID>/                   one immutable lowerdir for overlay
+    downloads/<hex>                                what a pull has so far; see registry/fetching.py
     .lock                                          see lock.py
 
 Reading takes no lock: every file and directory appears under its name when it is complete.
 The descriptor of an image in index.json carries the ChainIDs of its layers as an annotation, so
-that starting a container computes no hash. Leaves making images to others (embedded.py).
+that starting a container computes no hash. Other tools may write the layout as well: what they
+added is unpacked when it is used. Leaves making images to others (embedded.py, pull.py, ...).
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import contextlib
 import os
 
 from kernelbox import paths
-from kernelbox.images import layout
+from kernelbox.images import index, layout, manifests
 from kernelbox.images.image import Image, Summary
+from kernelbox.images.index import REPO_DIGEST, damaged, name_of
 from kernelbox.images.layout import REF_NAME, Layout
 from kernelbox.images.lock import WriteLock, files
 from kernelbox.images.reference import check, normalise, quoted
@@ -25,11 +28,9 @@ from kernelbox.kernel.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
-    from typing import Any
 
     from kernelbox.images.layout import Descriptor
-
-    Document = dict[str, Any]
+    from kernelbox.images.manifests import Document, Found
 
 CHAIN_IDS = "dev.kernelbox.chain-ids"
 
@@ -45,13 +46,14 @@ class Store:
     def __init__(self, path: str = "") -> None:
         self.path = path or paths.images()
         self.layout = Layout(self.path)
+        self.downloads = f"{self.path}/downloads"
         self._layers = f"{self.path}/layers"
         self._lock = WriteLock((self.path, self.layout.blobs, self._layers))
 
     def has(self, reference: str) -> bool:
         """Return whether an image has this name."""
         name = normalise(reference)
-        return any(_name(entry) == name for entry in self.layout.read_index()["manifests"])
+        return any(name_of(entry) == name for entry in self.layout.read_index()["manifests"])
 
     def resolve(self, reference: str) -> Image:
         """Find an image by its name, its digest, or the start of its id.
@@ -64,30 +66,47 @@ class Store:
             UsageError: There is no such image, more than one, or it is damaged.
             KernelError: The store cannot be read: EACCES, EIO.
         """
-        entry = self._find(self.layout.read_index(), reference)
-        with _damaged(reference):
-            manifest, document = self._documents(entry)
+        entry = index.look_up(self.layout, reference)
+        with damaged(reference):
+            found = manifests.find(self.layout, entry)
             recorded = entry.get("annotations", {}).get(CHAIN_IDS)
-            diff_ids = document["rootfs"]["diff_ids"]
-            chain = recorded.split(",") if recorded else layout.chain_ids(diff_ids)
+            chain = recorded.split(",") if recorded else layout.chain_ids(found.diff_ids)
             lowerdirs = [self._layer(chain_id) for chain_id in reversed(chain)]
             if not all(map(os.path.isdir, lowerdirs)):
                 with self.lock():
-                    self._unpack(manifest, document)
-            image_id = manifest["config"]["digest"]
-            return Image(
-                _name(entry) or entry["digest"], image_id, document.get("config") or {}, lowerdirs
-            )
+                    self._unpack(found)
+            config = found.config.get("config") or {}
+            return Image(name_of(entry) or entry["digest"], found.id, config, lowerdirs)
 
-    def add(self, reference: str, manifest: Descriptor) -> Image:
+    def find(self, reference: str) -> tuple[Descriptor, Found]:
+        """Return an image's entry in the index, and its documents; parameter and errors as above.
+
+        Unlike `resolve` it does not need the layers to be unpacked.
+        """
+        entry = index.look_up(self.layout, reference)
+        with damaged(reference):
+            return entry, manifests.find(self.layout, entry)
+
+    def inspection(self, reference: str) -> Document:
+        """Return all that is known about an image; parameter and errors as above.
+
+        Source: Docker Engine API, "Inspect an image".
+        """
+        entry, found = self.find(reference)
+        image = self.resolve(reference)
+        with damaged(reference):
+            return index.inspection(self.layout, entry, found, image.lowerdirs)
+
+    def add(self, reference: str | None, manifest: Descriptor, repo_digest: str = "") -> Image:
         """Give a name to a manifest whose blobs are all in the layout, and unpack its layers.
 
         Whoever writes the blobs holds `lock()` from the first blob until this returns. An image
         that had the name before stays in the store without one.
 
         Args:
-            reference: The name.
+            reference: The name; None for an image without one.
             manifest: The manifest's descriptor, as `layout.write_blob` returns it.
+            repo_digest: What the registry that it came from calls it.
 
         Raises:
             UsageError: Not a name; a blob is missing; a layer is corrupt or not what the config
@@ -96,23 +115,46 @@ class Store:
 
         Source: OCI image-spec v1.1, image-layout.md, section index.json file (ref.name).
         """
-        name = check(reference)
+        name = "" if reference is None else check(reference)
         with self.lock():
-            with _damaged(name):
-                chain = self._unpack(*self._documents(manifest))
-            annotations = {REF_NAME: name, CHAIN_IDS: ",".join(chain)}
-            index = self.layout.read_index()
-            kept = _without_name(index["manifests"], name, manifest["digest"])
-            index["manifests"] = [*kept, {**manifest, "annotations": annotations}]
-            self.layout.write_index(index)
-        return self.resolve(name)
+            with damaged(name):
+                chain = self._unpack(manifests.find(self.layout, manifest))
+            annotations = {REF_NAME: name} if name else {}
+            annotations[CHAIN_IDS] = ",".join(chain)
+            if repo_digest:
+                annotations[REPO_DIGEST] = repo_digest
+            listed = self.layout.read_index()
+            entry = {**manifest, "annotations": annotations}
+            if name or all(one["digest"] != manifest["digest"] for one in listed["manifests"]):
+                kept = index.without_name(self.layout, listed["manifests"], name, manifest)
+                listed["manifests"] = [*kept, entry]
+            self.layout.write_index(listed)
+        return self.resolve(name or manifest["digest"])
 
-    def remove(self, reference: str, in_use: Collection[str] = ()) -> None:
+    def tag(self, reference: str, name: str) -> None:
+        """Give an image one more name; an image that had it loses it.
+
+        Raises:
+            UsageError: There is no such image, or it is not a name.
+            KernelError: The file system refused: EACCES, EROFS.
+        """
+        with self.lock():
+            entry, _ = self.find(reference)
+            plain = {key: value for key, value in entry.items() if key != "annotations"}
+            self.add(name, plain, entry.get("annotations", {}).get(REPO_DIGEST, ""))
+
+    def remove(
+        self, reference: str, in_use: Collection[str] = (), *, force: bool = False
+    ) -> list[str]:
         """Remove an image's name, and with its last name what no other image needs.
 
         Args:
             reference: As for `resolve`.
             in_use: The lowerdirs of all containers.
+            force: Whether an image that was not named by one of its several names loses them all.
+
+        Returns:
+            What was done, as Docker says it: `Untagged: NAME`, `Deleted: DIGEST`.
 
         Raises:
             UsageError: There is no such image, it has several names but was not named by one, or
@@ -120,24 +162,62 @@ class Store:
             KernelError: The file system refused: EACCES, EROFS.
         """
         with self.lock():
-            index = self.layout.read_index()
-            entry = self._find(index, reference)
-            names = [_name(e) for e in index["manifests"] if e["digest"] == entry["digest"]]
+            listed = self.layout.read_index()
+            entry = index.look_up(self.layout, reference)
+            same = [one for one in listed["manifests"] if one["digest"] == entry["digest"]]
+            names = [name_of(one) for one in same]
+            gone = [entry]
             if len(names) > 1 and normalise(reference) not in names:
-                raise UsageError(
-                    f"image {quoted(reference)} has several names",
-                    f"Remove it by name: {', '.join(sorted(names))}",
-                )
-            index["manifests"].remove(entry)
-            with _damaged(reference):
-                blobs, directories = self._unneeded(index)
-            if not directories.isdisjoint(in_use):
-                raise UsageError(
-                    f"image {quoted(reference)} is in use by a container",
-                    "Remove the container first: kernelbox rm",
-                )
-            self.layout.write_index(index)
-            self._lock.delete(blobs | directories)
+                if not force:
+                    raise UsageError(
+                        f"image {quoted(reference)} has several names",
+                        f"Remove it by name: {', '.join(sorted(names))}",
+                    )
+                gone = same
+            listed["manifests"] = [one for one in listed["manifests"] if one not in gone]
+            done = [f"Untagged: {name_of(one)}" for one in gone if name_of(one)]
+            return done + self._drop(listed, quoted(reference), in_use)
+
+    def prune(self, in_use: Collection[str] = (), *, everything: bool = False) -> list[str]:
+        """Remove images without a name that no container uses, and what pulls left unfinished.
+
+        Args:
+            in_use: The lowerdirs of all containers.
+            everything: Whether images with a name are removed as well.
+
+        Returns:
+            What was done, as `remove` does.
+
+        Raises:
+            KernelError: The file system refused: EACCES, EROFS.
+        """
+        from kernelbox.images import downloads  # only here
+
+        done = []
+        with self.lock():
+            for entry in self.layout.read_index()["manifests"]:
+                if name_of(entry) and not everything:
+                    continue
+                with contextlib.suppress(UsageError):
+                    done += self.remove(name_of(entry) or entry["digest"], in_use)
+            listed = self.layout.read_index()
+            left = self._unneeded(listed)[1] - set(in_use)
+            self._lock.delete(left)
+            downloads.remove_unfinished(self.downloads)
+        return done
+
+    def _drop(self, listed: Document, shown: str, in_use: Collection[str]) -> list[str]:
+        """Write an index with fewer entries, and delete what none of them needs."""
+        with damaged(shown):
+            blobs, directories = self._unneeded(listed)
+        if not directories.isdisjoint(in_use):
+            raise UsageError(
+                f"image {shown} is in use by a container",
+                "Remove the container first: kernelbox rm",
+            )
+        self.layout.write_index(listed)
+        self._lock.delete(blobs | directories)
+        return [f"Deleted: sha256:{os.path.basename(path)}" for path in sorted(directories)]
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -153,56 +233,21 @@ class Store:
             if not outermost:
                 yield
                 return
-            self._collect_blobs()
+            self.collect()
             try:
                 yield
             except BaseException:
-                self._collect_blobs()
+                self.collect()
                 raise
-
-    def _find(self, index: Document, reference: str) -> Descriptor:
-        entries: list[Descriptor] = index["manifests"]
-        wanted = normalise(reference)
-        for entry in entries:
-            if _name(entry) == wanted:
-                return entry
-        found = {e["digest"]: e for e in entries if self._has_digest(e, reference)}
-        if len(found) > 1:
-            raise UsageError(f"{quoted(reference)} begins several image ids", "Give more digits")
-        if not found:
-            here = ", ".join(sorted(_name(entry) for entry in entries if _name(entry)))
-            raise UsageError(
-                f"no image {quoted(wanted)} in the store",
-                f"Images here: {here}" if here else "The store is empty: `make setup` fills it",
-            )
-        return found.popitem()[1]
-
-    def _has_digest(self, entry: Descriptor, reference: str) -> bool:
-        repository, _, digest = reference.partition("@")
-        if digest:
-            named = _name(entry).startswith(f"{repository}:")
-            return named and bool(digest == entry["digest"])
-        digits = reference.removeprefix("sha256:")
-        if not digits or not set(digits) <= set("0123456789abcdef"):
-            return False
-        with _damaged(_name(entry) or entry["digest"]):
-            image_id: str = self.layout.read_json(entry["digest"])["config"]["digest"]
-        return reference == entry["digest"] or image_id.startswith(f"sha256:{digits}")
-
-    def _documents(self, entry: Descriptor) -> tuple[Document, Document]:
-        manifest = self.layout.read_json(entry["digest"])
-        return manifest, self.layout.read_json(manifest["config"]["digest"])
 
     def _layer(self, chain_id: str) -> str:
         return f"{self._layers}/{layout.hex_of(chain_id)}"
 
-    def _unpack(self, manifest: Document, document: Document) -> list[str]:
+    def _unpack(self, found: Found) -> list[str]:
         """Unpack the layers that are not unpacked yet; return the ChainIDs, bottom first."""
         from kernelbox.images import layers  # tarfile and hashlib: not needed once unpacked
 
-        diff_ids = document["rootfs"]["diff_ids"]
-        if not diff_ids or len(diff_ids) != len(manifest["layers"]):
-            raise UsageError("a manifest and its config disagree on the number of layers")
+        diff_ids = found.diff_ids
         try:
             # The layers hold setuid programs and devices: no other user may reach them.
             os.makedirs(self._layers, mode=0o700, exist_ok=True)
@@ -212,7 +257,9 @@ class Store:
         lower: list[str] = []
         made: list[str] = []
         try:
-            for blob, diff_id, chain_id in zip(manifest["layers"], diff_ids, chain, strict=True):
+            for blob, diff_id, chain_id in zip(
+                found.manifest["layers"], diff_ids, chain, strict=True
+            ):
                 layout.hex_of(diff_id)
                 directory = self._layer(chain_id)
                 if not os.path.isdir(directory):
@@ -225,20 +272,19 @@ class Store:
             raise
         return chain
 
-    def _unneeded(self, index: Document) -> tuple[set[str], set[str]]:
+    def _unneeded(self, listed: Document) -> tuple[set[str], set[str]]:
         """Return the blobs and the layer directories that no image in the index leads to."""
         needed: set[str] = set()
-        for entry in index["manifests"]:
-            manifest, document = self._documents(entry)
-            digests = [entry["digest"], manifest["config"]["digest"]]
-            digests += [layer["digest"] for layer in manifest["layers"]]
-            needed.update(map(self.layout.blob_path, digests))
-            needed.update(map(self._layer, layout.chain_ids(document["rootfs"]["diff_ids"])))
+        for entry in listed["manifests"]:
+            needed.update(map(self.layout.blob_path, manifests.digests(self.layout, entry)))
+            found = manifests.find(self.layout, entry)
+            needed.update(map(self._layer, layout.chain_ids(found.diff_ids)))
         return files(self.layout.blobs) - needed, files(self._layers) - needed
 
-    def _collect_blobs(self) -> None:
+    def collect(self) -> None:
+        """Remove blobs that no image leads to; the caller holds the lock."""
         # Not the layers: a container may use one that the index has lost.
-        with contextlib.suppress(UsageError), _damaged("index.json"):
+        with contextlib.suppress(UsageError), damaged("index.json"):
             # A damaged image does not tell what it needs; then nothing is removed.
             self._lock.delete(self._unneeded(self.layout.read_index())[0])
 
@@ -252,39 +298,11 @@ class Store:
         """
         found = []
         for entry in self.layout.read_index()["manifests"]:
-            with _damaged(_name(entry) or entry["digest"]):
-                manifest, document = self._documents(entry)
-                size = sum(blob["size"] for blob in [manifest["config"], *manifest["layers"]])
-                created = document.get("created") or ""
-                image_id = manifest["config"]["digest"]
-                found.append(Summary(_name(entry), image_id, created, size))
+            with damaged(name_of(entry) or entry["digest"]):
+                image = manifests.find(self.layout, entry)
+                parts = [image.manifest["config"], *image.manifest["layers"]]
+                created = str(image.config.get("created") or "")
+                said = entry.get("annotations", {}).get(REPO_DIGEST, "")
+                size = sum(blob["size"] for blob in parts)
+                found.append(Summary(name_of(entry), image.id, created, size, said))
         return tuple(sorted(found))
-
-
-def _name(entry: Descriptor) -> str:
-    name: str = entry.get("annotations", {}).get(REF_NAME, "")
-    return name
-
-
-def _without_name(entries: list[Descriptor], name: str, digest: str) -> list[Descriptor]:
-    """Take a name from the image that has it; keep that image unless it is `digest` itself."""
-    kept = [entry for entry in entries if _name(entry) != name]
-    known = {digest, *(entry["digest"] for entry in kept)}
-    kept = [entry for entry in kept if _name(entry) or entry["digest"] != digest]
-    for entry in entries:
-        if _name(entry) == name and entry["digest"] not in known:
-            del entry["annotations"][REF_NAME]
-            kept.append(entry)
-    return kept
-
-
-@contextlib.contextmanager
-def _damaged(reference: str) -> Iterator[None]:
-    """Turn what a manifest or config of the wrong shape causes into one line for people."""
-    try:
-        yield
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UsageError(
-            f"image {quoted(reference)} is damaged: its manifest or config lacks a field",
-            "Remove it and get it anew",
-        ) from error

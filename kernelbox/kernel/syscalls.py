@@ -409,19 +409,6 @@ def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
 
     Source: openat2(2).
     """
-    how = (ctypes.c_uint64 * 3)(flags | os.O_CLOEXEC, 0, resolve)
-    arguments = (directory, os.fsencode(path), ctypes.byref(how), ctypes.c_size_t(24))
-
-    def act() -> int:
-        # EAGAIN: somewhere on the machine a mount or a rename came between, so that the kernel
-        # cannot tell whether `..` has led out. It asks to be asked again.
-        for _ in range(_PATIENCE):
-            try:
-                return raw(NR_OPENAT2, *arguments)
-            except BlockingIOError:
-                continue
-        return raw(NR_OPENAT2, *arguments)
-
     return request(
         "openat2",
         (
@@ -429,8 +416,35 @@ def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
             path,
             Structure(flags=Symbol(hex(flags)), resolve=k.Names("RESOLVE_", resolve)),
         ),
-        act,
+        lambda: open_below(directory, os.fsencode(path), flags, resolve),
     )
+
+
+def open_below(directory: int, path: bytes, flags: int, resolve: int, mode: int = 0) -> int:
+    """Do what `openat2` does for a file of the image store: that is storage, and not recorded.
+
+    Args:
+        directory: An open directory.
+        path: What to open.
+        flags: O_* bits; O_CLOEXEC is added.
+        resolve: RESOLVE_* bits.
+        mode: Permissions of a file that O_CREAT makes.
+
+    Raises:
+        OSError: EXDEV or ELOOP if `resolve` forbids the way; ENOENT, ENOTDIR, EEXIST.
+
+    Source: openat2(2).
+    """
+    how = (ctypes.c_uint64 * 3)(flags | os.O_CLOEXEC, mode, resolve)
+    arguments = (directory, path, ctypes.byref(how), ctypes.c_size_t(24))
+    # EAGAIN: somewhere on the machine a mount or a rename came between, so that the kernel
+    # cannot tell whether `..` has led out. It asks to be asked again.
+    for _ in range(_PATIENCE):
+        try:
+            return raw(NR_OPENAT2, *arguments)
+        except BlockingIOError:
+            continue
+    return raw(NR_OPENAT2, *arguments)
 
 
 # --- what a process may do ----------------------------------------------------------------------

@@ -1,0 +1,9 @@
+"""Images from and to registries, over the OCI distribution protocol.
+
+credentials.py   who we are, in the Docker config file's own form
+transport.py     HTTP: tokens, redirects, retries, time limits
+client.py        manifests and blobs of one repository
+fetching.py      a blob on its way into the store: resumed, verified, fetched once
+pull.py          an image into the store
+push.py          an image out of it
+"""

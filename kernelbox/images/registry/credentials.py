@@ -1,0 +1,121 @@
+"""Who we are at a registry: `login` and `logout`, in the form of Docker's own config file.
+
+    {"auths": {"registry.example:5000": {"auth": base64("user:password")}}}
+
+The file is `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`: what `docker login` or
+`podman login` wrote there is used, and what else is in it stays. The password is encoded, not
+encrypted; only its owner may read the file.
+
+Source: Docker documentation, "docker login", section Credential stores (the default store).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+
+from kernelbox.images import limits
+from kernelbox.images.reference import DOCKER_HUB
+from kernelbox.kernel.errors import KernelboxError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_HUB_KEY = "https://index.docker.io/v1/"
+
+
+def path() -> str:
+    """Return where the config file is, or would be."""
+    directory = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+    return f"{directory}/config.json"
+
+
+def read(registry: str) -> tuple[str, str] | None:
+    """Return user and password for a registry; None if nobody logged in there.
+
+    Raises:
+        UsageError: The file is damaged.
+    """
+    auths = _load().get("auths")
+    for key in _keys(registry):
+        entry = auths.get(key) if isinstance(auths, dict) else None
+        encoded = entry.get("auth") if isinstance(entry, dict) else None
+        if not encoded:
+            continue
+        try:
+            user, colon, password = base64.b64decode(str(encoded)).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            colon = ""
+        if not colon:
+            raise UsageError(f"{path()} is damaged", f"Log in again: kernelbox login {registry}")
+        return user, password
+    return None
+
+
+def write(registry: str, user: str, password: str) -> None:
+    """Remember user and password for a registry.
+
+    Raises:
+        KernelboxError: The file cannot be read or written.
+    """
+    document = _load()
+    encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    auths = document.setdefault("auths", {})
+    if not isinstance(auths, dict):
+        raise UsageError(f"{path()} is damaged", "Move it away")
+    auths[_keys(registry)[0]] = {"auth": encoded}
+    _store(document)
+
+
+def forget(registry: str) -> bool:
+    """Forget user and password for a registry; return whether there were any.
+
+    Raises:
+        KernelboxError: The file cannot be read or written.
+    """
+    document = _load()
+    auths = document.get("auths")
+    if not isinstance(auths, dict):
+        return False
+    found = [auths.pop(key) for key in _keys(registry) if key in auths]
+    if found:
+        _store(document)
+    return bool(found)
+
+
+def _keys(registry: str) -> list[str]:
+    """Return what a registry may be called in the file, our own way first."""
+    if registry == DOCKER_HUB:
+        return [_HUB_KEY, DOCKER_HUB, "index.docker.io", "registry-1.docker.io"]
+    return [registry, f"https://{registry}", f"http://{registry}"]
+
+
+def _load() -> dict[str, Any]:
+    try:
+        with open(path(), "rb") as file:
+            document = json.loads(file.read(limits.MAX_JSON))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise KernelboxError(f"cannot read {path()}: {os.strerror(error.errno or 0)}") from error
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise UsageError(f"{path()} is damaged: it is no JSON object", "Mend it, or move it away")
+    return document
+
+
+def _store(document: dict[str, Any]) -> None:
+    target = os.path.realpath(path())
+    partial = f"{target}.kernelbox-{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent="\t")
+        os.rename(partial, target)
+    except OSError as error:
+        raise KernelboxError(f"cannot write {path()}: {os.strerror(error.errno or 0)}") from error

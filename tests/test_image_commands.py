@@ -1,0 +1,430 @@
+"""Images by the command line: in files, of containers, and what containers changed.
+
+skopeo, umoci and podman stand beside it: they read what it writes, and it reads what they write.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kernelbox.images import changes, layout, limits
+from kernelbox.images.store import Store
+from kernelbox.kernel.errors import UsageError
+from tests.command import Kernelbox
+from tests.test_images import DIGEST, add_image, entry, sha256sum, tar_of
+
+
+@pytest.fixture
+def store(kernelbox: Kernelbox) -> Iterator[Store]:
+    """The store of the tests' root; images that a test adds go with it."""
+    kernelbox.ok("images")
+    yield Store(f"{kernelbox.root}/images")
+    kernelbox("prune", "--all", "--force")
+
+
+def host(*words: str | Path, **more: object) -> str:
+    done = subprocess.run(words, capture_output=True, check=False, **more)  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stderr
+    text: str = done.stdout.decode()
+    return text
+
+
+@pytest.fixture
+def podman() -> Iterator[list[str | Path]]:
+    """The podman command with a storage of its own; its mounts end with each command."""
+    with tempfile.TemporaryDirectory(prefix="kbx", dir="/tmp") as short:  # it takes 50 bytes
+        own = ["--root", f"{short}/root", "--runroot", f"{short}/run", "--storage-driver", "vfs"]
+        yield ["unshare", "--mount", "podman", *own]
+
+
+QUIET = ("--rm", "--network", "none")
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def test_an_image_has_as_many_names_as_it_is_given(kernelbox: Kernelbox, store: Store) -> None:
+    kernelbox.ok("tag", "busybox", "lab/web:v1")
+    kernelbox.ok("tag", "lab/web:v1", "docker.io/library/web")
+    assert store.resolve("web:latest").id == store.resolve("busybox").id
+    listed = kernelbox.ok("images").splitlines()[1:]
+    assert [line.split()[:2] for line in listed] == [
+        ["busybox", "latest"], ["lab/web", "v1"], ["web", "latest"],
+    ]  # fmt: skip
+    assert len(kernelbox.ok("images", "-q").splitlines()) == 1
+    assert kernelbox.ok("images", "lab/web").splitlines()[1].startswith("lab/web ")
+    assert kernelbox.ok("rmi", "web") == "Untagged: web:latest\n"
+    by_id = store.resolve("busybox").id[7:19]
+    assert "several names" in kernelbox("rmi", by_id).stderr
+    assert "not a name" in kernelbox.refused("tag", "busybox", "UPPER")
+    kernelbox.ok("rmi", "lab/web:v1")
+
+
+def test_rmi_and_prune_leave_what_a_container_uses(kernelbox: Kernelbox, store: Store) -> None:
+    kernelbox.ok("tag", "busybox", "used")
+    kernelbox.start("used", "sleep", "infinity")
+    kernelbox.ok("rmi", "used")
+    assert "in use" in kernelbox("rmi", "-f", "busybox").stderr
+    kernelbox.ok("prune", "--all", "--force")
+    assert kernelbox.ok("images").splitlines()[1].startswith("busybox ")
+    assert "--force" in kernelbox.refused("prune")
+
+
+def test_prune_removes_images_without_a_name_and_unfinished_downloads(
+    kernelbox: Kernelbox, store: Store
+) -> None:
+    add_image(store, "web", tar_of(entry("old")))
+    old = store.resolve("web").lowerdirs[0]
+    add_image(store, "web", tar_of(entry("new")))
+    os.makedirs(store.downloads, exist_ok=True)
+    Path(store.downloads, "0" * 64).write_bytes(b"half")
+    assert "<none>" in kernelbox.ok("images")
+    assert "Total reclaimed space" in kernelbox.ok("prune", "-f")
+    assert "<none>" not in kernelbox.ok("images")
+    assert not os.path.exists(old)
+    assert os.listdir(store.downloads) == []
+    assert store.resolve("web")
+
+
+def test_inspect_and_history_tell_of_an_image_what_docker_tells(
+    kernelbox: Kernelbox, store: Store
+) -> None:
+    (shown,) = json.loads(kernelbox.ok("inspect", "busybox"))
+    image = store.resolve("busybox")
+    assert shown["Id"] == image.id
+    assert shown["RepoTags"] == ["busybox:latest"]
+    assert shown["Config"]["Cmd"] == ["sh"]
+    assert all(DIGEST.fullmatch(one) for one in shown["RootFS"]["Layers"])
+    assert shown["GraphDriver"]["Data"]["LowerDir"] == image.lowerdirs[0]
+    kernelbox.start("--name", "busybox", "busybox", "sleep", "infinity")
+    assert "State" in json.loads(kernelbox.ok("inspect", "busybox"))[0]
+    assert "RootFS" in json.loads(kernelbox.ok("inspect", "--type", "image", "busybox"))[0]
+    assert "no such container" in kernelbox.refused("inspect", "--type", "container", "nosuch")
+    first, *more = kernelbox.ok("history", "busybox").splitlines()
+    assert first.split()[0] == "IMAGE"
+    assert len(more) == 1
+    assert more[0].startswith(image.id[7:19])
+
+
+# --- in a file ------------------------------------------------------------------------------------
+
+
+def test_others_read_what_is_saved(
+    kernelbox: Kernelbox, tmp_path: Path, store: Store, podman: list[str | Path]
+) -> None:
+    kernelbox.ok("tag", "busybox", "lab/saved:v1")
+    archive = tmp_path / "saved.tar"
+    kernelbox.ok("save", "-o", archive, "busybox", "lab/saved:v1")
+    for kind in ("docker-archive", "oci-archive"):
+        said = json.loads(host("skopeo", "inspect", f"{kind}:{archive}:lab/saved:v1"))
+        assert len(said["Layers"]) == 1
+    assert "lab/saved:v1" in host(*podman, "load", "-q", "-i", archive)
+    host("umoci", "unpack", "--image", f"{store.path}:lab/saved:v1", tmp_path / "bundle")
+    assert (tmp_path / "bundle/rootfs/bin/busybox").exists()
+    assert not list(tmp_path.glob("*.partial-*"))
+
+
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive"])
+def test_what_others_save_is_loaded_and_runs(
+    kernelbox: Kernelbox, tmp_path: Path, store: Store, form: str, podman: list[str | Path]
+) -> None:
+    image_id = store.resolve("busybox").id
+    archive = tmp_path / "theirs.tar"
+    saved = subprocess.run(
+        [*kernelbox.command, "save", "busybox"], env=kernelbox.environment, capture_output=True
+    ).stdout
+    host(*podman, "load", "-q", input=saved)
+    words = ("save", "-q", "--format", form, "-o", archive, "localhost/busybox:latest")
+    host(*podman, *words)
+    assert kernelbox.ok("load", "-i", archive) == "Loaded image: localhost/busybox:latest\n"
+    assert store.resolve("localhost/busybox").id == image_id
+    ran = kernelbox.ok("run", *QUIET, "localhost/busybox", "echo", "theirs")
+    assert ran == "theirs\n"
+    left = set(os.listdir(store.layout.blobs))
+    assert all(sha256sum(f"{store.layout.blobs}/{name}") == f"sha256:{name}" for name in left)
+    kernelbox.ok("rmi", "localhost/busybox")
+
+
+def archive_of(**files: object) -> bytes:
+    """Return an archive with these files; a str is a symlink, a list or dict JSON."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name.replace("__", "/"))
+            if isinstance(content, str):
+                member.type, member.linkname = tarfile.SYMTYPE, content
+                tar.addfile(member)
+                continue
+            data = content if isinstance(content, bytes) else json.dumps(content).encode()
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return out.getvalue()
+
+
+def test_dockers_older_form_with_links_between_layers_is_loaded(
+    store: Store, tmp_path: Path, kernelbox: Kernelbox
+) -> None:
+    tar = tar_of((entry("file"), b"old"))
+    diff_id = layout.digest_of(tar)
+    config = {"rootfs": {"type": "layers", "diff_ids": [diff_id, diff_id]}, "config": {}}
+    entries = [
+        {"Config": "c.json", "RepoTags": ["old:1"], "Layers": ["a/layer.tar", "b/layer.tar"]}
+    ]
+    whole = archive_of(
+        **{"a__layer.tar": tar, "b__layer.tar": "../a/layer.tar"},
+        **{"c.json": config, "manifest.json": entries},
+    )
+    (tmp_path / "old.tar").write_bytes(whole)
+    assert kernelbox.ok("load", "-i", tmp_path / "old.tar") == "Loaded image: old:1\n"
+    assert len(store.resolve("old:1").lowerdirs) == 2
+    kernelbox.ok("rmi", "old:1")
+
+
+HOSTILE = {
+    "nothing": b"",
+    "no tar": b"junk" * 1000,
+    "no manifest": archive_of(file=b"x"),
+    "a manifest that is none": archive_of(**{"manifest.json": {"a": 1}}),
+    "a file that is not there": archive_of(
+        **{"manifest.json": [{"Config": "../../../etc/passwd", "Layers": []}]}
+    ),
+    "links in a circle": archive_of(
+        a="b", b="a", **{"manifest.json": [{"Config": "a", "Layers": ["b"]}]}
+    ),
+    "a link to the host": archive_of(
+        a="/etc/passwd", **{"manifest.json": [{"Config": "a", "Layers": ["a"]}]}
+    ),
+    "a blob that is another": archive_of(**{"blobs__sha256__" + "0" * 64: b"x"}),
+    "a blob without a digest": archive_of(blobs__sha256__x=b"x"),
+    "an index of nothing": archive_of(
+        **{
+            "index.json": {
+                "manifests": [{"digest": "sha256:" + "0" * 64, "mediaType": "", "size": 1}]
+            }
+        }
+    ),
+    "JSON that is none": archive_of(**{"manifest.json": b"{"}),
+    "JSON of many megabytes": archive_of(**{"manifest.json": b" " * (limits.MAX_JSON + 9) + b"[]"}),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_hostile_archive_is_one_line_and_leaves_nothing(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, what: str
+) -> None:
+    before = sorted(os.listdir(store.layout.blobs))
+    (tmp_path / "hostile.tar").write_bytes(HOSTILE[what])
+    done = kernelbox("load", "-i", tmp_path / "hostile.tar")
+    assert done.returncode == 125
+    assert done.stderr.count("\n") == 1
+    assert "bug" not in done.stderr
+    assert sorted(os.listdir(store.layout.blobs)) == before
+    assert not [name for name in os.listdir(store.path) if name.startswith(".partial")]
+
+
+def test_an_imported_tar_is_an_image_that_runs(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path
+) -> None:
+    base = store.find("busybox")[1].manifest["layers"][0]["digest"]
+    tar = Path(store.layout.blob_path(base))
+    options = ("-c", 'CMD ["echo", "imported"]', "-c", "ENV A=1 B='two words'", "-m", "why")
+    image_id = kernelbox.ok("import", *options, tar, "imported:1").strip()
+    assert store.resolve("imported:1").id == image_id
+    assert kernelbox.ok("run", *QUIET, "imported:1") == "imported\n"
+    assert kernelbox.ok("run", *QUIET, "imported:1", "sh", "-c", "echo $B") == "two words\n"
+    assert "why" in kernelbox.ok("history", "imported:1")
+    assert "truncated" in kernelbox("import", "/etc/passwd").stderr
+    assert "no file" in kernelbox.refused("import", "/nosuch")
+    kernelbox.ok("rmi", "imported:1")
+
+
+# --- of a container -------------------------------------------------------------------------------
+
+SPOIL = (
+    "echo new > /root/new; chown lab /root/new; rm /etc/os-release; echo x >> /etc/passwd; "
+    "mkdir -p /opt/deep; ln -s /x /opt/link; touch /opt/one; ln /opt/one /opt/two; "
+    "rm -rf /home; mkdir /home; touch /home/mine; rm -rf /usr/local; chmod 700 /var; "
+    "truncate -s 80M /opt/sparse; mkfifo /opt/fifo"
+)
+CHANGED = """
+    C /etc|D /etc/os-release|C /etc/passwd|C /home|D /home/lab|A /home/mine|A /opt|A /opt/deep
+    |A /opt/fifo|A /opt/link|A /opt/one|A /opt/sparse|A /opt/two|C /root|A /root/new|C /usr
+    |D /usr/local|C /var
+"""
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+def test_diff_and_commit_take_just_what_a_container_changed(
+    kernelbox: Kernelbox, store: Store, userns: str
+) -> None:
+    name = f"spoilt-{userns}"
+    options = ("--name", name, "--network", "none", "--userns", userns)
+    kernelbox.ok("run", *options, "busybox", "sh", "-c", SPOIL)
+    wanted = [line.strip() for line in CHANGED.split("|")]
+    assert kernelbox.ok("diff", name).splitlines() == wanted
+    said = ("-a", "me", "-m", "why", "-c", "ENV X=1", "-c", "CMD echo $X")
+    image_id = kernelbox.ok("commit", *said, name, f"made:{userns}").strip()
+    image = store.resolve(f"made:{userns}")
+    assert image.id == image_id
+    layers = store.find(f"made:{userns}")[1].manifest["layers"]
+    assert layers[0] == store.find("busybox")[1].manifest["layers"][0]
+    assert layers[1]["size"] < 200_000
+    top = Path(image.lowerdirs[0])
+    assert stat.S_ISCHR((top / "etc/os-release").lstat().st_mode)
+    assert os.getxattr(top / "home", "trusted.overlay.opaque") == b"y"
+    assert (top / "root/new").stat().st_uid == 1000
+    assert (top / "opt").stat().st_uid == 0
+    assert (top / "opt/one").stat().st_ino == (top / "opt/two").stat().st_ino
+    assert (top / "opt/sparse").stat().st_blocks < 100
+    assert not (top / "bin").exists()
+    script = "ls / /home /usr; cat /root/new; tail -n1 /etc/passwd; cat /etc/os-release"
+    ran = kernelbox("run", *QUIET, f"made:{userns}", "sh", "-c", script)
+    assert "No such file" in ran.stderr
+    assert ran.stdout.split()[-2:] == ["new", "x"]
+    assert "local" not in ran.stdout
+    assert kernelbox.ok("run", *QUIET, f"made:{userns}") == "1\n"
+    # What is committed again on top changes nothing of what is below.
+    kernelbox.ok("rm", name)
+    kernelbox.ok("rmi", f"made:{userns}")
+
+
+def test_a_running_container_stands_still_while_it_is_committed(
+    kernelbox: Kernelbox, store: Store
+) -> None:
+    script = "while :; do echo x >> /root/a; done"
+    container = kernelbox.start("--network", "none", "busybox", "sh", "-c", script)
+    kernelbox.ok("commit", container, "still")
+    assert kernelbox.inspect(container)["State"]["Running"]
+    before = kernelbox.ok("exec", container, "wc", "-c", "/root/a")
+    assert kernelbox.ok("exec", container, "wc", "-c", "/root/a") != before
+    kernelbox.ok("rmi", "still")
+
+
+def test_a_marked_move_of_overlay_itself_is_refused(kernelbox: Kernelbox, store: Store) -> None:
+    container = kernelbox.start("--network", "none", "busybox", "sh", "-c", "mkdir /d; sleep 9")
+    upper = kernelbox.root / "containers" / container / "upper"
+    kernelbox.ok("stop", "-t", "0", container)
+    os.setxattr(upper / "d", "trusted.overlay.redirect", b"/etc")
+    assert "redirect" in kernelbox.refused("commit", container)
+    assert len(store.list()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("CMD sh", "Cmd", ["/bin/sh", "-c", "sh"]),
+        ('ENTRYPOINT ["a", "b"]', "Entrypoint", ["a", "b"]),
+        ("env A=2", "Env", ["A=2", "B=1"]),
+        ("ENV C two words", "Env", ["A=1", "B=1", "C=two words"]),
+        ("LABEL a=b", "Labels", {"a": "b"}),
+        ("USER lab", "User", "lab"),
+        ("WORKDIR sub", "WorkingDir", "/srv/sub"),
+        ("EXPOSE 80 53/udp", "ExposedPorts", {"80/tcp": {}, "53/udp": {}}),
+        ('VOLUME ["/a"]', "Volumes", {"/a": {}}),
+        ("STOPSIGNAL INT", "StopSignal", "INT"),
+    ],
+)
+def test_a_change_is_an_instruction_of_a_containerfile(text: str, key: str, value: object) -> None:
+    config = {"Env": ["A=1", "B=1"], "WorkingDir": "/srv"}
+    changes.apply(config, text)
+    assert config[key] == value
+
+
+@pytest.mark.parametrize("text", ["", "CMD", "RUN x", "ENV A", "ENV 'A=1", "LABEL a=1 b"])
+def test_a_change_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        changes.apply({}, text)
+
+
+# --- cp -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def box(kernelbox: Kernelbox, request: pytest.FixtureRequest) -> str:
+    """A container that runs, or one that has ended."""
+    if request.param == "ended":
+        kernelbox.ok("run", "--name", "ended", "--network", "none", "busybox", "true")
+        return "ended"
+    options = ("--userns", "auto") if request.param == "mapped" else ()
+    return kernelbox.start("--network", "none", *options, "busybox", "sleep", "infinity")
+
+
+@pytest.mark.parametrize("box", ["running", "mapped", "ended"], indirect=True)
+def test_files_go_in_and_out_of_a_container(
+    kernelbox: Kernelbox, box: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "file").write_text("content")
+    (tree / "file").chmod(0o640)
+    (tree / "sub/link").symlink_to("/nowhere")
+    if request.node.callspec.params["box"] == "mapped" and box == "ended":
+        return
+    kernelbox.ok("cp", tree / "file", f"{box}:/root/")
+    kernelbox.ok("cp", tree / "file", f"{box}:/root/other")
+    kernelbox.ok("cp", tree, f"{box}:/opt")
+    kernelbox.ok("cp", tree, f"{box}:/root")
+    kernelbox.ok("cp", f"{tree}/.", f"{box}:/home")
+    for place in ("root/file", "root/other", "opt/file", "root/tree/file", "home/file"):
+        kernelbox.ok("cp", f"{box}:/{place}", tmp_path / "back")
+        assert (tmp_path / "back").read_text() == "content"
+        assert (tmp_path / "back").stat().st_mode & 0o777 == 0o640
+        assert (tmp_path / "back").stat().st_uid == 0
+    kernelbox.ok("cp", f"{box}:/opt", tmp_path / "out")
+    assert os.readlink(tmp_path / "out/sub/link") == "/nowhere"
+    assert (tmp_path / "out/file").read_text() == "content"
+    if box != "ended":
+        shown = kernelbox.ok("exec", box, "stat", "-c", "%u %n", "/opt/file", "/root/other")
+        assert shown == "0 /opt/file\n0 /root/other\n"
+    else:
+        assert "A /root/other" in kernelbox.ok("diff", box).splitlines()
+        kernelbox.ok("rm", box)
+
+
+def test_a_containers_symlink_does_not_lead_cp_to_the_host(
+    kernelbox: Kernelbox, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("the host's")
+    script = (
+        f"ln -s {tmp_path} /evil; ln -s {secret} /file; mkdir /d; mknod /d/null c 1 3; sleep 99"
+    )
+    box = kernelbox.start("--network", "none", "busybox", "sh", "-c", script)
+    for path in ("/evil/secret", "/evil/", f"/proc/1/root{secret}"):
+        assert "there is no" in kernelbox.refused("cp", f"{box}:{path}", tmp_path / "got")
+    assert "there is no" in kernelbox.refused("cp", "-L", f"{box}:/file", tmp_path / "got")
+    kernelbox("cp", secret, f"{box}:/evil/new")
+    kernelbox.ok("cp", f"{box}:/file", tmp_path / "link")
+    kernelbox("cp", "/etc/hostname", f"{box}:/file")
+    assert os.readlink(tmp_path / "link") == str(secret)
+    left_out = kernelbox("cp", f"{box}:/d", tmp_path / "d")
+    assert "'null'" in left_out.stderr
+    assert os.listdir(tmp_path / "d") == []
+    assert sorted(os.listdir(tmp_path)) == ["d", "link", "secret"]
+    assert secret.read_text() == "the host's"
+
+
+def test_cp_says_what_is_wrong(kernelbox: Kernelbox, tmp_path: Path) -> None:
+    box = kernelbox.start("--network", "none", "busybox", "sleep", "infinity")
+    (tmp_path / "dir").mkdir()
+    for source, target, said in (
+        ("/nosuch", f"{box}:/", "there is no /nosuch"),
+        (f"{box}:/nosuch", str(tmp_path), "there is no /nosuch"),
+        ("/etc/passwd", f"{box}:/nosuch/x", "there is no /nosuch/x"),
+        ("/etc/passwd", f"{box}:/nosuch/", "there is no /nosuch/"),
+        (str(tmp_path / "dir"), f"{box}:/etc/passwd", "is a file"),
+        ("/etc/passwd", "/tmp/x", "only one"),
+        ("nosuch:/a", "/tmp/x", "no such container"),
+        ("/etc/passwd", f"{box}:-", "no tar"),
+    ):
+        assert said in kernelbox.refused("cp", source, target)

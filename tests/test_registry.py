@@ -1,0 +1,533 @@
+"""Images from and to registries: Debian's docker-registry on loopback, skopeo beside us, and liars.
+
+The store and the registry's own log are read from outside. No test leaves this machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernelbox.images import embedded, layout, limits
+from kernelbox.images.reference import Remote, remote
+from kernelbox.images.registry import credentials, fetching, transport
+from kernelbox.images.registry.pull import pull
+from kernelbox.images.registry.push import push
+from kernelbox.images.store import Store
+from kernelbox.kernel.errors import KernelboxError, UsageError
+from tests.command import COMMAND, Kernelbox
+from tests.registries import PASSWORD, USER, Answer, Liar, Registry, registry
+from tests.test_images import add_image, entry, tar_of
+
+
+@pytest.fixture(scope="module")
+def open_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry for everybody, which has the image lab/bb:v1 of three layers."""
+    directory = tmp_path_factory.mktemp("open")
+    with registry(directory) as running:
+        made = Store(str(directory / "images"))
+        three_layers(made, f"{running.host}/lab/bb:v1")
+        push(made, f"{running.host}/lab/bb:v1")
+        yield running
+
+
+def three_layers(store: Store, name: str) -> str:
+    store.resolve(embedded.ensure(store))
+    manifest = store.find("busybox")[1].manifest
+    base = Path(store.layout.blob_path(manifest["layers"][0]["digest"])).read_bytes()
+    noise = base64.b64encode(os.urandom(600_000))
+    return add_image(store, name, base, tar_of((entry("noise"), noise)), tar_of(entry("top")))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "images"))
+
+
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Docker config directory of the test's own, and no patience."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(transport, "LONGEST_PAUSE", 0.05)
+    return tmp_path / "docker/config.json"
+
+
+def is_empty(store: Store) -> bool:
+    """Whether nothing of an image is in the store."""
+    blobs = os.listdir(store.layout.blobs) if os.path.exists(store.layout.blobs) else []
+    return store.list() == () and blobs == [] and not os.path.exists(f"{store.path}/layers")
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("typed", "means"),
+    [
+        ("alpine", Remote("docker.io", "library/alpine", "latest")),
+        ("alpine:3.20", Remote("docker.io", "library/alpine", "3.20")),
+        ("docker.io/library/alpine:3.20", Remote("docker.io", "library/alpine", "3.20")),
+        ("user/tool", Remote("docker.io", "user/tool", "latest")),
+        ("quay.io/a/b/c:d", Remote("quay.io", "a/b/c", "d")),
+        ("localhost/x", Remote("localhost", "x", "latest")),
+        ("localhost:5000/x:y", Remote("localhost:5000", "x", "y")),
+        (f"alpine@{DIGEST}", Remote("docker.io", "library/alpine", DIGEST)),
+    ],
+)
+def test_short_names_mean_what_they_mean_to_docker(typed: str, means: Remote) -> None:
+    assert remote(typed) == means
+
+
+# --- there and back -------------------------------------------------------------------------------
+
+
+def test_what_is_pushed_and_pulled_is_the_same_image_and_runs(
+    kernelbox: Kernelbox, open_registry: Registry
+) -> None:
+    name = f"{open_registry.host}/lab/there:v1"
+    kernelbox.ok("tag", "busybox", name)
+    said = kernelbox.ok("push", name)
+    digest = re.search(r"^v1: digest: (sha256:[0-9a-f]{64}) size: \d+$", said, re.M)
+    assert digest
+    ids = kernelbox.ok("images", "-q", name)
+    kernelbox.ok("rmi", name)
+    said = kernelbox.ok("pull", name)
+    assert f"Digest: {digest[1]}\nStatus: Downloaded newer image for {name}\n{name}\n" in said
+    assert "Image is up to date" in kernelbox.ok("pull", name)
+    assert kernelbox.ok("images", "-q", name) == ids
+    assert kernelbox.ok("run", "--rm", "--network", "none", name, "echo", "there") == "there\n"
+    inspected = subprocess.run(
+        ["skopeo", "inspect", "--tls-verify=false", f"docker://{name}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(inspected.stdout)["Digest"] == digest[1]
+    kernelbox.ok("rmi", name)
+
+
+def test_layers_that_are_there_are_neither_fetched_nor_sent_again(
+    store: Store, open_registry: Registry
+) -> None:
+    name = f"{open_registry.host}/lab/bb:v1"
+    pull(store, name)
+    before = len(open_registry.requests("/blobs/"))
+    assert not pull(store, name).new
+    store.tag(name, "kept")
+    store.remove(name)
+    pull(store, name)
+    assert len(open_registry.requests("/blobs/")) == before
+    uploads = len(open_registry.requests("/uploads/"))
+    push(store, name)
+    assert len(open_registry.requests("/uploads/")) == uploads
+
+
+def test_a_pull_by_digest_gets_just_that(store: Store, open_registry: Registry) -> None:
+    name = f"{open_registry.host}/lab/bb"
+    digest = pull(store, f"{name}:v1").digest
+    by_digest = pull(store, f"{name}@{digest}")
+    assert by_digest.image_id == store.resolve(f"{name}:v1").id
+    assert store.resolve(f"{name}@{digest}").id == by_digest.image_id
+    with pytest.raises(KernelboxError, match="has no"):
+        pull(store, f"{name}@{DIGEST}")
+
+
+def test_an_index_gives_each_platform_its_image(
+    store: Store, open_registry: Registry, tmp_path: Path
+) -> None:
+    theirs = Store(str(tmp_path / "theirs"))
+    ids = {arch: add_image(theirs, arch, tar_of(entry(arch))) for arch in ("amd64", "arm64")}
+    entries = []
+    for arch, variant in (("amd64", {}), ("arm64", {"variant": "v8"})):
+        one = theirs.find(arch)[1].descriptor
+        one = {key: one[key] for key in ("mediaType", "digest", "size")}
+        platform = {"os": "linux", "architecture": arch, **variant}
+        entries.append({**one, "platform": platform})
+    index = {"schemaVersion": 2, "mediaType": layout.INDEX, "manifests": entries}
+    top = theirs.layout.write_blob(layout.INDEX, layout.encode(index))
+    top["annotations"] = {"org.opencontainers.image.ref.name": "multi"}
+    theirs.layout.write_index({"schemaVersion": 2, "manifests": [top]})
+    name = f"{open_registry.host}/lab/multi:v1"
+    copy = ["skopeo", "copy", "-q", "--all", "--dest-tls-verify=false"]
+    subprocess.run([*copy, f"oci:{theirs.path}:multi", f"docker://{name}"], check=True)
+    raw = ["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}"]
+    sent = layout.digest_of(subprocess.run(raw, check=True, capture_output=True).stdout)
+    for arch, image_id in ids.items():
+        done = pull(store, name, platform=f"linux/{arch}")
+        assert (done.image_id, done.digest) == (image_id, sent)
+    with pytest.raises(UsageError, match="not made for linux/s390x") as refused:
+        pull(store, name, platform="linux/s390x")
+    assert "linux/amd64, linux/arm64/v8" in refused.value.hint
+    # The layout that skopeo was given holds an index: it is an image as well.
+    assert theirs.resolve("multi").id in ids.values()
+
+
+@pytest.mark.parametrize("options", [["--format", "v2s2"], ["--dest-compress-format", "zstd"]])
+def test_what_others_push_is_pulled_stored_as_oci_and_runs(
+    kernelbox: Kernelbox, open_registry: Registry, options: list[str], tmp_path: Path
+) -> None:
+    name = f"{open_registry.host}/lab/theirs:{options[-1]}"
+    kernelbox.ok("images")
+    copy = ["skopeo", "copy", "-q", "--dest-tls-verify=false", "--dest-compress", *options]
+    source = f"oci:{kernelbox.root}/images:busybox:latest"
+    subprocess.run([*copy, source, f"docker://{name}"], check=True)
+    kernelbox.ok("pull", "-q", name)
+    assert kernelbox.ok("run", "--rm", "--network", "none", name, "echo", "yes") == "yes\n"
+    kinds = {
+        one["mediaType"]
+        for one in Store(f"{kernelbox.root}/images").find(name)[1].manifest["layers"]
+    }
+    assert kinds <= {layout.LAYER_GZIP, layout.LAYER_ZSTD}
+    target = f"oci:{tmp_path}/copy:x"
+    subprocess.run(
+        ["skopeo", "copy", "-q", f"oci:{kernelbox.root}/images:{name}", target], check=True
+    )
+    kernelbox.ok("rmi", name)
+
+
+# --- who we are -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def closed_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry for who knows the password."""
+    with registry(tmp_path_factory.mktemp("closed"), password=True) as running:
+        yield running
+
+
+def test_a_registry_with_a_password_wants_a_login(
+    kernelbox: Kernelbox, closed_registry: Registry, config: Path
+) -> None:
+    environment = {"DOCKER_CONFIG": str(config.parent)}
+    host = closed_registry.host
+    name = f"{host}/lab/secret:v1"
+    kernelbox.ok("tag", "busybox", name)
+    refused = kernelbox("push", name, env=environment)
+    assert refused.returncode == 125
+    assert f"Log in: kernelbox login {host}" in refused.stderr
+    wrong = ("login", "-u", USER, "--password-stdin", host)
+    assert kernelbox(*wrong, input="guess", env=environment).returncode == 125
+    assert not config.exists()
+    assert kernelbox(*wrong, input=PASSWORD + "\n", env=environment).stdout == "Login Succeeded\n"
+    stored = json.loads(config.read_text())["auths"][host]["auth"]
+    assert base64.b64decode(stored).decode() == f"{USER}:{PASSWORD}"
+    assert config.stat().st_mode & 0o777 == 0o600
+    assert kernelbox("push", name, env=environment).returncode == 0
+    kernelbox.ok("rmi", name)
+    assert kernelbox("pull", "-q", name, env=environment).stdout == f"{name}\n"
+    skopeo = ["skopeo", "inspect", "--tls-verify=false", "--authfile", config, f"docker://{name}"]
+    subprocess.run(skopeo, check=True, capture_output=True)
+    assert "Removing" in kernelbox("logout", host, env=environment).stdout
+    assert "Not logged in" in kernelbox("logout", host, env=environment).stdout
+    assert kernelbox("pull", name, env=environment).returncode == 125
+    kernelbox.ok("rmi", name)
+
+
+def test_a_config_file_of_dockers_keeps_what_else_is_in_it(config: Path) -> None:
+    config.parent.mkdir()
+    old = {"auths": {"other": {"auth": "eDp5"}}, "credsStore": "pass", "detachKeys": "ctrl-e"}
+    config.write_text(json.dumps(old))
+    credentials.write("docker.io", "me", "pass:word")
+    assert credentials.read("docker.io") == ("me", "pass:word")
+    assert credentials.read("other") == ("x", "y")
+    assert credentials.forget("docker.io")
+    assert json.loads(config.read_text()) == old
+    for broken in ("{", "[]", '{"auths": {"other": {"auth": "!"}}}'):
+        config.write_text(broken)
+        with pytest.raises(UsageError, match="damaged"):
+            credentials.read("other")
+
+
+def test_a_token_is_fetched_with_our_password_and_used_at_the_registry_only(
+    store: Store, open_registry: Registry
+) -> None:
+    """The token service and the place that blobs come from are two more servers."""
+    with Liar(open_registry.host) as elsewhere, Liar(open_registry.host) as liar:
+
+        def token(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+            if path.startswith("/token"):
+                return Answer(body=b'{"token": "sesame"}')
+            return None
+
+        def front(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+            if headers.get("authorization") != "Bearer sesame":
+                realm = f'Bearer realm="http://{elsewhere.host}/token",service="us"'
+                return Answer(401, {"WWW-Authenticate": realm})
+            if "/blobs/" in path:
+                return Answer(307, {"Location": f"http://{elsewhere.host}{path}"})
+            return None
+
+        elsewhere.script, liar.script = token, front
+        credentials.write(liar.host, USER, PASSWORD)
+        pull(store, f"{liar.host}/lab/bb:v1")
+        asked = [headers for _, path, headers in elsewhere.seen if path.startswith("/token")]
+        assert (
+            base64.b64decode(asked[0]["authorization"].split()[1]).decode() == f"{USER}:{PASSWORD}"
+        )
+        assert any("scope=repository%3Alab%2Fbb%3Apull" in path for _, path, _ in elsewhere.seen)
+        blobs = [headers for _, path, headers in elsewhere.seen if "/blobs/" in path]
+        assert len(blobs) == 4
+        assert not any("authorization" in headers for headers in blobs)
+
+
+def test_plain_http_is_for_this_machine_or_on_request(
+    store: Store, open_registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = open_registry.host.rpartition(":")[2]
+    pull(store, f"localhost:{port}/lab/bb:v1")
+    name = f"anywhere.test:{port}/lab/bb:v1"
+    monkeypatch.setattr("urllib3.util.connection.socket.getaddrinfo", _loopback)
+    with pytest.raises(KernelboxError, match="TLS"):
+        pull(store, name)
+    pull(store, name, plain_http=True)
+
+
+def _loopback(host: str, port: int, *_: object) -> list[Any]:
+    import socket
+
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+
+# --- killed, and at once --------------------------------------------------------------------------
+
+
+def test_a_killed_pull_goes_on_where_it_was(
+    kernelbox: Kernelbox, open_registry: Registry, store: Store, tmp_path: Path
+) -> None:
+    def slow(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        if "/blobs/" not in path or "range" in headers:
+            return None
+        real = forward_blob(open_registry, path)
+        return Answer(body=real, pause=30.0 if len(real) > 100_000 else 0.0)
+
+    with Liar(open_registry.host, slow) as liar:
+        name = f"{liar.host}/lab/bb:v1"
+        words = [*COMMAND, "pull", name]
+        environment = {**kernelbox.environment, "KERNELBOX_ROOT": str(tmp_path)}
+        child = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 20
+        parts = Path(store.downloads)
+        while sum(one.stat().st_size for one in parts.glob("*")) < 300_000:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        child.kill()
+        child.wait()
+        there = {one.name: one.stat().st_size for one in parts.iterdir()}
+        pull(store, name)
+        ranges = {
+            path.rpartition(":")[2]: headers["range"]
+            for _, path, headers in liar.seen
+            if "range" in headers
+        }
+    assert ranges
+    for name, asked in ranges.items():
+        assert asked == f"bytes={there[name]}-"
+    assert os.listdir(parts) == []
+    subprocess.run(
+        [
+            "sh",
+            "-c",
+            'cd "$1" && sha256sum * | while read a b; do test $a = $b || exit 1; done',
+            "sh",
+            store.layout.blobs,
+        ],
+        check=True,
+    )
+
+
+def forward_blob(real: Registry, path: str) -> bytes:
+    import urllib.request
+
+    with urllib.request.urlopen(f"http://{real.host}{path}") as answer:
+        data: bytes = answer.read()
+        return data
+
+
+def test_pulls_at_once_fetch_and_store_an_image_once(
+    store: Store, open_registry: Registry, tmp_path: Path, kernelbox: Kernelbox
+) -> None:
+    with Liar(open_registry.host) as liar:
+        environment = {**kernelbox.environment, "KERNELBOX_ROOT": str(tmp_path)}
+        words = [*COMMAND, "pull", "-q", f"{liar.host}/lab/bb:v1"]
+        running = [subprocess.Popen(words, env=environment, stdout=-1, stderr=-1) for _ in range(4)]
+        for one in running:
+            assert one.communicate()[1] == b""
+            assert one.returncode == 0
+        blobs = [path for method, path, _ in liar.seen if "/blobs/" in path]
+    assert len(blobs) == len(set(blobs)) == 3  # each has the layer of the embedded image already
+    named = [one.reference for one in store.list() if one.reference.startswith("127.")]
+    assert len(named) == 1
+    assert os.listdir(store.downloads) == []
+
+
+# --- registries that misbehave --------------------------------------------------------------------
+
+
+def once(answer: Answer, word: str) -> Any:
+    """Return a script that gives an answer the first time only."""
+    given: list[bool] = []
+
+    def script(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        if word in path and not given:
+            given.append(True)
+            return answer
+        return None
+
+    return script
+
+
+@pytest.mark.parametrize("word", ["/manifests/", "/blobs/"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(429, {"Retry-After": "0"}),
+        Answer(500),
+        Answer(503, body=b"<html>"),
+        Answer(200, body=b"{", length=50_000),
+    ],
+)
+def test_what_may_pass_is_tried_again(
+    store: Store, open_registry: Registry, answer: Answer, word: str
+) -> None:
+    with Liar(open_registry.host, once(answer, word)) as liar:
+        pull(store, f"{liar.host}/lab/bb:v1")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_what_does_not_pass_is_given_up(store: Store, open_registry: Registry, status: int) -> None:
+    always = Answer(status, {"Retry-After": "9" * 30})
+    with Liar(open_registry.host, lambda *_: always) as liar:
+        with pytest.raises(KernelboxError, match=f"answers {status}"):
+            pull(store, f"{liar.host}/lab/bb:v1")
+        assert len(liar.seen) <= transport.TRIES + 1
+    assert is_empty(store)
+
+
+def lies(open_registry: Registry) -> dict[str, Any]:
+    """Return a script for each lie, and what is said of it."""
+
+    def to(word: str, answer: Answer) -> Any:
+        return lambda method, path, headers: answer if word in path else None
+
+    def document(**fields: Any) -> Answer:
+        content = json.dumps(fields).encode()
+        return Answer(200, {"Content-Type": str(fields.get("mediaType", ""))}, content)
+
+    blob = {"mediaType": layout.LAYER, "digest": DIGEST, "size": 5}
+    config = {"mediaType": layout.CONFIG, "digest": DIGEST, "size": 5}
+
+    def manifest(**fields: Any) -> Answer:
+        whole = {"schemaVersion": 2, "mediaType": layout.MANIFEST, "config": config}
+        return document(**{**whole, "layers": [blob], **fields})
+
+    circle = {"schemaVersion": 2, "mediaType": layout.INDEX}
+    return {
+        "has no": to("/manifests/", Answer(404)),
+        "no JSON": to("/manifests/", Answer(200, {"Content-Type": layout.MANIFEST}, b"<html>")),
+        "no JSON object": to("/manifests/", Answer(200, {"Content-Type": layout.MANIFEST}, b"[]")),
+        "100000000 bytes of JSON": to("/manifests/", Answer(200, {}, b"{", length=100_000_000)),
+        "unknown kind": to("/manifests/", document(mediaType="application/x-rubbish")),
+        "of the unknown kind": to("/manifests/", manifest(layers=[{**blob, "mediaType": "x/y"}])),
+        "not a SHA-256": to(
+            "/manifests/", manifest(layers=[{**blob, "digest": "sha256:../../../etc/passwd"}])
+        ),
+        "lacks a size": to("/manifests/", manifest(layers=[{**blob, "size": -1}])),
+        "lacks a digest": to("/manifests/", manifest(config=["x"])),
+        "layers, and overlay": to("/manifests/", manifest(layers=[blob] * 501)),
+        "config is larger": to(
+            "/manifests/", manifest(config={**config, "size": limits.MAX_JSON + 1})
+        ),
+        "in place of": to("/manifests/", document(**circle, manifests=[blob])),
+        "not made for": to("/manifests/", document(**circle, manifests=[])),
+        " for sha256": lambda method, path, headers: (
+            Answer(body=bytes(len(forward_blob(open_registry, path))))
+            if "/blobs/" in path
+            else None
+        ),
+        "more than the": to("/blobs/", Answer(200, {}, b"x" * 4_000_000)),
+        "in the middle": to("/blobs/", Answer(200, {}, b"x", length=9)),
+        "redirects in a circle": lambda method, path, headers: Answer(307, {"Location": path}),
+        "redirects to nowhere": to("/blobs/", Answer(302, {"Location": "file:///etc/shadow"})),
+        "login of an unknown kind": to(
+            "/manifests/", Answer(401, {"WWW-Authenticate": "Negotiate"})
+        ),
+        "denies": to("/blobs/", Answer(403)),
+    }
+
+
+@pytest.mark.parametrize("said", lies(Registry("", Path())))
+def test_a_lie_is_one_line_and_nothing_is_stored(
+    store: Store, open_registry: Registry, said: str
+) -> None:
+    with (
+        Liar(open_registry.host, lies(open_registry)[said]) as liar,
+        pytest.raises(KernelboxError) as refused,
+    ):
+        pull(store, f"{liar.host}/lab/bb:v1")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert is_empty(store)
+
+
+@pytest.mark.parametrize("word", ["/manifests/", "/blobs/"])
+def test_a_registry_that_stalls_is_given_up(
+    store: Store, open_registry: Registry, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    monkeypatch.setattr(transport, "STALL_SECONDS", 0.2)
+    monkeypatch.setattr(transport, "TRIES", 2)
+    stalled = Answer(200, {"Content-Type": layout.MANIFEST}, b"{}", length=99, pause=1.5)
+    with (
+        Liar(open_registry.host, lambda m, path, h: stalled if word in path else None) as liar,
+        pytest.raises(KernelboxError, match="stopped answering"),
+    ):
+        pull(store, f"{liar.host}/lab/bb:v1")
+    assert is_empty(store)
+
+
+def test_a_registry_that_drips_has_stalled(
+    store: Store, open_registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(fetching, "SLOWEST", 1e15)
+    half = lambda m, path, h: (  # noqa: E731
+        Answer(body=forward_blob(open_registry, path), pause=0.4) if "/blobs/" in path else None
+    )
+    monkeypatch.setattr(fetching, "_CHUNK", 1 << 10)
+    monkeypatch.setattr(fetching.time, "monotonic", itertools.count(0, 0.1).__next__)
+    with (
+        Liar(open_registry.host, half) as liar,
+        pytest.raises(KernelboxError, match="too slowly"),
+    ):
+        pull(store, f"{liar.host}/lab/bb:v1")
+    assert is_empty(store)
+
+
+def test_a_part_that_is_wrong_is_fetched_anew(store: Store, open_registry: Registry) -> None:
+    name = f"{open_registry.host}/lab/bb:v1"
+    theirs = Store(f"{store.path}-theirs")
+    pull(theirs, name)
+    os.makedirs(store.downloads)
+    for blob in theirs.find(name)[1].manifest["layers"]:
+        Path(store.downloads, blob["digest"][7:]).write_bytes(b"rubbish" * 20)
+    pull(store, name)
+    assert store.resolve(name)
+
+
+def test_nobody_there_is_one_line_at_once(kernelbox: Kernelbox) -> None:
+    began = time.monotonic()
+    for name in ("localhost:1/x", "nosuch.invalid/x"):
+        refused = kernelbox("pull", "-q", name)
+        assert (refused.returncode, refused.stdout) == (125, "")
+        assert re.fullmatch(r"kernelbox: .+\. .+\n", refused.stderr)
+    assert time.monotonic() - began < 20
