@@ -7,6 +7,7 @@ import os
 import select
 import signal
 
+from kernelbox import storage
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import syscalls
 from kernelbox.kernel.record import Event, Structure, Symbol, announce, request
@@ -154,6 +155,16 @@ def close_all_but(kept: Iterable[int]) -> None:
         os.closerange(first, fd)
         first = fd + 1
     os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def rename(name: str) -> str:
+    """Set what `ps` calls this process, at most 15 bytes; return what it was. Not recorded.
+
+    Source: proc_pid_comm(5).
+    """
+    before = storage.read("/proc/self/comm").rstrip("\n")
+    storage.write("/proc/self/comm", name)
+    return before
 
 
 def own_memory() -> None:
