@@ -7,7 +7,7 @@
     output.py      logs, top, stats
     images.py      pull, push, images, tag, rmi, history, prune, login, logout
     archives.py    save, load, import, commit, diff, cp
-    host.py        reset, doctor
+    host.py        doctor, reset, course
 
 A command is imported when it is called: starting a container should not pay for the others.
 """
@@ -55,6 +55,7 @@ COMMANDS = {
     "logout": ("images", "Forget it"),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
+    "course": ("host", "Make a course folder for nbgrader out of the notebooks"),
 }
 
 
