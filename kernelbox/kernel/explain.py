@@ -26,6 +26,11 @@ _WHY: tuple[tuple[str, int, str], ...] = (
     ("clone3", errno.ENOSPC, "A namespace limit is used up: see /proc/sys/user/max_*_namespaces"),
     ("clone3", errno.ENOSYS, "clone3 came with Linux 5.3, or a seccomp filter hides it"),
     ("clone3", errno.EAGAIN, "A limit on processes is reached: see pids.max and `ulimit -u`"),
+    (
+        "clone3",
+        errno.ENOMEM,
+        "The PID namespace for its children has lost its PID 1; or there is no memory to spare",
+    ),
     ("setns", errno.EINVAL, "A process with several threads cannot change this namespace"),
     ("open_tree", errno.ENOENT, "The path to mount from does not exist"),
     ("mount_setattr", errno.EINVAL, "This file system does not support the attribute (idmap?)"),
