@@ -32,13 +32,14 @@ from kernelbox import (
     lifecycle,
     namespaces,
     network,
+    pen,
     spec,
     state,
 )
 from kernelbox.channel import Channel, enclose
 from kernelbox.kernel import flags as k
-from kernelbox.kernel import record, syscalls
-from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.kernel import process, record, syscalls
+from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -167,12 +168,16 @@ class Agent:
     def on_hold(self, _fds: list[int]) -> tuple[int, list[int]]:
         """Fork a process under remote control; the reply is its pid, and the channel."""
         ours, theirs = Channel.pair()
-        pid = os.fork()
-        if pid == 0:
-            held.serve(theirs)
+        with pen.opened() as way_in:
+            pid, pidfd = process.clone3(0, None if way_in is None else way_in.clone_fd)
+            if pid == 0:
+                with suppress(KernelError):  # cgroup v1, and no room there: then outside
+                    if way_in is not None:
+                        way_in.enter()
+                held.serve(theirs)
         theirs.close()
         self._held.add(pid)
-        return pid, [ours.socket.detach(), os.pidfd_open(pid)]
+        return pid, [ours.socket.detach(), pidfd]
 
     def on_interrupt(self, fds: list[int]) -> tuple[None, list[int]]:
         """Interrupt what a held process is doing; it is named by its pidfd."""
@@ -273,6 +278,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "containers": _containers,
     "inspect": _inspect,
     "namespaces": _namespaces,
+    "confine": pen.take_in,
     "stop": _stop,
     "remove": _remove,
     "sweep": cleanup.sweep,

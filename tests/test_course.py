@@ -32,10 +32,7 @@ from tests.browser import Server
 from tests.command import Kernelbox
 from tests.store_notebooks import TOP
 from tests.test_exercises import SOLUTION, checked, code, file_of
-from tests.test_lab import environment
 from tests.test_notebooks import FILES
-
-__all__ = ["environment"]  # a fixture
 
 CHAPTER = "01"
 NAME = file_of(CHAPTER).stem

@@ -20,7 +20,8 @@ FLOORS = (
     "kernel paths",
     "capabilities cgroup channel images ledger namespaces network overlay rootfs seccomp "
     "spec state trace users",
-    "cleanup commit compose copying held init launch lifecycle monitor observe relay reset runtime",
+    "cleanup commit compose copying held init launch lifecycle monitor observe pen relay reset "
+    "runtime",
     "agent",
     "cli lab widgets",
 )
