@@ -11,8 +11,9 @@ _WHY: tuple[tuple[str, int, str], ...] = (
     (
         "mount",
         errno.EINVAL,
-        "The file system refused its options; an overlay upperdir cannot lie on another overlay: "
-        "set KERNELBOX_ROOT to a directory on a disk or a tmpfs",
+        "No mount point, or unbindable, or the file system refused its options; an overlay "
+        "upperdir cannot lie on another overlay: set KERNELBOX_ROOT to a directory on a disk or a "
+        "tmpfs",
     ),
     ("mount", errno.ENODEV, "This kernel has no such file system: see /proc/filesystems"),
     ("pivot_root", errno.EINVAL, "The new root must be a mount point, and no mount may be shared"),
