@@ -300,8 +300,8 @@ QUIZ = (
               "this namespace."),
     ),
     question(
-        "In a shell from `unshare --pid sh`, without `--fork`, the second command fails: *Cannot "
-        "fork*. Why?",
+        "In a shell from `unshare --pid sh`, without `--fork`, the second command fails: `Cannot "
+        "fork`. Why?",
         wrong("the machine is short of memory", "The error number is ENOMEM, for want of a better "
               "one. Memory has nothing to do with it."),
         wrong("a namespace may have one process only", "It may have as many as you like, as long "
