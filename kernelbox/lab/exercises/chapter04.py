@@ -108,7 +108,7 @@ def _jail(box: Lab, layer: str, place: str) -> Held:
         "directories deep.",
         "`..` stops at the root directory, and nowhere else. A process whose working directory is "
         "not below its root never comes past it.",
-        "Section 3 has four requests. The last one is forgotten easily: without it the process "
+        "Section 3 has three requests. The last one is forgotten easily: without it the process "
         "stands outside, and its `/` is still inside.",
     ),
 )
