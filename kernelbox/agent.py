@@ -35,6 +35,7 @@ from kernelbox import (
     pen,
     spec,
     state,
+    threshold,
 )
 from kernelbox.channel import Channel, enclose
 from kernelbox.kernel import flags as k
@@ -296,7 +297,7 @@ def main() -> None:
     os.close(nothing)
     os.chdir("/")  # what is held begins there, and keeps no directory of the notebook's busy
     record.become("runtime")
-    held.remember_host()
+    threshold.remember_host()
     try:
         # What a student starts in the background and forgets must not outlive the notebook.
         syscalls.prctl(k.PR_SET_CHILD_SUBREAPER, 1)

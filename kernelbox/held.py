@@ -17,7 +17,7 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 
-from kernelbox import capabilities, namespaces, users
+from kernelbox import capabilities, namespaces, threshold, users
 from kernelbox.channel import Channel
 from kernelbox.kernel import files, process, record, syscalls
 from kernelbox.kernel import flags as k
@@ -115,7 +115,7 @@ def _obey(fds: list[int], name: str, arguments: dict[str, Any]) -> Any:
 
 def _unshare(_fds: list[int], kinds: list[str]) -> None:
     syscalls.unshare(namespaces.flags(kinds))
-    _shared.difference_update(namespaces.kind(kind).proc for kind in kinds)
+    threshold.has_left(kinds)
 
 
 def _setns(_fds: list[int], pid: int, kinds: list[str]) -> None:
@@ -126,14 +126,14 @@ def _setns(_fds: list[int], pid: int, kinds: list[str]) -> None:
         syscalls.setns(pidfd, bits, shell)
     finally:
         os.close(pidfd)
-    _shared.update(namespaces.kind(kind).proc for kind in kinds)
+    threshold.has_joined(kinds)
 
 
 def _mount(
     _fds: list[int], source: str | None, target: str, kind: str | None, options: list[str]
 ) -> None:
     """Mount with options as mount(8) writes them; those it does not know go to the file system."""
-    _not_on_the_host("mnt", "mount")
+    threshold.refuse_on_the_host("mnt", "mount")
     flags, data = 0, []
     for option in options:
         bit = _MOUNT_WORDS.get(option)
@@ -141,8 +141,13 @@ def _mount(
             data.append(option)
         else:
             flags |= bit
+    if not flags & _STAYS_HERE:
+        threshold.refuse_leak("mount", target)
     syscalls.mount(source, target, kind, flags, ",".join(data) or None)
 
+
+# How mounts spread, and what may be done with one of them, is each mount namespace's own affair.
+_STAYS_HERE = k.MS_PRIVATE | k.MS_SLAVE | k.MS_SHARED | k.MS_UNBINDABLE | k.MS_REMOUNT
 
 _MOUNT_WORDS = {
     "ro": k.MS_RDONLY,
@@ -164,44 +169,19 @@ _MOUNT_WORDS = {
 
 
 def _umount(_fds: list[int], target: str, lazy: bool) -> None:
-    _not_on_the_host("mnt", "umount")
+    threshold.refuse_on_the_host("mnt", "umount")
+    threshold.refuse_leak("umount", target)
     syscalls.umount2(target, k.MNT_DETACH if lazy else 0)
 
 
 def _sethostname(_fds: list[int], name: str) -> None:
-    _not_on_the_host("uts", "sethostname")
+    threshold.refuse_on_the_host("uts", "sethostname")
     syscalls.sethostname(name)
 
 
 def _pivot_root(_fds: list[int], new_root: str, put_old: str) -> None:
-    _not_on_the_host("mnt", "pivot_root")
+    threshold.refuse_on_the_host("mnt", "pivot_root")
     syscalls.pivot_root(new_root, put_old)
-
-
-def _not_on_the_host(kind: str, request: str) -> None:
-    """Refuse what would change the machine itself, for want of an `unshare` before.
-
-    Raises:
-        UsageError: The process is in the agent's own namespace of this kind.
-    """
-    if _is_on_the_host(kind):
-        raise UsageError(
-            f"{request} would change the host itself: this process still shares its {kind} "
-            "namespace",
-            f"unshare it first: unshare({namespaces.kind(kind).oci!r})",
-        )
-
-
-# As inherited from the agent: namespaces made by the process itself are its own to change.
-_HOST: dict[str, int] = {}
-_shared: set[str] = set()  # the kinds that were the host's when there last was a /proc to tell
-
-
-def _is_on_the_host(kind: str) -> bool:
-    try:
-        return namespaces.identity("self", kind) == _HOST[kind]
-    except OSError:  # it has changed its root, and mounts the new /proc just now, for example
-        return kind in _shared
 
 
 def _fork(_fds: list[int]) -> list[int]:
@@ -363,9 +343,3 @@ REQUESTS: dict[str, Callable[..., Any]] = {
     "python": _python,
     "exec": _exec,
 }
-
-
-def remember_host() -> None:
-    """Note which namespaces are the host's; called by the agent before it forks anything."""
-    _HOST.update(namespaces.of("self"))
-    _shared.update(_HOST)

@@ -21,7 +21,7 @@ FLOORS = (
     "capabilities cgroup channel images ledger namespaces network overlay rootfs seccomp "
     "spec state trace users",
     "cleanup commit compose copying held init launch lifecycle monitor observe pen relay reset "
-    "runtime",
+    "runtime threshold",
     "agent",
     "cli lab widgets",
 )
