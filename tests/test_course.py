@@ -313,7 +313,7 @@ def test_a_wheel_brings_the_notebooks(environment: dict[str, str], tmp_path: Pat
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(os.listdir(tmp_path / "made/release")) == [file.stem for file in FILES]
-    assert sorted(packages.glob("kernelbox/notebooks/*")) == [
+    assert sorted(packages.glob("kernelbox/notebooks/*.ipynb")) == [
         packages / "kernelbox/notebooks" / file.name for file in FILES
     ]
 
