@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kernelbox import capabilities
 from kernelbox.lab.exercises import outside, parsons
 from kernelbox.lab.exercises.attempt import attempt
-from kernelbox.lab.exercises.predictions import choice, number
+from kernelbox.lab.exercises.predictions import choice, number, text
 from kernelbox.lab.exercises.quiz import question, right, wrong
 from kernelbox.lab.exercises.registry import exercise
 from kernelbox.lab.exercises.verdict import Verdict, failed, passed
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from kernelbox.lab.held import Held
 
 PREDICTIONS = (
-    number("uid", "the uid of root, just after unshare(user)"),
+    text("uid", "the uid of root, just after unshare(user)"),
     choice("hostname", "root inside sets the host's hostname", "allowed", "refused"),
     choice("owner", "who owns root's file, on the host", "0", "65534", "2000000000"),
     choice("thread", "two threads ask for a user namespace", "allowed", "EPERM", "EINVAL"),
+    number("powers", "capabilities of a container's root"),
     choice("powerless", "root without capabilities gives a file away", "allowed", "refused"),
 )
 
@@ -74,10 +75,10 @@ def read_the_map(box: Lab, on_the_host: object) -> Verdict:
         for kind in ("uid", "gid"):
             writer.write(f"/proc/{root.pid}/{kind}_map", _MAP)
         root.become_user("0:0")
-        text = Path(f"/proc/{root.pid}/uid_map").read_text()
+        uid_map = Path(f"/proc/{root.pid}/uid_map").read_text()
         for uid in (0, 9, 10, 29, 30, 999, 1000, 1001):
             really = _user_inside(root, uid)
-            tried = attempt(on_the_host, text, uid)
+            tried = attempt(on_the_host, uid_map, uid)
             if tried.failure:
                 return failed(f"for uid {uid}: {tried.failure}")
             if type(tried.value) is not type(really) or tried.value != really:
