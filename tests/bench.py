@@ -12,6 +12,8 @@ largest; the medians of both stand beside it. Nothing is asserted here.
     bridge / none         what a network costs
     notebook / floor      a warm start-to-exit through the agent, beside floor.c
     agent / python3       resident memory
+
+`--images` measures images instead: see bench_images.py.
 """
 
 from __future__ import annotations
@@ -32,14 +34,15 @@ from typing import Any
 
 from kernelbox import capabilities, lab, paths, rootfs
 from kernelbox.images.store import Store
+from tests import bench_images
 from tests.command import COMMAND
 
 Measure = Callable[[], float]  # returns milliseconds
 
 
-def interleaved(name: str, a: Measure, b: Measure, pairs: int) -> None:
+def interleaved(name: str, a: Measure, b: Measure, pairs: int, warm_ups: int = 2) -> None:
     """Print one row: `a` beside `b`."""
-    for warm_up in (a, b) * 2:
+    for warm_up in (a, b) * warm_ups:
         warm_up()
     times = [(a(), b()) for _ in range(pairs)]
     ratios = [one / other for one, other in times]
@@ -215,13 +218,18 @@ def main() -> None:
     """Measure everything that this host has the programs for."""
     parser = argparse.ArgumentParser("python -m tests.bench", description="Measure kernelbox.")
     parser.add_argument("--pairs", type=int, default=30, help="measurements per row (30)")
-    pairs = parser.parse_args().pairs
+    parser.add_argument("--images", action="store_true", help="unpacking and storing images")
+    given = parser.parse_args()
+    pairs = given.pairs
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernelbox-bench")))
         os.environ["KERNELBOX_ROOT"] = str(directory / "root")
         stack.callback(subprocess.run, [*COMMAND, "reset"], stdout=subprocess.DEVNULL, check=True)
         subprocess.run([*COMMAND, "images"], stdout=subprocess.DEVNULL, check=True)
-        measure(directory, pairs, stack)
+        if given.images:
+            bench_images.measure(directory, interleaved, stack)
+        else:
+            measure(directory, pairs, stack)
 
 
 def measure(directory: Path, pairs: int, stack: ExitStack) -> None:
