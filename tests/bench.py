@@ -17,6 +17,8 @@ Seeing has no peer to be compared with. What is told of it is what agent and not
 of one processor while a view is open on 50 containers, five times a second (CPU time over some
 seconds, from /proc/PID/stat; without a page, which is the browser's), and the time for a snapshot
 of everything that there is to see of 200.
+
+`--images` measures images instead: see bench_images.py.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from kernelbox import capabilities, lab, paths, rootfs
 from kernelbox.images.store import Store
 from kernelbox.observe.looking import PARTS, snapshot
 from kernelbox.widgets.base import View
+from tests import bench_images
 from tests.command import COMMAND
 
 WATCHED, CROWD = 50, 200  # containers
@@ -47,9 +50,9 @@ SECONDS = 6.0  # of watching a view
 Measure = Callable[[], float]  # returns milliseconds
 
 
-def interleaved(name: str, a: Measure, b: Measure, pairs: int) -> None:
+def interleaved(name: str, a: Measure, b: Measure, pairs: int, warm_ups: int = 2) -> None:
     """Print one row: `a` beside `b`."""
-    for warm_up in (a, b) * 2:
+    for warm_up in (a, b) * warm_ups:
         warm_up()
     times = [(a(), b()) for _ in range(pairs)]
     ratios = [one / other for one, other in times]
@@ -287,13 +290,18 @@ def main() -> None:
     """Measure everything that this host has the programs for."""
     parser = argparse.ArgumentParser("python -m tests.bench", description="Measure kernelbox.")
     parser.add_argument("--pairs", type=int, default=30, help="measurements per row (30)")
-    pairs = parser.parse_args().pairs
+    parser.add_argument("--images", action="store_true", help="unpacking and storing images")
+    given = parser.parse_args()
+    pairs = given.pairs
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kernelbox-bench")))
         os.environ["KERNELBOX_ROOT"] = str(directory / "root")
         stack.callback(subprocess.run, [*COMMAND, "reset"], stdout=subprocess.DEVNULL, check=True)
         subprocess.run([*COMMAND, "images"], stdout=subprocess.DEVNULL, check=True)
-        measure(directory, pairs, stack)
+        if given.images:
+            bench_images.measure(directory, interleaved, stack)
+        else:
+            measure(directory, pairs, stack)
 
 
 def measure(directory: Path, pairs: int, stack: ExitStack) -> None:

@@ -9,7 +9,7 @@ layers.py      a layer's tar: packed from a tree, unpacked into a directory
 streams.py     what a blob holds, decompressed and hashed on the way
 entries.py     one entry of a hostile tar, made below the layer and nowhere else; nodes.py
 store.py       the image store: a layout plus one unpacked directory per layer; lock.py
-registry/      images from and to registries
+registry/      images from and to registries; downloads.py: what has come so far
 archive.py     images in one file: save, load; importing.py: a tar of files
 upper.py       what a container has changed; changes.py: instructions such as CMD
 making.py      a new image of layers and a config

@@ -2,6 +2,7 @@
 
 credentials.py   who we are, in the Docker config file's own form
 transport.py     HTTP: tokens, redirects, retries, time limits
+failures.py      it says no, or it says nothing
 client.py        manifests and blobs of one repository
 fetching.py      a blob on its way into the store: resumed, verified, fetched once
 pull.py          an image into the store

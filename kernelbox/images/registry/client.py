@@ -10,7 +10,8 @@ import urllib.parse
 
 from kernelbox.images import layout, limits, manifests
 from kernelbox.images.registry import credentials
-from kernelbox.images.registry.transport import Dropped, Refused, Transport
+from kernelbox.images.registry.failures import Dropped, Refused
+from kernelbox.images.registry.transport import Transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

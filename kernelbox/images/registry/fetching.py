@@ -19,7 +19,7 @@ import urllib3
 
 from kernelbox.images import layout
 from kernelbox.images.registry import transport
-from kernelbox.images.registry.transport import Dropped, Refused
+from kernelbox.images.registry.failures import Dropped, Refused, dropped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _receive(
                     raise Refused(f"{registry} sends too slowly", "Try again later")
                 since, then = time.monotonic(), count
     except urllib3.exceptions.HTTPError as error:
-        raise transport.dropped(registry, error) from error
+        raise dropped(registry, error) from error
     finally:
         answer.close()
     if count < size:

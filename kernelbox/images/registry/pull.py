@@ -15,7 +15,7 @@ from kernelbox.images.index import REPO_DIGEST, damaged
 from kernelbox.images.reference import check, remote
 from kernelbox.images.registry import fetching
 from kernelbox.images.registry.client import Repository
-from kernelbox.images.registry.transport import Refused
+from kernelbox.images.registry.failures import Refused
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False

@@ -23,6 +23,7 @@ import urllib3
 
 from kernelbox.images import limits
 from kernelbox.images.reference import DOCKER_HUB
+from kernelbox.images.registry.failures import Dropped, Refused, Unreachable, dropped
 from kernelbox.kernel.errors import KernelboxError
 
 TYPE_CHECKING = False
@@ -46,26 +47,6 @@ _MOST_REDIRECTS = 5
 _HUB_HOST = "registry-1.docker.io"
 _HERE = re.compile(r"(localhost|127(\.\d+){3}|\[::1\])(:\d+)?", re.ASCII)
 _MAY_PASS = (408, 429, 500, 502, 503, 504)
-
-
-class Refused(KernelboxError):
-    """The registry answered, and the answer is no.
-
-    Attributes:
-        status: Of HTTP.
-    """
-
-    def __init__(self, message: str, hint: str = "", status: int = 0) -> None:
-        super().__init__(message, hint)
-        self.status = status
-
-
-class Dropped(KernelboxError):
-    """The registry did not answer, or not to the end."""
-
-
-class Unreachable(Dropped):
-    """There is nobody to answer. Who answered before may come back; else nobody waits for it."""
 
 
 class Transport:
@@ -326,25 +307,6 @@ class Transport:
 
     def _dropped(self, error: Exception) -> Dropped:
         return dropped(self.registry, error)
-
-
-def dropped(registry: str, error: Exception) -> Dropped:
-    """Return the one line that explains a broken connection."""
-    e = urllib3.exceptions
-    if isinstance(error, e.SSLError):
-        return Unreachable(
-            f"{registry} does not speak TLS as it should",
-            "If it has none at all, use --plain-http",
-        )
-    if isinstance(error, e.NameResolutionError):
-        return Unreachable(f"there is no host {registry}", "Look at the name and at the network")
-    if isinstance(error, e.ConnectTimeoutError | e.NewConnectionError):
-        return Unreachable(f"{registry} cannot be reached", "Is it running? Look at the network")
-    if isinstance(error, e.TimeoutError):
-        return Dropped(f"{registry} has stopped answering", "Try again later")
-    if isinstance(error, e.LocationParseError | e.InvalidHeader):
-        return Dropped(f"{registry} sent an address that is none")
-    return Dropped(f"{registry} closed the connection in the middle", "Try again")
 
 
 def _retry_after(answer: BaseHTTPResponse, usual: float) -> float:

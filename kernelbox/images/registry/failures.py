@@ -1,0 +1,46 @@
+"""What can go wrong with a registry, in words for people: it says no, or it says nothing."""
+
+from __future__ import annotations
+
+import urllib3
+
+from kernelbox.kernel.errors import KernelboxError
+
+
+class Refused(KernelboxError):
+    """The registry answered, and the answer is no.
+
+    Attributes:
+        status: Of HTTP.
+    """
+
+    def __init__(self, message: str, hint: str = "", status: int = 0) -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
+class Dropped(KernelboxError):
+    """The registry did not answer, or not to the end."""
+
+
+class Unreachable(Dropped):
+    """There is nobody to answer. Who answered before may come back; else nobody waits for it."""
+
+
+def dropped(registry: str, error: Exception) -> Dropped:
+    """Return the one line that explains a broken connection."""
+    e = urllib3.exceptions
+    if isinstance(error, e.SSLError):
+        return Unreachable(
+            f"{registry} does not speak TLS as it should",
+            "If it has none at all, use --plain-http",
+        )
+    if isinstance(error, e.NameResolutionError):
+        return Unreachable(f"there is no host {registry}", "Look at the name and at the network")
+    if isinstance(error, e.ConnectTimeoutError | e.NewConnectionError):
+        return Unreachable(f"{registry} cannot be reached", "Is it running? Look at the network")
+    if isinstance(error, e.TimeoutError):
+        return Dropped(f"{registry} has stopped answering", "Try again later")
+    if isinstance(error, e.LocationParseError | e.InvalidHeader):
+        return Dropped(f"{registry} sent an address that is none")
+    return Dropped(f"{registry} closed the connection in the middle", "Try again")
