@@ -1,0 +1,324 @@
+"""What chapters are made of besides their checks: guesses, charts, quizzes, puzzles, the record.
+
+The record is read from disk; puzzles are really made, by a process under remote control.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernelbox import lab
+from kernelbox.lab import Lab, LabError
+from kernelbox.lab.exercises import forms, outside, parsons, progress, registry
+from kernelbox.lab.exercises.chapter import Chapter
+from kernelbox.lab.exercises.chart import Comparison
+from kernelbox.lab.exercises.predictions import Guess, Observation, choice, number, text
+from kernelbox.lab.exercises.quiz import Quiz, question, right, wrong
+from kernelbox.lab.exercises.verdict import failed, folded_hints, passed
+from tests.looking import is_alive
+
+QUESTION = question(
+    "A `container` is ...",
+    wrong("a light <machine>", "It boots nothing."),
+    right("a process", "It has a `PID`."),
+)
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a student's progress is kept in this test."""
+    file = tmp_path / "state/progress.json"
+    monkeypatch.setenv("KERNELBOX_PROGRESS", str(file))
+    return file
+
+
+@pytest.fixture
+def box() -> Iterator[Lab]:
+    made = lab.start()
+    yield made
+    made.close()
+
+
+# --- verdicts -------------------------------------------------------------------------------------
+
+
+def test_a_verdict_says_what_was_observed_and_what_was_expected() -> None:
+    assert repr(failed("uts is the host's", "its own")).splitlines()[1:] == [
+        "observed: uts is the host's",
+        "expected: its own",
+    ]
+    assert "expected" not in repr(passed("uts is its own"))
+
+
+def test_a_verdict_shows_what_a_student_made_as_text_and_not_at_any_length() -> None:
+    shown = failed("<script>" + "x" * 1_000_000)._repr_html_()
+    assert "&lt;script&gt;" in shown
+    assert len(shown) < 2000
+
+
+def test_a_hint_is_folded_within_the_one_before() -> None:
+    opened = re.findall(r"Hint \d|</details>", folded_hints(("a", "`b`", "c")))
+    assert opened == ["Hint 1", "Hint 2", "Hint 3", "</details>", "</details>", "</details>"]
+
+
+# --- predictions ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("prediction", "guess", "complaint"),
+    [
+        (number("n", "how many"), "2", "a number is asked for"),
+        (number("n", "how many"), True, "a number is asked for"),
+        (number("n", "how many"), float("nan"), "finite"),
+        (choice("c", "which", "this", "that"), "neither", "There are: this, that"),
+        (choice("c", "which", "this", "that"), [], "There are: this, that"),
+        (text("t", "who"), "  ", "empty"),
+    ],
+)
+def test_a_guess_that_answers_another_question_is_refused(
+    prediction: Any, guess: object, complaint: str
+) -> None:
+    with pytest.raises(LabError, match=complaint):
+        prediction.fitting(guess)
+
+
+def test_what_answers_a_question_is_refused_until_there_is_a_guess(record: Path) -> None:
+    chapter = Chapter("01")
+    for ask in (lambda: chapter.observe("pids", 2), lambda: chapter.guessed("pids")):
+        with pytest.raises(LabError, match="first your guess"):
+            ask()
+    assert not chapter.predictions().observations
+    chapter.predict("pids", 1)
+    assert repr(chapter.observe("pids", 2)) == "guessed:  1\nobserved: 2"
+
+
+def test_a_guess_after_the_answer_is_none(record: Path) -> None:
+    chapter = Chapter("01")
+    chapter.predict("pids", 1)
+    chapter.observe("pids", 2)
+    assert repr(chapter.predict("pids", 2)) == "my guess: 1"
+    assert json.loads(record.read_text())["chapters"]["01"]["predictions"] == {"pids": 1}
+
+
+def test_a_grader_is_not_asked_for_guesses_and_keeps_no_record(
+    record: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    chapter = Chapter("01")
+    assert repr(chapter.observe("pids", 2)) == "guessed:  -\nobserved: 2"
+    chapter.predict("boot", "different")
+    assert not record.exists()
+
+
+@pytest.mark.parametrize("name", ["predict", "hints", "check", "pieces"])
+def test_what_a_chapter_does_not_have_is_named_with_what_it_has(name: str, record: Path) -> None:
+    with pytest.raises(LabError, match=r"has no \w+ 'nothing'. There are: "):
+        getattr(Chapter("01"), name)("nothing")
+
+
+# --- the chart ------------------------------------------------------------------------------------
+
+
+def test_the_same_guesses_make_the_same_chart_to_the_letter() -> None:
+    made = [Observation(number("n", "how many"), 1, 20), Observation(text("t", "who"), "I", "you")]
+    drawn = Comparison(made)._repr_html_()
+    assert drawn == Comparison(made)._repr_html_()
+    assert drawn.count("<svg") == 1
+    assert "kb-moving" not in drawn
+    assert "how many" in repr(Comparison(made))
+
+
+def test_a_chart_of_what_varies_says_so() -> None:
+    one = Comparison([Observation(number("n", "how many"), 1, 67, "more than 50")])
+    assert '<div class="kb-moving"><svg' in one.figure()
+    assert "more than 50" in repr(one)
+    assert "67" not in repr(one)
+
+
+def test_without_numbers_there_is_a_table_and_no_chart() -> None:
+    one = Comparison([Observation(text("t", "who"), "<I>", "you")])
+    assert one.figure() == ""
+    assert "&lt;I&gt;" in one.table()
+
+
+# --- the quiz -------------------------------------------------------------------------------------
+
+
+def test_a_quiz_on_paper_unfolds_why_for_each_answer_in_the_order_it_was_written() -> None:
+    quiz = Quiz((QUESTION,), lambda number, right: None)
+    html = quiz._repr_html_()
+    assert re.findall(r"<summary>(..) ", html) == ["a)", "b)"]
+    assert "a light &lt;machine&gt;" in html
+    assert "<b>No.</b> It boots nothing." in html
+    assert "It has a" not in repr(quiz)
+
+
+def test_a_quiz_on_a_page_tells_why_and_records_the_first_answer_alone() -> None:
+    told: list[tuple[int, bool]] = []
+    form = forms.quiz((QUESTION,), lambda number, right: told.append((number, right)))
+    [asked] = form.children
+    _, buttons, why = asked.children
+    buttons.value = "a"
+    assert why.value == "<b>No.</b> It boots nothing."
+    buttons.value = "b"
+    assert why.value.startswith("<b>Right.</b>")
+    assert told == [(1, False)]
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        (),
+        (right("a", "b"),),
+        (wrong("a", "b"), wrong("c", "d")),
+        (right("a", "b"), right("c", "d")),
+        (right("a", "b"), wrong("c", "")),
+    ],
+)
+def test_a_question_without_one_right_answer_and_a_reason_for_each_is_refused(choices: Any) -> None:
+    with pytest.raises(ValueError, match="'why'"):
+        question("why", *choices)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "given", "recorded"),
+    [
+        (number("n", "how many"), 3.0, 3),
+        (choice("c", "which", "this", "that"), "that", "that"),
+        (text("t", "who"), "init", "init"),
+    ],
+)
+def test_a_guess_on_a_page_is_recorded_when_it_is_said_to_be_one(
+    prediction: Any, given: Any, recorded: Any
+) -> None:
+    told: list[object] = []
+    form = forms.guess(prediction, told.append)
+    _, field, button, _ = form.children
+    field.value = given
+    assert told == []
+    button.click()
+    assert told == [recorded]
+
+
+def test_without_a_page_a_missing_guess_is_shown_as_text() -> None:
+    still, _ = Guess(number("n", "how many"), None, print)._repr_mimebundle_()
+    assert still == {"text/plain": "no guess yet: how many"}
+
+
+# --- the record on disk ---------------------------------------------------------------------------
+
+
+def test_progress_is_kept_across_chapters(record: Path) -> None:
+    progress.note("01", "exercises", "a", 2)
+    progress.note("02", "quiz", "1", 1)
+    assert progress.read()["01"]["exercises"] == {"a": 2}
+    assert progress.read()["02"]["quiz"] == {"1": 1}
+    assert os.listdir(record.parent) == [record.name]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"chapters": 3}', '{"chapters": {"01": 1}}']
+)
+def test_a_damaged_record_is_put_aside_and_said_so_in_a_line(
+    text: str, record: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record.parent.mkdir()
+    record.write_text(text)
+    progress.note("01", "exercises", "a", 2)
+    assert progress.read()["01"]["exercises"] == {"a": 2}
+    assert record.with_name("progress.json.damaged").read_text() == text
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("kernelbox: ")
+
+
+def test_a_record_that_cannot_be_written_costs_a_line_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KERNELBOX_PROGRESS", str(tmp_path / "file/progress.json"))
+    progress.note("01", "exercises", "a", 2)
+    assert all("progress" in line for line in capsys.readouterr().err.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("state", "place"),
+    [("/s", "/s/kernelbox/progress.json"), ("s", "/h/.local/state/kernelbox/progress.json")],
+)
+def test_the_record_is_where_the_xdg_specification_puts_it(
+    state: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KERNELBOX_PROGRESS")
+    monkeypatch.setenv("HOME", "/h")
+    monkeypatch.setenv("XDG_STATE_HOME", state)
+    assert str(progress.path()) == place
+
+
+# --- the registry ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "hints"), [("A name", ("a", "b", "c")), ("a-name", ("a", "b")), ("", ("a", "b", "c"))]
+)
+def test_an_exercise_without_a_name_or_three_hints_is_refused(
+    name: str, hints: tuple[str, ...]
+) -> None:
+    with pytest.raises(ValueError, match="hints"):
+        registry.exercise(name, title="A", hints=hints)
+
+
+def test_an_exercise_outside_of_a_chapters_file_is_refused() -> None:
+    with pytest.raises(ValueError, match="not in a chapter's file"):
+        registry.exercise("a", title="A", hints=("a", "b", "c"))(lambda box: passed(""))
+
+
+# --- puzzles --------------------------------------------------------------------------------------
+
+BIRTH = parsons.puzzle(
+    "birth",
+    ("fork()", lambda held: held.fork()),
+    ("unshare('pid', 'mount')", lambda held: held.unshare("pid", "mount")),
+    ("mount('proc', '/proc', 'proc')", lambda held: held.mount("proc", "/proc", "proc")),
+    ("mount(None, '/', None, 'rprivate')", lambda held: held.mount(None, "/", None, "rprivate")),
+)
+
+
+def test_requests_in_the_right_order_are_really_made(box: Lab) -> None:
+    with parsons.made(box, BIRTH, ["B", "a", "D", "C"]) as run:
+        assert (run.made, run.refusal) == (4, "")
+        assert outside.status(run.process.pid)["NSpid"].split()[-1] == "1"
+        [*_, last] = [mount for mount in outside.mounts(run.process.pid) if mount[4] == "/proc"]
+        assert last[last.index("-") + 1] == "proc"
+        pid = run.process.pid
+    assert not is_alive(pid)
+
+
+@pytest.mark.parametrize(
+    ("order", "made", "refusal"),
+    [
+        ("ADCB", 1, "D, mount(None, '/', None, 'rprivate'), was refused: "),
+        ("B, C", 2, ""),
+        ("", 0, ""),
+        ("BX", 0, "no request has the letter X"),
+        (None, 0, "no request has the letter"),
+        (7, 0, "no request has the letter 7"),
+        ("Z" * 1_000_000, 0, "no request has the letter Z"),
+    ],
+)
+def test_requests_in_another_order_say_how_far_they_got(
+    box: Lab, order: object, made: int, refusal: str
+) -> None:
+    with parsons.made(box, BIRTH, order) as run:
+        assert run.made == made
+        assert run.refusal.startswith(refusal)
+        assert bool(run.refusal) == bool(refusal)
+
+
+def test_a_puzzle_is_shown_with_letters() -> None:
+    assert repr(BIRTH).startswith("A  fork()\nB  unshare('pid', 'mount')\n")
