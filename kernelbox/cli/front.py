@@ -8,6 +8,7 @@ it is killed, the container lives on.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from contextlib import contextmanager
@@ -52,6 +53,7 @@ class Front:
         self._color = os.isatty(2) and "NO_COLOR" not in os.environ
         self._interrupts = 0
         self._asking = False
+        self._heard = -1  # where signals are told of, once they are taken
 
     def until_started(self) -> str:
         """Follow the birth; return the container's id.
@@ -83,6 +85,7 @@ class Front:
     def _next(self) -> dict[str, Any]:
         """Return the next message that is not about the trace."""
         while True:
+            self._wait()
             message = self.monitor.receive()
             if message is None:
                 raise KernelboxError(
@@ -96,6 +99,22 @@ class Front:
                 self._ask(Event(*message["event"]))
             else:
                 return message
+
+    def _wait(self) -> None:
+        """Wait until the monitor has said something, and let no signal go unheard meanwhile.
+
+        Python calls a handler between two of its own steps only. A signal that comes right before
+        the wait would be heard after it, so each also writes into a pipe that is waited for.
+        """
+        while self._heard >= 0:
+            poller = select.poll()
+            poller.register(self.monitor, select.POLLIN)
+            poller.register(self._heard, select.POLLIN)
+            ready = {fd for fd, _ in poller.poll()}
+            if self._heard in ready:
+                os.read(self._heard, 1 << 10)
+            if self.monitor.fileno() in ready:
+                return
 
     def _show(self, event: Event) -> None:
         text = trace.as_json(event) if self.tracing == "json" else self._line(event)
@@ -123,6 +142,8 @@ class Front:
 
     def _take_signals(self) -> None:
         """Send the signals this process gets to the container, until it ends with it."""
+        self._heard, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in signal.valid_signals() - _OWN:
             signal.signal(number, self._forward)
 
