@@ -234,26 +234,20 @@ class LayerDirectory:
 
     def _make_hard_link(self, parent: int, path: Path, target: Path) -> None:
         """Link to a file, or to a symlink itself, that this layer already has."""
+        nowhere = UsageError("a hard link points at no file of this layer")
+        if not target:
+            raise nowhere
         try:
-            if not target:
-                raise FileNotFoundError
             with opened(open_directory(self._fd, target[:-1], IN_ROOT)) as source:
                 kind = os.stat(target[-1], dir_fd=source, follow_symlinks=False)
                 there = nodes.lstat(parent, path[-1])
                 if there and os.path.samestat(kind, there):
                     return  # a link to itself: it is there
                 if not (stat.S_ISREG(kind.st_mode) or stat.S_ISLNK(kind.st_mode)):
-                    raise FileNotFoundError
-                os.link(
-                    target[-1],
-                    path[-1],
-                    src_dir_fd=source,
-                    dst_dir_fd=parent,
-                    follow_symlinks=False,
-                )
-        except FileExistsError:
-            raise
+                    raise nowhere
+                fds = {"src_dir_fd": source, "dst_dir_fd": parent}
+                os.link(target[-1], path[-1], **fds, follow_symlinks=False)
         except OSError as error:
-            if error.errno not in nodes.NOWHERE:
-                raise
-            raise UsageError("a hard link points at no file of this layer") from None
+            if error.errno in nodes.NOWHERE:
+                raise nowhere from None
+            raise
