@@ -17,11 +17,16 @@ import pytest
 from nbformat import NotebookNode
 
 from kernelbox.cli import COMMANDS
+from kernelbox.lab.course.form import calls
+from kernelbox.lab.exercises.registry import contents
 from tests.store_notebooks import METADATA, NOTEBOOKS, OPT_OUT, TOP, patterns, sanitized
 
 FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
 REASON = "# Not compared with the stored output: "
 OTHER_MARKERS = re.compile(r"#\s*(NBVAL|PYTEST_VALIDATE)_")
+
+# How a chapter ends, before the cell that cleans up.
+ENDING = ("course.predictions()", "course.quiz()", "course.progress()")
 
 # nbval does not compare these.
 UNCOMPARED = {"image/png", "image/jpeg", "application/vnd.jupyter.widget-view+json"}
@@ -74,6 +79,11 @@ def commands(text: str) -> set[str]:
     """Return the commands of kernelbox's that a text tells to type."""
     typed = re.findall(r"(?:`|^)(?:sudo )?(?:\S*/)?kernelbox +([a-z]\w*)", text, flags=re.MULTILINE)
     return set(typed)
+
+
+def called(cells: list[NotebookNode], method: str) -> list[str]:
+    """Return the first argument of each `course.METHOD("...")` in cells, in order."""
+    return [name for cell in cells for name in calls(cell.source, method)]
 
 
 def resolve(name: str) -> object:
@@ -181,6 +191,43 @@ def test_a_solution_that_begins_also_ends(file: Path) -> None:
         marks = re.findall(r"^ *### (BEGIN|END) SOLUTION$", cell.source, flags=re.MULTILINE)
         assert marks == ["BEGIN", "END"] * (len(marks) // 2), cell.id
         assert len(marks) // 2 == cell.source.count(" SOLUTION") // 2, cell.id
+
+
+@each_notebook
+def test_every_question_of_a_chapter_is_guessed_before_it_is_answered(file: Path) -> None:
+    asked: list[str] = []
+    answered: list[str] = []
+    for cell in code_cells(file):
+        known = set(asked)  # a guess in the same cell comes too late
+        asked += calls(cell.source, "predict")
+        found = calls(cell.source, "observe")
+        answered += found
+        assert {*found, *calls(cell.source, "guessed")} <= known, cell.id
+    assert asked == list(contents(file.name[:2]).predictions), "in the order of the chapter's file"
+    assert sorted(answered) == sorted(asked)
+
+
+@each_notebook
+def test_a_chapter_has_the_shape_of_a_chapter(file: Path) -> None:
+    cells = code_cells(file)
+    said = {method: called(cells, method) for method in ("check", "hints", "pieces")}
+    asked = contents(file.name[:2])
+    assert len(asked.predictions) >= 2
+    assert len(said["check"]) >= (4 if file.name >= "01" else 3)
+    assert said["hints"] == said["check"], "hints before each check, in the same order"
+    assert said["pieces"] == list(asked.puzzles)
+    assert len(asked.quiz) >= 4
+    ending = [line for cell in cells for line in cell.source.splitlines() if line in ENDING]
+    assert ending == list(ENDING), "each in a cell of the notebook, in this order"
+
+
+@each_notebook
+def test_the_last_cell_of_a_chapter_proves_that_nothing_is_left(file: Path) -> None:
+    [output] = code_cells(file)[-1].outputs
+    text = output.get("text") or output["data"]["text/plain"]
+    assert re.findall(r"^(.*) left: (\d+)$", text, flags=re.MULTILINE) == [
+        (what, "0") for what in ("processes", "control groups", "mounts", "links")
+    ]
 
 
 def test_every_pattern_that_nbval_passes_over_is_explained() -> None:
