@@ -23,6 +23,7 @@ from tests import looking, store_notebooks
 from tests.command import Kernelbox, Running
 
 USUAL_ROOT = Path("/var/lib/kernelbox")
+NOTEBOOKS_ROOT = Path(store_notebooks.ROOT)  # reset when all is over, if this session has used it
 
 
 def pytest_configure() -> None:
@@ -106,7 +107,7 @@ def others_things(found: set[str], ours: Path) -> set[str]:
     """Return what belongs to roots that do not lie in the directory `ours`."""
     theirs = {"link kernelbox0", "table ip kernelbox"}
     ids: set[str] = set()
-    for root in {USUAL_ROOT, *looking.other_roots(ours)}:
+    for root in {USUAL_ROOT, NOTEBOOKS_ROOT, *looking.other_roots(ours)}:
         theirs |= shared_things(root)
         with contextlib.suppress(OSError):
             ids |= {name[:7] for name in os.listdir(root / "containers")}

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from kernelbox import lab
+from kernelbox import cgroup, lab
 from kernelbox.lab import Lab, LabError
-from kernelbox.lab.exercises import forms, outside, parsons, progress, registry
+from kernelbox.lab.exercises import clean, forms, outside, parsons, progress, registry
 from kernelbox.lab.exercises.chapter import Chapter
 from kernelbox.lab.exercises.chart import Comparison
 from kernelbox.lab.exercises.predictions import Guess, Observation, choice, number, text
@@ -322,3 +322,27 @@ def test_requests_in_another_order_say_how_far_they_got(
 
 def test_a_puzzle_is_shown_with_letters() -> None:
     assert repr(BIRTH).startswith("A  fork()\nB  unshare('pid', 'mount')\n")
+
+
+# --- the end of a chapter -------------------------------------------------------------------------
+
+
+def test_after_the_last_cell_nothing_is_left() -> None:
+    box = lab.start()
+    held = box.hold()
+    container = box.start("busybox", "sleep 1000")
+    assert not clean.clean(box)
+    assert not is_alive(box.agent) and not is_alive(held.pid) and not is_alive(container.pid)
+
+
+def test_what_is_left_is_counted() -> None:
+    group = cgroup.of("0123456789ab")
+    group.create()
+    mine = clean._family(os.getpid())
+    try:
+        left = clean._count(mine, [group.name])
+    finally:
+        group.remove()
+    assert left.processes == len(mine) > 0
+    assert left.groups == 1
+    assert repr(left).startswith(f"processes left: {len(mine)}\ncontrol groups left: 1\n")
