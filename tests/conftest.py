@@ -75,7 +75,7 @@ def nothing_is_left_behind(
 
 def shared_things(root: Path) -> set[str]:
     """Return what a root has once, however many containers: it may appear in any test and stays."""
-    suffix = f"{zlib.crc32(os.fsencode(os.path.realpath(root))) & 0xFFFFF:05x}"
+    suffix = suffix_of(root)
     tops = {path for path in looking.cgroups() if path.name == "kernelbox"}
     return {
         f"link kernelbox-{suffix}",
@@ -83,6 +83,11 @@ def shared_things(root: Path) -> set[str]:
         *(f"cgroup {path}" for path in tops),
         *(f"cgroup {path}/held-{suffix}" for path in tops),
     }
+
+
+def suffix_of(root: Path) -> str:
+    """Return what the names of a root's shared things end with."""
+    return f"{zlib.crc32(os.fsencode(os.path.realpath(root))) & 0xFFFFF:05x}"
 
 
 def lasting_leaks(before: set[str], roots: dict[str, Path], ours: Path) -> list[str]:
@@ -111,6 +116,8 @@ def others_things(found: set[str], ours: Path) -> set[str]:
         theirs |= shared_things(root)
         with contextlib.suppress(OSError):
             ids |= {name[:7] for name in os.listdir(root / "containers")}
+    pens = tuple(f"/held-{suffix_of(directory / 'root')}" for directory in ours.iterdir())
+    theirs |= {one for one in found if "/kernelbox/held-" in one and not one.endswith(pens)}
     return theirs | {one for one in found if any(each in one for each in ids)}
 
 
