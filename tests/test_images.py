@@ -694,7 +694,7 @@ def test_an_unknown_image_is_one_line_that_lists_what_there_is(store: Store) -> 
     with pytest.raises(UsageError) as empty:
         store.resolve("nosuch")
     assert empty.value.message == 'no image "nosuch:latest" in the store'
-    assert "make setup" in empty.value.hint
+    assert empty.value.hint == "Images here: none; others: kernelbox pull, or load"
     embedded.ensure(store)
     for reference in (
         "nosuch",
@@ -707,7 +707,7 @@ def test_an_unknown_image_is_one_line_that_lists_what_there_is(store: Store) -> 
     ):
         with pytest.raises(UsageError, match="no image") as unknown:
             store.resolve(reference)
-        assert unknown.value.hint == "Images here: busybox:latest"
+        assert unknown.value.hint == "Images here: busybox:latest; others: kernelbox pull, or load"
         assert unknown.value.code == 125
         assert "\n" not in str(unknown.value)
 

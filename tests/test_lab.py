@@ -220,7 +220,8 @@ def test_a_cell_runs_inside_a_container(notebook: Notebook) -> None:
     [
         (
             "box.run('no-such-image', 'true')",
-            'LabError: no image "no-such-image:latest" in the store. Images here: busybox:latest',
+            'LabError: no image "no-such-image:latest" in the store. '
+            "Images here: busybox:latest; others: kernelbox pull, or load",
         ),
         (
             "box.run('busybox', 'true', nonsense=1)",

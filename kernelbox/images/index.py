@@ -42,7 +42,7 @@ def look_up(source: Layout, reference: str) -> Descriptor:
         here = ", ".join(sorted(name_of(entry) for entry in entries if name_of(entry)))
         raise UsageError(
             f"no image {quoted(wanted)} in the store",
-            f"Images here: {here}" if here else "The store is empty: `make setup` fills it",
+            f"Images here: {here or 'none'}; others: kernelbox pull, or load",
         )
     return found.popitem()[1]
 
