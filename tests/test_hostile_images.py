@@ -355,6 +355,7 @@ def test_a_container_of_many_layers_sees_all_of_them(
     script = "ls / | grep -c ^file; echo changed > /file0; cat /file0"
     ran = kernelbox.ok("run", *options, f"many:{count}", "sh", "-c", script)
     assert ran.split() == [str(count - 1), "changed"]
+    kernelbox.ok("rmi", f"many:{count}")
 
 
 def test_more_layers_than_overlay_can_stack_are_refused_with_a_cure(tmp_path: Path) -> None:
