@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from kernelbox import lab
+from kernelbox.lab import Lab
 from tests import looking, store_notebooks
 from tests.command import Kernelbox, Running
 
@@ -158,6 +160,14 @@ def either(request: pytest.FixtureRequest) -> Running:
     found = request.getfixturevalue(request.param)
     assert isinstance(found, Running)
     return found
+
+
+@pytest.fixture
+def box() -> Iterator[Lab]:
+    """A lab of the test's own."""
+    made = lab.start()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

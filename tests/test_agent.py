@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kernelbox import held, lab
+from kernelbox import held
 from kernelbox.lab import Held, Lab, LabError
 from tests import looking
 from tests.looking import enter, is_alive, mounts, namespace, soon, status
@@ -110,13 +110,6 @@ def agent() -> Iterator[Agent]:
     made = Agent()
     yield made
     assert made.close() in (0, -signal.SIGKILL)
-
-
-@pytest.fixture
-def box() -> Iterator[Lab]:
-    made = lab.start()
-    yield made
-    made.close()
 
 
 @pytest.fixture

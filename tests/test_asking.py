@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +36,6 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "state/progress.json"
     monkeypatch.setenv("KERNELBOX_PROGRESS", str(file))
     return file
-
-
-@pytest.fixture
-def box() -> Iterator[Lab]:
-    made = lab.start()
-    yield made
-    made.close()
 
 
 # --- verdicts -------------------------------------------------------------------------------------

@@ -139,13 +139,6 @@ def doomed(environment: dict[str, str]) -> Iterator[Notebook]:
     made.close()
 
 
-@pytest.fixture
-def box() -> Iterator[Lab]:
-    made = lab.start()
-    yield made
-    made.close()
-
-
 # --- cells ----------------------------------------------------------------------------------------
 
 

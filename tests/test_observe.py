@@ -24,7 +24,6 @@ from typing import Any
 
 import pytest
 
-from kernelbox import lab
 from kernelbox.kernel import record
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.lab import Lab
@@ -95,13 +94,6 @@ class Sleeper:
         """Return it as `processes` would, if it were kernelbox's."""
         spaces = {kind: int(namespace(self.pid, kind)[len(kind) + 2 : -1]) for kind in KINDS}
         return Process(self.pid, 1, self.pid, "sleep", (), "container", name, 0, "/", 0, spaces)
-
-
-@pytest.fixture
-def box() -> Iterator[Lab]:
-    made = lab.start()
-    yield made
-    made.close()
 
 
 # --- processes ------------------------------------------------------------------------------------

@@ -38,13 +38,6 @@ VIEWS = ("processes", "mounts", "network", "resources")
 
 
 @pytest.fixture
-def box() -> Iterator[Lab]:
-    made = lab.start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def doomed(environment: dict[str, str]) -> Iterator[Notebook]:
     """A Jupyter kernel that a test may end."""
     made = Notebook(environment)

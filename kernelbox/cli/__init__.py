@@ -1,6 +1,7 @@
 """The command line: `kernelbox COMMAND ...`, with Docker's names, options and exit codes.
 
     parser.py      argparse, with errors of one line
+    each.py        one command for several things
     run.py         run, exec
     front.py       what happens at the terminal while a container runs
     containers.py  ps, stop, kill, rm, wait, inspect

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import time
 
 from kernelbox import cleanup, lifecycle, spec, state
+from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import ago, columns
 from kernelbox.kernel.errors import KernelboxError, UsageError
@@ -70,16 +70,13 @@ def _status(its: State) -> str:
 
 
 def _for_each(references: list[str], act: Callable[[str], None]) -> int:
-    """Do `act` to each container, saying its name when done; go on after a failure."""
-    status = 0
-    for reference in references:
-        try:
-            act(state.find(reference))
-            print(reference)
-        except KernelboxError as error:
-            print(f"kernelbox: {error}", file=sys.stderr)
-            status = 1
-    return status
+    """Do `act` to each container, saying its name when done."""
+
+    def do(reference: str) -> str:
+        act(state.find(reference))
+        return reference
+
+    return for_each(references, do)
 
 
 def command_stop(argv: list[str]) -> int:

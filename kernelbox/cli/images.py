@@ -8,12 +8,13 @@ import sys
 import time
 
 from kernelbox import cleanup, state
+from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.progress import bars, short
 from kernelbox.cli.table import ago, columns, size
 from kernelbox.compose import image_store
 from kernelbox.images.reference import DOCKER_HUB, check, remote, split
-from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,15 +145,11 @@ def command_rmi(argv: list[str]) -> int:
     parser.add_argument("images", nargs="+", metavar="IMAGE")
     given = parser.parse_args(argv)
     cleanup.sweep()
-    store, status = image_store(), 0
-    for reference in given.images:
-        try:
-            for line in store.remove(reference, in_use(), force=given.force):
-                print(line)
-        except KernelboxError as error:
-            print(f"kernelbox: {error}", file=sys.stderr)
-            status = 1
-    return status
+    store = image_store()
+    return for_each(
+        given.images,
+        lambda one: "\n".join(store.remove(one, in_use(), force=given.force)),
+    )
 
 
 def command_prune(argv: list[str]) -> int:
