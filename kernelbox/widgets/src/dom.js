@@ -49,7 +49,12 @@ export function redraw(parent, items, keyOf, shows, make) {
     if (child === place) place = place.nextElementSibling;
     else parent.insertBefore(child, place);
   }
-  for (const child of old.values()) child.remove();
+  // What is wanted stands before `place` by now; of two with one key, `old` knows only the last.
+  while (place) {
+    const next = place.nextElementSibling;
+    place.remove();
+    place = next;
+  }
 }
 
 // Puts these into `parent`, and touches only what is different there: what somebody is reading, or
