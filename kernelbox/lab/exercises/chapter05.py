@@ -216,52 +216,7 @@ def stored_once(_box: Lab, stored: object) -> Verdict:
     return passed("one image, two that share a base, one with two names: to the byte")
 
 
-# --- 5: damage ----------------------------------------------------------------------------------
-
-
-_DAMAGES: dict[str, Callable[[Made], set[str]]] = {
-    "nothing": lambda made: set(),
-    "one bit of a layer": lambda made: {made.flip("a layer")},
-    "one bit of a config": lambda made: {made.flip("a config")},
-    "one bit of a manifest": lambda made: {made.flip("a manifest")},
-    "the end of a layer": lambda made: {made.cut("a layer", 60)},
-    "two blobs": lambda made: {made.cut("a layer", 0), made.flip("a config")},
-}
-
-
-@exercise(
-    "which-one",
-    title="Which one is damaged?",
-    hints=(
-        "The check damages one blob or two of a layout, in several ways, and compares with what it "
-        "did. In one layout nothing is damaged.",
-        "A size that is right says little: one bit may have changed. What does the name of a blob "
-        "promise?",
-        "Any blob may be damaged, a manifest too: so look at all of them, whoever points at them.",
-    ),
-)
-def which_one(_box: Lab, damaged: object) -> Verdict:
-    """Compare with the damage done."""
-    for name, damage in _DAMAGES.items():
-        with layouts.made() as made:
-            made.image("a", made.layer(b"base" * 900), made.layer(b"one"))
-            hurt = damage(made)
-            tried = attempt(damaged, made.path)
-            if tried.failure:
-                return failed(f"{name} damaged: {tried.failure.replace(str(made.path), '')}")
-            if not isinstance(tried.value, set | list | tuple):
-                return failed(f"{name} damaged: {tried.value!r:.80}", "a set of digests")
-            named = set(map(str, tried.value))
-            if strange := named - made.kinds.keys():
-                return failed(f"{name} damaged: you name {strange.pop():.80}", "digests of blobs")
-            if missed := hurt - named:
-                return failed(f"{name} damaged: you miss {made.kinds[missed.pop()]}")
-            if well := named - hurt:
-                return failed(f"{name} damaged: {made.kinds[well.pop()]} that you name is not")
-    return passed("in a layer, a config, a manifest, in two at once; and nothing where nothing was")
-
-
-# --- 6: a tag -----------------------------------------------------------------------------------
+# --- 5: a tag -----------------------------------------------------------------------------------
 
 
 @exercise(
@@ -306,6 +261,51 @@ def back_again(box: Lab, where: str, first: str, second: str) -> Verdict:
 def _forget(box: Lab, name: str) -> None:
     with suppress(LabError):  # there is none
         box.kernelbox(["rmi", name], quiet=True)
+
+
+# --- 6: damage ----------------------------------------------------------------------------------
+
+
+_DAMAGES: dict[str, Callable[[Made], set[str]]] = {
+    "nothing": lambda made: set(),
+    "one bit of a layer": lambda made: {made.flip("a layer")},
+    "one bit of a config": lambda made: {made.flip("a config")},
+    "one bit of a manifest": lambda made: {made.flip("a manifest")},
+    "the end of a layer": lambda made: {made.cut("a layer", 60)},
+    "two blobs": lambda made: {made.cut("a layer", 0), made.flip("a config")},
+}
+
+
+@exercise(
+    "which-one",
+    title="Which one is damaged?",
+    hints=(
+        "The check damages one blob or two of a layout, in several ways, and compares with what it "
+        "did. In one layout nothing is damaged.",
+        "A size that is right says little: one bit may have changed. What does the name of a blob "
+        "promise?",
+        "Any blob may be damaged, a manifest too: so look at all of them, whoever points at them.",
+    ),
+)
+def which_one(_box: Lab, damaged: object) -> Verdict:
+    """Compare with the damage done."""
+    for name, damage in _DAMAGES.items():
+        with layouts.made() as made:
+            made.image("a", made.layer(b"base" * 900), made.layer(b"one"))
+            hurt = damage(made)
+            tried = attempt(damaged, made.path)
+            if tried.failure:
+                return failed(f"{name} damaged: {tried.failure.replace(str(made.path), '')}")
+            if not isinstance(tried.value, set | list | tuple):
+                return failed(f"{name} damaged: {tried.value!r:.80}", "a set of digests")
+            named = set(map(str, tried.value))
+            if strange := named - made.kinds.keys():
+                return failed(f"{name} damaged: you name {strange.pop():.80}", "digests of blobs")
+            if missed := hurt - named:
+                return failed(f"{name} damaged: you miss {made.kinds[missed.pop()]}")
+            if well := named - hurt:
+                return failed(f"{name} damaged: {made.kinds[well.pop()]} that you name is not")
+    return passed("in a layer, a config, a manifest, in two at once; and nothing where nothing was")
 
 
 QUIZ = (
