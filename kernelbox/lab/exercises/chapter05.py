@@ -32,7 +32,7 @@ PREDICTIONS = (
     number("kernels", "kernels in the image"),
     choice("names", "a layer's DiffID and its blob's digest", "the same", "different"),
     choice("touched", "the same files, packed again later", "the same digest", "another digest"),
-    number("bases", "10 images on one base take as much as", unit="bases"),
+    number("bases", "copies of the base stored for 10 images"),
     choice("deleted", "with a layer that deletes a file it is", "smaller", "as large", "larger"),
     choice("exposed", "EXPOSE: at that port of the host answers", "the container", "nobody"),
     choice("pulled", "the same tag, pulled again", "the same image", "another image"),
@@ -60,19 +60,22 @@ def by_hand(box: Lab, image: object) -> Verdict:
     try:
         [known] = json.loads(box.kernelbox(["inspect", str(image)], quiet=True).stdout)
         [base] = json.loads(box.kernelbox("inspect busybox", quiet=True).stdout)
-    except LabError as error:
-        return failed(error.message, f"an image {image}, loaded")
+    except LabError:
+        return failed(f"there is no image {image} in the store", "one that was loaded")
     stack = known["RootFS"]["Layers"]
     if stack[:1] != base["RootFS"]["Layers"]:
         return failed("its lowest layer is not busybox's", "the base that you were given")
     if len(stack) != 2:
         return failed(f"it has {len(stack)} layers", "busybox's, and one of yours")
-    said = box.run(str(image), network="none", quiet=True)
+    greet = ["/bin/busybox", "stat", "-c", "%u:%g %a", "/usr/local/bin/greet"]
+    try:
+        said = box.run(str(image), network="none", quiet=True)
+        there = box.run(str(image), greet, entrypoint="", network="none", quiet=True)
+    except LabError as error:
+        return failed(f"it does not run: {error.message}")
     if said.stdout != "made by lab\n":
         shown = " ".join((said.stdout + said.stderr).split())
         return failed(f"it prints {shown!r:.160}, exit code {said.code}", "'made by lab'")
-    question = ["/bin/busybox", "stat", "-c", "%u:%g %a", "/usr/local/bin/greet"]
-    there = box.run(str(image), question, entrypoint="", network="none", quiet=True)
     if there.stdout.split() != ["0:0", "755"]:
         owner = " ".join((there.stdout + there.stderr).split())
         return failed(f"/usr/local/bin/greet: {owner:.160}", "0:0 755, root's and executable")
@@ -108,8 +111,8 @@ def same_again(_box: Lab, pack: object) -> Verdict:
         here, there = Path(place, "here"), Path(place, "there")
         elsewhere.grow(here, _FILES)
         elsewhere.grow(there, _FILES, elsewhere=True)
-        for tree, how in ((here, pack), (there, elsewhere.moved(pack))):
-            tried = attempt(how, tree)
+        for tree, moved in ((here, False), (there, True)):
+            tried = attempt(elsewhere.called(pack, elsewhere=moved), tree)
             if tried.failure:
                 return failed(tried.failure.replace(place, ""))
             if not isinstance(tried.value, bytes):

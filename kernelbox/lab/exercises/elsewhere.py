@@ -1,7 +1,7 @@
 """One tree of files, made twice: what a function packs must not tell the two apart.
 
-The copy is made in another order, at another time, by another user; and the function is called as
-on a machine with another clock, whose file system lists directories in another order.
+The copy is made in another order, at another time, by another user; and there the function is
+called as on a machine with another clock, whose file system lists directories in another order.
 """
 
 from __future__ import annotations
@@ -39,39 +39,42 @@ def grow(tree: Path, files: Mapping[str, tuple[int, bytes]], *, elsewhere: bool 
         os.utime(path, (when, when))
 
 
-def moved(function: object) -> object:
-    """Return a function as it is on the other machine; to be called in a process of its own."""
+def called(function: object, *, elsewhere: bool = False) -> object:
+    """Return a function as it is on one machine, or the other; for a process that ends with it.
+
+    Here directories are listed by name, and elsewhere the other way round, and it is much later.
+    """
     if not callable(function):
         return function
 
     @functools.wraps(function)
     def there(*args: Any) -> Any:
         listed, scanned = os.listdir, os.scandir
-        # Nobody else is misled: this process ends with the call.
         system: Any = os
-        system.listdir = lambda path=".": sorted(listed(path), reverse=True)
-        system.scandir = lambda path=".": _Backwards(scanned(path))
-        clock: Any = time
-        clock.time = lambda: _MUCH_LATER
+        system.listdir = lambda path=".": sorted(listed(path), reverse=elsewhere)
+        system.scandir = lambda path=".": _Ordered(scanned(path), elsewhere)
+        if elsewhere:
+            clock: Any = time
+            clock.time = lambda: _MUCH_LATER
         return function(*args)
 
     return there
 
 
-class _Backwards:
-    """What os.scandir returns, in another order."""
+class _Ordered:
+    """What os.scandir returns, by name."""
 
-    def __init__(self, entries: Any) -> None:
+    def __init__(self, entries: Any, reverse: bool) -> None:
         with entries:
-            self._entries = iter(sorted(entries, key=lambda one: one.name, reverse=True))
+            self._entries = iter(sorted(entries, key=lambda one: one.name, reverse=reverse))
 
-    def __enter__(self) -> _Backwards:
+    def __enter__(self) -> _Ordered:
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
 
-    def __iter__(self) -> _Backwards:
+    def __iter__(self) -> _Ordered:
         return self
 
     def __next__(self) -> os.DirEntry[str]:
