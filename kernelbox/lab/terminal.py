@@ -19,6 +19,8 @@ from kernelbox.lab.running import Result
 from kernelbox.lab.views import Trace
 from kernelbox.lab.wire import LabError, Pipe
 
+_PATIENCE = 2.0  # seconds
+
 
 def privileged(command: list[str]) -> list[str]:
     """Return a command as it is started: by itself for root, else through sudo, unasked."""
@@ -44,8 +46,7 @@ def command(words: list[str], *, quiet: bool = False) -> Result:
         try:
             _follow(out, err)
         except BaseException:
-            with suppress(OSError):  # if it is sudo's; Jupyter interrupts our children as well
-                process.send_signal(signal.SIGINT)
+            _interrupt(process)
             raise
         finally:
             code = process.wait()
@@ -63,6 +64,16 @@ def _started(words: list[str], stdout: int, stderr: int) -> subprocess.Popen[byt
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
     except OSError as error:
         raise LabError("kernelbox did not start", "It needs root, or sudo") from error
+
+
+def _interrupt(process: subprocess.Popen[bytes]) -> None:
+    """Press Ctrl-C; whoever does not end then is killed, which no command minds."""
+    with suppress(OSError):  # it is sudo's: Jupyter has interrupted all of our children
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _follow(stdout: Pipe, stderr: Pipe) -> None:
