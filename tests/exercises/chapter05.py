@@ -213,15 +213,15 @@ TRIALS = {
             "nothing yet": Wrong("pass", "asked for stable, the registry gives the second image"),
             "written anew": Wrong(
                 """
-                kept = json.loads((manifests / hello_manifest["digest"]).read_text())
+                kept = json.loads((manifests / first_one["digest"]).read_text())
                 (manifests / "stable").write_text(json.dumps(kept, indent=1))
                 """,
                 "a manifest with a digest that nobody knows",
             ),
             "under the second's digest": Wrong(
                 """
-                for name in ("stable", better_manifest["digest"]):
-                    (manifests / name).write_bytes(read(hello, hello_manifest))
+                for name in ("stable", second_one["digest"]):
+                    (manifests / name).write_bytes(read(served, first_one))
                 """,
                 "asked for the second digest, the registry gives the first image",
             ),
@@ -230,11 +230,11 @@ TRIALS = {
                 "asked for stable, the registry says: HTTP Error 404",
             ),
             "moved, not copied": Wrong(
-                '(manifests / hello_manifest["digest"]).rename(manifests / "stable")',
+                '(manifests / first_one["digest"]).rename(manifests / "stable")',
                 "asked for the first digest, the registry says: HTTP Error 404",
             ),
         },
-        needs=(*HELLO, "image-of", "registry", "publish"),
+        needs=(*BY_HAND, "image-of", "registry"),
         again=("publish", "second"),
     ),
     "which-one": Trial(

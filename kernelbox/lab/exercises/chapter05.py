@@ -256,7 +256,7 @@ def back_again(box: Lab, where: str, first: str, second: str) -> Verdict:
         said = box.run(pulled, network="none", quiet=True).stdout
     finally:
         _forget(box, pulled)
-    if said != "Hello from a layer\n":
+    if said != "Hello from afar\n":
         return failed(f"pulled and run, it says {said!r:.80}")
     return passed("stable is the first image again, and each digest what it has always been")
 
