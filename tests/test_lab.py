@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -161,6 +162,35 @@ def test_a_container_runs_in_one_call(notebook: Notebook, tests_root: Path) -> N
         "'out\\n' 'err\\n' 0\n"
     )
     assert not list((tests_root / "containers").iterdir())
+
+
+def test_a_command_is_run_as_in_a_terminal(notebook: Notebook, tests_root: Path) -> None:
+    seen = notebook.run(
+        "box.kernelbox('tag busybox lab/named')\nbox.kernelbox('images -q lab/named')"
+    )
+    terminal = Kernelbox(tests_root).ok("images", "-q", "lab/named")
+    assert (seen.out, seen.err, seen.shown["text/plain"]) == (terminal, "", "exit code 0")
+    assert notebook.ok("print(box.kernelbox(['rmi', 'lab/named'], quiet=True).stdout)") == (
+        "Untagged: lab/named:latest\n\n"
+    )
+
+
+def test_a_command_that_fails_says_so_once(notebook: Notebook) -> None:
+    failed = notebook.run("box.kernelbox('rmi lab/nothing')")
+    assert (failed.out, failed.err) == ("", "")
+    assert failed.failure["traceback"][0].startswith('LabError: no image "lab/nothing:latest"')
+
+
+def test_an_interrupted_command_ends(notebook: Notebook) -> None:
+    before = set(children(notebook.pid))
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a registry that never answers
+        image = f"127.0.0.1:{silent.getsockname()[1]}/lab/never"
+        cell = notebook.begin(f"box.kernelbox('pull {image}', quiet=True)")
+        connection, _ = silent.accept()
+        with connection:
+            notebook.manager.interrupt_kernel()
+            assert notebook.end(cell).failure["ename"] == "KeyboardInterrupt"
+    assert set(children(notebook.pid)) == before
 
 
 def test_a_quiet_run_prints_nothing(notebook: Notebook) -> None:
