@@ -144,10 +144,13 @@ class Held:
         out = Pipe("stdout", echo=False)
         # In parentheses, or what looks like an expression could be several statements.
         self._python(f"print(ascii((\n{expression}\n)))", out)
+        printed, _, value = out.text.removesuffix("\n").rpartition("\n")
+        if printed:
+            print(printed)
         try:
-            return set() if out.text == "set()\n" else ast.literal_eval(out.text)
+            return set() if value == "set()" else ast.literal_eval(value)
         except (ValueError, SyntaxError) as error:
-            raise LabError(f"{expression} is {out.text:.80}, which is no plain data") from error
+            raise LabError(f"{expression!r:.80} is {value:.80}, which is no plain data") from error
 
     def _python(self, source: str, out: Pipe) -> None:
         failure = self._with_output("python", out, source=source)["value"]

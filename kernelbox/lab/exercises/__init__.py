@@ -10,6 +10,7 @@ attempt.py      calling a student's function in a process of its own
 limits.py       a call is over after its time
 predictions.py  questions, guesses, observations
 chart.py        guessed and observed, side by side
+curve.py        what was measured at several sizes
 quiz.py         questions at the end
 parsons.py      requests to be put in order
 progress.py     the record on disk
