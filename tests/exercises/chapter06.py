@@ -160,6 +160,12 @@ TRIALS = {
             "in the layer": Wrong(
                 "office.shell('echo paid > lower/ledger')", "in the layer archive says 'paid'"
             ),
+            "copies in the layer": Wrong(
+                "office.umount('merged')\n"
+                "office.shell('cp lower/copy lower/new; mv lower/new lower/copy')\n"
+                "office.mount('overlay', 'merged', 'overlay', f'{LAYERS},{OPTIONS}')",
+                "in the layer, the three names are no longer one file",
+            ),
             "symlinks": Wrong(
                 "office.shell('cd merged; echo paid > ledger; ln -sf ledger copy; "
                 "ln -sf ledger archive')",
@@ -226,7 +232,13 @@ TRIALS = {
             "both lean": Wrong(
                 GROWN.format(late="true", image="busybox", early="BUILD + 'rm -r /srv/cache'")
                 + "commit(early, 'grown')",
-                "chapter06/grown has not all the layers",
+                "chapter06/grown has ",
+            ),
+            "grown by something else": Wrong(
+                GROWN.format(late="true", image="busybox", early="BUILD + 'rm -r /srv/cache'")
+                + "early.exec('dd if=/dev/urandom of=/more bs=1M count=5')\n"
+                "commit(early, 'grown')",
+                "chapter06/grown has grown by something else",
             ),
             "no tool": Wrong(
                 GROWN.format(late="rm -r /srv/cache", image="busybox", early="'mkdir /srv'"),
