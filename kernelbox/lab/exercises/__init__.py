@@ -6,6 +6,7 @@ registry.py     exercises by their names
 verdict.py      what a check answers
 checking.py     running a check to a verdict, whatever happens in it
 outside.py      what checks ask the kernel
+benches.py      directories in a held process's mount namespace
 attempt.py      calling a student's function in a process of its own
 limits.py       a call is over after its time
 predictions.py  questions, guesses, observations

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kernelbox.lab.exercises import outside, parsons
+from kernelbox.lab.exercises import benches, outside, parsons
 from kernelbox.lab.exercises.attempt import attempt
 from kernelbox.lab.exercises.predictions import choice, number
 from kernelbox.lab.exercises.quiz import question, right, wrong
@@ -15,8 +14,6 @@ from kernelbox.lab.exercises.verdict import Verdict, failed, passed
 from kernelbox.lab.wire import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kernelbox.lab.client import Lab
     from kernelbox.lab.held import Held
 
@@ -31,96 +28,6 @@ PREDICTIONS = (
     choice("other", "another container sees what the first wrote", "yes", "no"),
     choice("rm", "an image after rm and commit has bytes:", "fewer", "as many", "more"),
 )  # fmt: skip
-
-# Defined in a process under remote control, which has nothing but `os`.
-_TOOLS = """
-import stat
-
-def view(top):
-    found = {}
-    for where, directories, files in os.walk(top):
-        below = os.path.relpath(where, top)
-        for name in directories + files:
-            path, short = os.path.join(where, name), os.path.normpath(f"{below}/{name}")
-            mode = os.lstat(path).st_mode
-            if stat.S_ISDIR(mode):
-                found[short + "/"] = ""
-            elif stat.S_ISREG(mode):
-                with open(path, errors="replace") as file:
-                    found[short] = file.read(100)
-            else:
-                found[short] = "whiteout" if whiteout(path) else "special"
-    return found
-
-def whiteout(path):
-    try:
-        there = os.lstat(path)
-    except OSError:
-        return False
-    return stat.S_ISCHR(there.st_mode) and there.st_rdev == 0
-
-def weight(top):
-    sizes = {}
-    for where, _, files in os.walk(top):
-        for name in files:
-            there = os.lstat(os.path.join(where, name))
-            if stat.S_ISREG(there.st_mode):
-                sizes[there.st_ino] = there.st_size
-    return sum(sizes.values())
-"""
-
-
-@contextmanager
-def _beside(box: Lab, process: Held) -> Iterator[Held]:
-    """Hold a process of our own in a copy of another's mounts, with a tmpfs of ours on /tmp."""
-    witness = box.hold()
-    try:
-        witness.setns(process, "mount")
-        witness.unshare("mount")
-        witness.mount(None, "/", None, "rprivate")
-        witness.mount("check", "/tmp", "tmpfs", "size=16m")
-        witness.mkdir("/tmp/merged")
-        witness.chdir("/mnt")
-        witness.python(_TOOLS)
-        yield witness
-    finally:
-        witness.end()
-
-
-def _not_a_bench(box: Lab, process: Held, name: str) -> Verdict | None:
-    """Return the verdict on what is no running process with a file system of its own on /mnt."""
-    if wrong_thing := outside.not_held(process, name):
-        return wrong_thing
-    if "mnt" not in outside.own(box, process.pid):
-        return failed(f"{name} is in the host's mount namespace", "what workbench() returns")
-    if all(fields[4] != "/mnt" for fields in outside.mounts(process.pid)):
-        return failed(f"nothing is mounted on /mnt in {name}", "what workbench() returns")
-    return None
-
-
-def _differs(seen: dict[str, str], wanted: dict[str, str], where: str) -> Verdict | None:
-    """Return the verdict on the first path that is not as it should be."""
-    for path in sorted(seen.keys() | wanted.keys()):
-        if path not in wanted:
-            return failed(f"{where} there is {path}", "not there")
-        if path not in seen:
-            return failed(f"{where} {path} is missing")
-        if seen[path] != wanted[path]:
-            texts = (repr(one[path].strip()) for one in (seen, wanted))
-            observed, expected = texts
-            return failed(f"{where} {path} says {observed}", expected)
-    return None
-
-
-def _laid_over(witness: Held, *layers: str) -> dict[str, str]:
-    """Return what these directories show together, the topmost first."""
-    witness.mount("overlay", "/tmp/merged", "overlay", f"index=off,lowerdir={':'.join(layers)}")
-    try:
-        found: dict[str, str] = witness.evaluate("view('/tmp/merged')")
-        return found
-    finally:
-        witness.umount("/tmp/merged")
-
 
 _ATTIC = {
     "etc/": "", "etc/motd": "old\n", "etc/hosts": "localhost\n", "etc/secret": "xyzzy\n",
@@ -143,13 +50,15 @@ _ATTIC = {
 )
 def layer_that_deletes(box: Lab, attic: Held) -> Verdict:
     """Lay the patch over the base, and see what is left."""
-    if wrong_thing := _not_a_bench(box, attic, "attic"):
+    if wrong_thing := benches.not_a_bench(box, attic, "attic"):
         return wrong_thing
-    with _beside(box, attic) as witness:
-        if changed := _differs(witness.evaluate("view('base')"), _ATTIC, "in the base"):
+    with benches.beside(box, attic) as witness:
+        if changed := benches.differs(witness.evaluate("view('base')"), _ATTIC, "in the base"):
             return changed
         wanted = {"etc/": "", "etc/motd": "new\n", "etc/hosts": "localhost\n"}
-        if unlike := _differs(_laid_over(witness, "patch", "base"), wanted, "in the merged view"):
+        if unlike := benches.differs(
+            benches.laid_over(witness, "patch", "base"), wanted, "in the merged view"
+        ):
             return unlike
         for path in ("etc/secret", "cache"):
             if not witness.evaluate(f"whiteout('patch/{path}')"):
@@ -172,19 +81,21 @@ def layer_that_deletes(box: Lab, attic: Held) -> Verdict:
 )
 def whatever_is_below(box: Lab, wing: Held) -> Verdict:
     """Lay the patch over the base, and over another layer."""
-    if wrong_thing := _not_a_bench(box, wing, "wing"):
+    if wrong_thing := benches.not_a_bench(box, wing, "wing"):
         return wrong_thing
     base = {"conf/": "", "conf/one": "", "conf/two": "", "keep": ""}
     wanted = {"conf/": "", "conf/fresh": ""}
-    with _beside(box, wing) as witness:
-        if changed := _differs(witness.evaluate("view('base')"), base, "in the base"):
+    with benches.beside(box, wing) as witness:
+        if changed := benches.differs(witness.evaluate("view('base')"), base, "in the base"):
             return changed
-        seen = _laid_over(witness, "patch", "base")
-        if unlike := _differs(seen, {**wanted, "keep": ""}, "over the base"):
+        seen = benches.laid_over(witness, "patch", "base")
+        if unlike := benches.differs(seen, {**wanted, "keep": ""}, "over the base"):
             return unlike
         for directory in ("/tmp/other", "/tmp/other/conf", "/tmp/other/conf/later"):
             witness.mkdir(directory)
-        if unlike := _differs(_laid_over(witness, "patch", "/tmp/other"), wanted, "over another"):
+        if unlike := benches.differs(
+            benches.laid_over(witness, "patch", "/tmp/other"), wanted, "over another"
+        ):
             return unlike
     return passed("conf shows fresh and nothing else, over the base and over another layer")
 
@@ -220,7 +131,7 @@ def what_is_copied(box: Lab, cost: object) -> Verdict:
     """Make the requests, and compare."""
     process = box.hold()
     try:
-        _mount_tmpfs(process)
+        benches.bench(process)
         for name in ("lower", "upper", "work", "merged"):
             process.mkdir(name)
         sizes = (1, 5000, 300_000)
@@ -249,15 +160,6 @@ def what_is_copied(box: Lab, cost: object) -> Verdict:
     return passed("eight requests to files of three sizes, as the kernel does it")
 
 
-def _mount_tmpfs(process: Held) -> None:
-    """Give a process a small file system of its own to work in."""
-    process.unshare("mount")
-    process.mount(None, "/", None, "rprivate")
-    process.mount("check", "/mnt", "tmpfs", "size=16m")
-    process.chdir("/mnt")
-    process.python(_TOOLS)
-
-
 _NAMES = ("ledger", "copy", "archive")
 
 
@@ -275,18 +177,18 @@ _NAMES = ("ledger", "copy", "archive")
 )
 def one_again(box: Lab, office: Held) -> Verdict:
     """Look at the three names, in the merged view and in the layer."""
-    if wrong_thing := _not_a_bench(box, office, "office"):
+    if wrong_thing := benches.not_a_bench(box, office, "office"):
         return wrong_thing
-    with _beside(box, office) as witness:
+    with benches.beside(box, office) as witness:
         layer = dict.fromkeys(_NAMES, "open\n")
-        if changed := _differs(witness.evaluate("view('lower')"), layer, "in the layer"):
+        if changed := benches.differs(witness.evaluate("view('lower')"), layer, "in the layer"):
             return changed
         if len(_inodes(witness, "lower")) != 1:
             return failed("in the layer, the three names are no longer one file")
         if all(fields[4] != "/mnt/merged" for fields in outside.mounts(office.pid)):
             return failed("nothing is mounted on merged any more", "the overlay")
         paid = dict.fromkeys(_NAMES, "paid\n")
-        if unlike := _differs(witness.evaluate("view('merged')"), paid, "in merged"):
+        if unlike := benches.differs(witness.evaluate("view('merged')"), paid, "in merged"):
             return unlike
         found = _inodes(witness, "merged")
         if len(found) != 1:
@@ -314,16 +216,16 @@ def _inodes(witness: Held, top: str) -> set[int]:
 )
 def cheap_move(box: Lab, depot: Held) -> Verdict:
     """Look at the merged view, at the upperdir, and at the layer."""
-    if wrong_thing := _not_a_bench(box, depot, "depot"):
+    if wrong_thing := benches.not_a_bench(box, depot, "depot"):
         return wrong_thing
-    with _beside(box, depot) as witness:
+    with benches.beside(box, depot) as witness:
         layer: dict[str, str] = witness.evaluate("view('lower')")
-        if changed := _differs(dict.fromkeys(layer, ""), _house("goods"), "in the layer"):
+        if changed := benches.differs(dict.fromkeys(layer, ""), _house("goods"), "in the layer"):
             return changed
         if all(fields[4] != "/mnt/merged" for fields in outside.mounts(depot.pid)):
             return failed("nothing is mounted on merged", "an overlay")
         merged: dict[str, str] = witness.evaluate("view('merged')")
-        if unlike := _differs(dict.fromkeys(merged, ""), _house("store"), "in merged"):
+        if unlike := benches.differs(dict.fromkeys(merged, ""), _house("store"), "in merged"):
             return unlike
         if copied := witness.evaluate("weight('upper')"):
             return failed(f"in the upperdir there are {copied} bytes of files", "0")
@@ -389,9 +291,9 @@ def build_the_stack(box: Lab, order: object) -> Verdict:
     with parsons.made(box, PUZZLES[0], order) as run:
         if run.refusal:
             return failed(run.refusal)
-        if wrong_thing := _not_a_bench(box, run.process, "the process"):
+        if wrong_thing := benches.not_a_bench(box, run.process, "the process"):
             return wrong_thing
-        with _beside(box, run.process) as witness:
+        with benches.beside(box, run.process) as witness:
             for directory, where, wanted in (
                 ("merged", "in merged", {"motd": "from b", "notes": "mine"}),
                 ("a", "in the layer a", {"motd": "from a"}),
@@ -399,7 +301,7 @@ def build_the_stack(box: Lab, order: object) -> Verdict:
                 ("upper", "in the upperdir", {"notes": "mine"}),
             ):
                 found = witness.evaluate(f"view('{directory}')")
-                if unlike := _differs(found, wanted, where):
+                if unlike := benches.differs(found, wanted, where):
                     return unlike
     return passed("b lies over a, and the upperdir has the one file that was written to")
 
@@ -422,7 +324,7 @@ def two_ways(box: Lab, grown: object, lean: object) -> Verdict:
     """Compare the three images: what they store, and what they show."""
     witness = box.hold()
     try:
-        _mount_tmpfs(witness)
+        benches.bench(witness)
         witness.mkdir("merged")
         found = []
         for name in ("chapter06/app", grown, lean):
@@ -434,7 +336,7 @@ def two_ways(box: Lab, grown: object, lean: object) -> Verdict:
         srv = _shown(witness, app)
         wanted = {path: text for path, text in srv.items() if not path.startswith("cache/")}
         for name, image in ((grown, grown_one), (lean, lean_one)):
-            if unlike := _differs(_shown(witness, image), wanted, f"in /srv of {name}"):
+            if unlike := benches.differs(_shown(witness, image), wanted, f"in /srv of {name}"):
                 return unlike
     finally:
         witness.end()
