@@ -20,7 +20,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from kernelbox import lab
-from kernelbox.lab import Held, Lab
+from kernelbox.lab import Held, Lab, LabError
 from tests import looking
 from tests.command import Kernelbox
 from tests.looking import is_alive, namespace, soon
@@ -231,6 +231,40 @@ def test_a_cell_runs_inside_a_held_process(notebook: Notebook) -> None:
         "print(p.pid)"
     )
     assert notebook.ok("%%inside --python p\nprint(x == os.getpid())") == "True\n"
+
+
+def test_a_held_process_answers_with_the_value_of_an_expression(box: Lab) -> None:
+    held = box.hold()
+    assert held.evaluate("os.getpid()") == held.pid
+    held.python("numbers = {1: [2.5, None], 'ü\\n': (b'\\0', True)}")
+    assert held.evaluate("numbers") == {1: [2.5, None], "ü\n": (b"\0", True)}
+    assert held.evaluate("[one for\n one in {3}] # a list") == [3]
+    assert held.evaluate("set()") == set()
+    assert len(held.evaluate("'x' * 1_000_000")) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("expression", "complaint"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("os", "'os' is <module 'os'"),
+        ("x = 1", "SyntaxError: "),
+        ("1); print(2", "SyntaxError: "),
+        ("object()", "which is no plain data"),
+    ],
+)
+def test_what_is_no_expression_or_no_plain_data_is_refused(
+    box: Lab, expression: str, complaint: str
+) -> None:
+    with pytest.raises(LabError, match=re.escape(complaint)):
+        box.hold().evaluate(expression)
+
+
+def test_what_an_expression_prints_is_no_part_of_its_value(
+    box: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert box.hold().evaluate("print('1') or 2") == 2
+    assert capfd.readouterr().out == "1\n"
 
 
 def test_a_cell_runs_inside_a_container(notebook: Notebook) -> None:
