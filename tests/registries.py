@@ -95,11 +95,13 @@ class Liar:
         host: Its address.
         script: Takes method, path and headers; returns an answer, or None for the real one.
         seen: Method, path and headers of each request.
+        bodies: What each of them brought.
     """
 
     def __init__(self, real: str, script: Script = lambda method, path, headers: None) -> None:
         self.script = script
         self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
         liar = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -107,12 +109,13 @@ class Liar:
 
             def do_GET(self) -> None:
                 headers = {key.lower(): value for key, value in self.headers.items()}
+                liar.bodies.append(self.rfile.read(int(headers.get("content-length", 0))))
                 liar.seen.append((self.command, self.path, headers))
                 answer = liar.script(self.command, self.path, headers)
                 with contextlib.suppress(OSError):
                     self.give(answer or forward(real, self.command, self.path, headers))
 
-            do_HEAD = do_GET
+            do_HEAD = do_POST = do_GET
 
             def give(self, answer: Answer) -> None:
                 self.send_response(answer.status)

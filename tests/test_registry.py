@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import time
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 
 from kernelbox.images import embedded, layout, limits
 from kernelbox.images.reference import Remote, remote
-from kernelbox.images.registry import credentials, fetching, transport
+from kernelbox.images.registry import credentials, fetching, helpers, transport
 from kernelbox.images.registry.pull import pull
 from kernelbox.images.registry.push import push
 from kernelbox.images.store import Store
@@ -236,7 +237,7 @@ def test_a_registry_with_a_password_wants_a_login(
 
 def test_a_config_file_of_dockers_keeps_what_else_is_in_it(config: Path) -> None:
     config.parent.mkdir()
-    old = {"auths": {"other": {"auth": "eDp5"}}, "credsStore": "pass", "detachKeys": "ctrl-e"}
+    old = {"auths": {"other": {"auth": "eDp5"}}, "credsStore": "", "detachKeys": "ctrl-e"}
     config.write_text(json.dumps(old))
     credentials.write("docker.io", "me", "pass:word")
     assert credentials.read("docker.io") == ("me", "pass:word")
@@ -247,6 +248,116 @@ def test_a_config_file_of_dockers_keeps_what_else_is_in_it(config: Path) -> None
         config.write_text(broken)
         with pytest.raises(UsageError, match="damaged"):
             credentials.read("other")
+
+
+HELPER = """#!/usr/bin/python3
+import json, os, sys
+path = os.environ["HELPER_KEEPS"]
+kept = json.load(open(path)) if os.path.exists(path) else {}
+given = sys.stdin.read()
+if sys.argv[1] == "store":
+    entry = json.loads(given)
+    kept[entry["ServerURL"]] = [entry["Username"], entry["Secret"]]
+elif given not in kept:
+    sys.exit(print("credentials not found in native keychain") or 1)
+elif sys.argv[1] == "get":
+    print(json.dumps({"ServerURL": given, "Username": kept[given][0], "Secret": kept[given][1]}))
+elif sys.argv[1] == "erase":
+    del kept[given]
+json.dump(kept, open(path, "w"))
+"""
+
+
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A credential helper `docker-credential-test` in PATH; the file that it keeps logins in."""
+    program = tmp_path / "bin/docker-credential-test"
+    program.parent.mkdir()
+    program.write_text(HELPER)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("HELPER_KEEPS", str(tmp_path / "kept.json"))
+    return tmp_path / "kept.json"
+
+
+@pytest.mark.parametrize("where", ["credsStore", "credHelpers"])
+def test_a_helper_keeps_the_password_that_push_and_pull_use(
+    kernelbox: Kernelbox, closed_registry: Registry, config: Path, helper: Path, where: str
+) -> None:
+    host = closed_registry.host
+    names = ("DOCKER_CONFIG", "PATH", "HELPER_KEEPS")
+    environment = {name: os.environ[name] for name in names}
+    config.parent.mkdir()
+    config.write_text(json.dumps({where: "test" if where == "credsStore" else {host: "test"}}))
+    name = f"{host}/lab/kept:{where.lower()}"
+    kernelbox.ok("tag", "busybox", name)
+    assert "Log in" in kernelbox("push", name, env=environment).stderr
+    login = ("login", "-u", USER, "--password-stdin", host)
+    kernelbox.ok(*login, input=PASSWORD, env=environment)
+    assert json.loads(helper.read_text()) == {host: [USER, PASSWORD]}
+    assert json.loads(config.read_text())["auths"] == {host: {}}
+    assert kernelbox("push", name, env=environment).returncode == 0
+    kernelbox.ok("rmi", name)
+    kernelbox.ok("pull", "-q", name, env=environment)
+    assert "Removing" in kernelbox.ok("logout", host, env=environment)
+    assert json.loads(helper.read_text()) == {}
+    assert json.loads(config.read_text())["auths"] == {}
+    assert "Not logged in" in kernelbox.ok("logout", host, env=environment)
+    assert "Log in" in kernelbox("pull", name, env=environment).stderr
+    kernelbox.ok("rmi", name)
+
+
+def test_a_registrys_own_helper_goes_before_the_one_for_all_and_both_before_the_file(
+    config: Path, helper: Path
+) -> None:
+    config.parent.mkdir()
+    auths = {name: {"auth": "eDp5"} for name in ("own", "all", "neither")}
+    document = {"auths": auths, "credsStore": "nosuch", "credHelpers": {"own": "test"}}
+    config.write_text(json.dumps(document))
+    helper.write_text(json.dumps({"own": ["me", "from the helper"], "docker.io": ["x", "y"]}))
+    assert credentials.read("own") == ("me", "from the helper")
+    with pytest.raises(UsageError, match="no program docker-credential-nosuch") as refused:
+        credentials.read("all")
+    assert "config.json" in refused.value.hint
+    config.write_text(json.dumps({**document, "credsStore": "test"}))
+    assert credentials.read("neither") == ("x", "y")  # from before there was a helper
+    assert credentials.read("nobody") is None
+    credentials.write("docker.io", "me", "secret")
+    assert json.loads(helper.read_text())["https://index.docker.io/v1/"] == ["me", "secret"]
+    assert "secret" not in config.read_text()
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("echo '{}'", "nothing that is a login"),
+        ("echo oops; echo more >&2; exit 3", "failed: oops more"),
+        ("exec sleep 9", "does not answer"),
+    ],
+)
+def test_a_helper_that_fails_is_one_line(
+    config: Path, helper: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str
+) -> None:
+    monkeypatch.setattr(helpers, "PATIENCE", 0.2 if "sleep" in program else 20.0)
+    config.parent.mkdir()
+    config.write_text('{"credsStore": "test"}')
+    (helper.parent / "bin/docker-credential-test").write_text(f"#!/bin/sh\n{program}\n")
+    with pytest.raises(KernelboxError, match=said) as refused:
+        credentials.read("anywhere")
+    assert "\n" not in str(refused.value)
+    for name in ("../../bin/sh", "", 5):
+        config.write_text(json.dumps({"credHelpers": {"anywhere": name or ["x"]}}))
+        with pytest.raises(UsageError, match="no credential helper"):
+            credentials.read("anywhere")
+
+
+def test_a_helper_may_say_no_with_empty_words(config: Path, helper: Path) -> None:
+    """docker-credential-pass does, where it once had something."""
+    config.parent.mkdir()
+    config.write_text('{"credsStore": "test"}')
+    helper.write_text('{"anywhere": ["", ""]}')
+    assert credentials.read("anywhere") is None
+    assert not credentials.forget("anywhere")
 
 
 def test_a_token_is_fetched_with_our_password_and_used_at_the_registry_only(
@@ -279,6 +390,37 @@ def test_a_token_is_fetched_with_our_password_and_used_at_the_registry_only(
         blobs = [headers for _, path, headers in elsewhere.seen if "/blobs/" in path]
         assert len(blobs) == 4
         assert not any("authorization" in headers for headers in blobs)
+
+
+@pytest.mark.parametrize("kept", ["in the file", "by a helper"])
+def test_an_identity_token_is_given_to_the_token_service_only(
+    store: Store, open_registry: Registry, config: Path, helper: Path, kept: str
+) -> None:
+    def script(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        if path == "/token":
+            form = urllib.parse.parse_qs(liar.bodies[-1].decode())
+            given = form["refresh_token"] == ["mine"] and form["grant_type"] == ["refresh_token"]
+            assert form["scope"] == ["repository:lab/bb:pull"]
+            assert form["service"] == ["us"]
+            return Answer(body=b'{"access_token": "sesame"}') if given else Answer(401)
+        if headers.get("authorization") != "Bearer sesame":
+            realm = f'Bearer realm="http://{liar.host}/token",service="us"'
+            return Answer(401, {"WWW-Authenticate": realm})
+        return None
+
+    with Liar(open_registry.host, script) as liar:
+        name = f"{liar.host}/lab/bb:v1"
+        config.parent.mkdir()
+        entry = {"auth": "eDp5", "identitytoken": "mine"}
+        in_file = {"auths": {liar.host: entry}}
+        config.write_text(json.dumps(in_file if "file" in kept else {"credsStore": "test"}))
+        helper.write_text(json.dumps({liar.host: ["<token>", "mine"]}))
+        pull(store, name)
+        entry["identitytoken"] = "yours"
+        config.write_text(json.dumps(in_file))
+        with pytest.raises(KernelboxError, match="refuses the login"):
+            pull(store, name)
+    assert not any("mine" in str(headers) for _, path, headers in liar.seen if path != "/token")
 
 
 def test_plain_http_is_for_this_machine_or_on_request(
