@@ -11,6 +11,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -195,6 +196,76 @@ def test_what_others_push_is_pulled_stored_as_oci_and_runs(
         ["skopeo", "copy", "-q", f"oci:{kernelbox.root}/images:{name}", target], check=True
     )
     kernelbox.ok("rmi", name)
+
+
+# --- run ------------------------------------------------------------------------------------------
+
+
+def test_run_pulls_an_image_that_is_not_here_and_only_then(
+    kernelbox: Kernelbox, open_registry: Registry
+) -> None:
+    name = f"{open_registry.host}/lab/bb:v1"
+    run = ("run", "--rm", "--network", "none")
+    first = kernelbox(*run, name, "echo", "pulled")
+    assert (first.returncode, first.stdout) == (0, "pulled\n")
+    assert "Pull complete" in first.stderr
+    assert f"Status: Downloaded newer image for {name}\n" in first.stderr
+    asked = len(open_registry.requests("/manifests/"))
+    assert kernelbox.ok(*run, name, "echo", "here") == "here\n"
+    assert len(open_registry.requests("/manifests/")) == asked
+    again = kernelbox(*run, "--pull", "always", name, "true")
+    assert f"Status: Image is up to date for {name}\n" in again.stderr
+    assert len(open_registry.requests("/manifests/")) > asked
+    kernelbox.ok("rmi", name)
+    assert f'no image "{name}" in the store' in kernelbox.refused(*run, "--pull", "never", name)
+    container = kernelbox.start("-q", "--network", "none", name, "sleep", "infinity")
+    assert re.fullmatch("[0-9a-f]{12}", container)
+    kernelbox.ok("rm", "-f", container)
+    kernelbox.ok("rmi", name)
+
+
+def test_run_with_pull_always_takes_the_image_that_the_tag_means_now(
+    kernelbox: Kernelbox, open_registry: Registry, store: Store
+) -> None:
+    name = f"{open_registry.host}/lab/moving:v1"
+    run = ("run", "--rm", "-q", "--network", "none")
+    for stage in ("one", "two"):
+        three_layers(store, name)
+        push(store, name)
+        if stage == "one":
+            kernelbox.ok("pull", name)
+    before = kernelbox.ok(*run, name, "cat", "/noise")
+    after = kernelbox.ok(*run, "--pull=always", name, "cat", "/noise")
+    assert before != after
+    assert kernelbox.ok(*run, name, "cat", "/noise") == after
+    kernelbox.ok("rmi", name)
+    kernelbox.ok("prune", "-f")
+
+
+def test_an_image_that_nobody_has_is_one_line_with_what_was_tried_and_what_looks_alike(
+    kernelbox: Kernelbox, open_registry: Registry
+) -> None:
+    host = open_registry.host
+    kernelbox.ok("tag", "busybox", f"{host}/lab/busybox:1")
+    line = kernelbox.refused("run", f"{host}/lab/busybx", "true")
+    assert f'no image "{host}/lab/busybx:latest" here' in line
+    assert f"{host} has no lab/busybx:latest" in line
+    assert f"Did you mean {host}/lab/busybox:1?" in line
+    line = kernelbox.refused("run", "nosuch.invalid/busybx", "true")
+    assert "nosuch.invalid/busybx:latest cannot be pulled: there is no host" in line
+    line = kernelbox.refused("run", f"{host}/nothing/of/this/name", "true")
+    assert f"Images here: {host}/lab/busybox:1, busybox:latest" in line
+    kernelbox.ok("rmi", f"{host}/lab/busybox:1")
+
+
+def test_a_run_of_an_image_that_is_here_loads_nothing_that_pulls(kernelbox: Kernelbox) -> None:
+    kernelbox.ok("images")  # makes the embedded one
+    kernelbox.command = [sys.executable, "-X", "importtime", "-m", "kernelbox"]
+    loaded = kernelbox("run", "--rm", "--network", "none", "busybox", "true").stderr
+    names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}
+    assert "kernelbox.cli.front" in names
+    heavy = re.compile(r"urllib3|rich|difflib|http|ssl|hashlib|kernelbox\.images\.registry")
+    assert not [one for one in names if heavy.match(one) or one == "kernelbox.cli.pulling"]
 
 
 # --- who we are -----------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def dropped(registry: str, error: Exception) -> Dropped:
     if isinstance(error, e.SSLError):
         return Unreachable(
             f"{registry} does not speak TLS as it should",
-            "If it has none at all, use --plain-http",
+            "If it has none at all: pull, push and login have --plain-http",
         )
     if isinstance(error, e.NameResolutionError):
         return Unreachable(f"there is no host {registry}", "Look at the name and at the network")
