@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from kernelbox import users
 from kernelbox.images import changes, layout, limits
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import UsageError
@@ -351,15 +352,19 @@ def test_a_change_that_is_none_is_refused(text: str) -> None:
 
 @pytest.fixture
 def box(kernelbox: Kernelbox, request: pytest.FixtureRequest) -> str:
-    """A container that runs, or one that has ended."""
-    if request.param == "ended":
-        kernelbox.ok("run", "--name", "ended", "--network", "none", "busybox", "true")
+    """A container that runs, or one that has ended; with a user namespace of its own or without."""
+    options = ("--userns", "auto") if request.param.endswith("mapped") else ()
+    if request.param.startswith("ended"):
+        kernelbox.ok("run", "--name", "ended", "--network", "none", *options, "busybox", "true")
+        request.addfinalizer(lambda: kernelbox.ok("rm", "ended"))
         return "ended"
-    options = ("--userns", "auto") if request.param == "mapped" else ()
     return kernelbox.start("--network", "none", *options, "busybox", "sleep", "infinity")
 
 
-@pytest.mark.parametrize("box", ["running", "mapped", "ended"], indirect=True)
+BOXES = ["running", "mapped", "ended", "ended mapped"]
+
+
+@pytest.mark.parametrize("box", BOXES, indirect=True)
 def test_files_go_in_and_out_of_a_container(
     kernelbox: Kernelbox, box: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -368,8 +373,6 @@ def test_files_go_in_and_out_of_a_container(
     (tree / "file").write_text("content")
     (tree / "file").chmod(0o640)
     (tree / "sub/link").symlink_to("/nowhere")
-    if request.node.callspec.params["box"] == "mapped" and box == "ended":
-        return
     kernelbox.ok("cp", tree / "file", f"{box}:/root/")
     kernelbox.ok("cp", tree / "file", f"{box}:/root/other")
     kernelbox.ok("cp", tree, f"{box}:/opt")
@@ -388,7 +391,14 @@ def test_files_go_in_and_out_of_a_container(
         assert shown == "0 /opt/file\n0 /root/other\n"
     else:
         assert "A /root/other" in kernelbox.ok("diff", box).splitlines()
-        kernelbox.ok("rm", box)
+        upper = next(kernelbox.root.glob("containers/*/upper/root"))
+        mapped = "mapped" in request.node.callspec.params["box"]
+        owners = {path.lstat().st_uid for path in [upper, *upper.rglob("*")]}
+        assert owners == {users.HOST_ID if mapped else 0}
+        kernelbox.ok("commit", box, "filled")
+        shown = kernelbox.ok("run", *QUIET, "filled", "stat", "-c", "%u %n", "/root", "/opt/file")
+        assert shown == "0 /root\n0 /opt/file\n"
+        kernelbox.ok("rmi", "filled")
 
 
 def test_a_containers_symlink_does_not_lead_cp_to_the_host(

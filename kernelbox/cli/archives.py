@@ -146,8 +146,8 @@ def command_cp(argv: list[str]) -> int:
     cleanup.sweep()
     with ExitStack() as stack:
         places = []
-        for (name, path), write in ((source, False), (target, True)):
-            one = copying.there(state.find(name), path, write=write) if name else copying.here(path)
+        for name, path in (source, target):
+            one = copying.there(state.find(name), path) if name else copying.here(path)
             places.append(stack.enter_context(one))
         left_out = copying.copy(*places, archive=given.archive, follow=given.follow_link)
     if left_out and not given.quiet:
