@@ -25,10 +25,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_DEEPEST = 256  # directories inside each other
+DEEPEST = 256  # directories inside each other
 _CHUNK = 1 << 20
 
 
@@ -56,7 +56,7 @@ class Place(NamedTuple):
 @contextlib.contextmanager
 def here(path: str) -> Iterator[Place]:
     """Open a place on the host."""
-    fd = os.open(".", _DIRECTORY)
+    fd = os.open(".", DIRECTORY)
     try:
         yield Place(path, fd, inside=False)
     finally:
@@ -80,7 +80,7 @@ def there(container_id: str, path: str) -> Iterator[Place]:
     shift = 0 if container.userns == "host" else users.HOST_ID
     with contextlib.ExitStack() as stack:
         if its.status == "running":
-            fd = os.open(f"/proc/{its.pid}/root", _DIRECTORY)
+            fd = os.open(f"/proc/{its.pid}/root", DIRECTORY)
         else:
             directory = paths.container(container_id)
             # Not its own workdir: that is marked, as a volatile overlay may not be mounted again.
@@ -159,15 +159,15 @@ def found(source: Place, follow: bool, stack: contextlib.ExitStack) -> Found:
     path = source.path
     whole = path.rstrip("/") or "/"
     if whole == "/" or whole.rpartition("/")[2] in (".", ".."):
-        return Found("", -1, _opened(stack, source, path, _DIRECTORY))
+        return Found("", -1, _opened(stack, source, path, DIRECTORY))
     above, _, name = whole.rpartition("/")
-    parent = _opened(stack, source, above or ("/" if whole.startswith("/") else ""), _DIRECTORY)
+    parent = _opened(stack, source, above or ("/" if whole.startswith("/") else ""), DIRECTORY)
     status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     if stat.S_ISLNK(status.st_mode) and (follow or path.endswith("/")):
         return Found(name, -1, _opened(stack, source, whole, os.O_RDONLY | os.O_NONBLOCK))
     if not stat.S_ISDIR(status.st_mode):
         return Found(name, parent, -1)
-    fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    fd = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     stack.callback(os.close, fd)
     return Found(name, -1, fd)
 
@@ -202,7 +202,7 @@ class _Copy:
         """Return the directory and the name that a copied file gets."""
         path = self._target.path
         try:
-            return _opened(stack, self._target, path, _DIRECTORY), name
+            return _opened(stack, self._target, path, DIRECTORY), name
         except FileNotFoundError:
             if path.endswith("/"):
                 raise
@@ -211,17 +211,17 @@ class _Copy:
                 raise
         parent, _, new = path.rpartition("/")
         above = parent or ("/" if path.startswith("/") else ".")
-        return _opened(stack, self._target, above, _DIRECTORY), new
+        return _opened(stack, self._target, above, DIRECTORY), new
 
     def _directory(self, stack: contextlib.ExitStack, fd: int, name: str) -> None:
         """Copy a directory: into the target if that is there, else as the target."""
         path = self._target.path
         try:
-            into = _opened(stack, self._target, path, _DIRECTORY)
+            into = _opened(stack, self._target, path, DIRECTORY)
         except FileNotFoundError:
             parent, _, new = path.rstrip("/").rpartition("/")
             above = parent or ("/" if path.startswith("/") else ".")
-            into = _opened(stack, self._target, above, _DIRECTORY)
+            into = _opened(stack, self._target, above, DIRECTORY)
             self._subdirectory(fd, into, new, 0)
             return
         except NotADirectoryError:
@@ -235,11 +235,11 @@ class _Copy:
                 self._node(fd, one, into, one, 1)
 
     def _subdirectory(self, fd: int, to: int, name: str, depth: int) -> None:
-        if depth > _DEEPEST:
-            raise UsageError(f"{self._source.path} is more than {_DEEPEST} directories deep")
+        if depth > DEEPEST:
+            raise UsageError(f"{self._source.path} is more than {DEEPEST} directories deep")
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=to)
-        new = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=to)
+        new = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=to)
         try:
             for one in os.listdir(fd):
                 self._node(fd, one, new, one, depth + 1)
@@ -251,13 +251,13 @@ class _Copy:
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
         kind = stat.S_IFMT(status.st_mode)
         if kind == stat.S_IFDIR:
-            fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+            fd = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
             try:
                 self._subdirectory(fd, to, new, depth)
             finally:
                 os.close(fd)
         elif kind == stat.S_IFREG:
-            fd = os.open(name, _FILE, dir_fd=parent)
+            fd = os.open(name, FILE, dir_fd=parent)
             try:
                 self._content(fd, to, new)
             finally:

@@ -5,6 +5,7 @@ skopeo, umoci and podman stand beside it: they read what it writes, and it reads
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -435,6 +436,169 @@ def test_cp_says_what_is_wrong(kernelbox: Kernelbox, tmp_path: Path) -> None:
         (str(tmp_path / "dir"), f"{box}:/etc/passwd", "is a file"),
         ("/etc/passwd", "/tmp/x", "only one"),
         ("nosuch:/a", "/tmp/x", "no such container"),
-        ("/etc/passwd", f"{box}:-", "no tar"),
+        ("-", "/tmp/x", "only one"),
+        ("-", f"{box}:/nosuch", "there is no directory /nosuch"),
+        ("-", f"{box}:/etc/passwd", "there is no directory /etc/passwd"),
+        ("-", f"{box}:/", "no tar"),
+        (f"{box}:/nosuch", "-", "there is no /nosuch"),
+        ("-", "nosuch:/", "no such container"),
     ):
         assert said in kernelbox.refused("cp", source, target)
+
+
+# --- cp as a tar ----------------------------------------------------------------------------------
+
+CONTENT = (
+    "mkdir -p /data/sub; echo content > /data/sub/file; ln /data/sub/file /data/hard; "
+    "chown lab:lab /data/sub/file; chmod 4751 /data/sub/file; ln -s /etc/passwd /data/link; "
+    "mkfifo /data/fifo; touch '/data/new\nline'; truncate -s 5M /data/sparse; touch -d @5 /data/sub"
+)
+
+
+def packed(kernelbox: Kernelbox, *words: str) -> bytes:
+    """`cp ... -`, and what it prints."""
+    done = subprocess.run(
+        [*kernelbox.command, "cp", *words, "-"], env=kernelbox.environment, capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def extracted(kernelbox: Kernelbox, tar: bytes, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """`cp ... - ...` of a tar."""
+    command = [*kernelbox.command, "cp", *words]
+    return subprocess.run(command, env=kernelbox.environment, input=tar, capture_output=True)
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_directory_comes_out_as_a_tar_with_its_owners_and_goes_in_again(
+    kernelbox: Kernelbox, userns: str, ended: bool, tmp_path: Path
+) -> None:
+    options = ("--network", "none", "--userns", userns)
+    box = kernelbox.start(*options, "busybox", "sh", "-c", f"{CONTENT}; sleep 99")
+    kernelbox.ok("exec", box, "sh", "-c", "until test -e /data/sparse; do sleep 0.1; done")
+    if ended:
+        kernelbox.ok("stop", "-t", "0", box)
+    tar = packed(kernelbox, f"{box}:/data")
+    listed = host("tar", "--numeric-owner", "-tvf", "-", input=tar).splitlines()
+    assert any("1000/1000" in line and "-rws" in line for line in listed)
+    assert any("link to" in line for line in listed)
+    assert listed[0].startswith("drwxr-xr-x 0/0") and listed[0].endswith(" data/")
+    host("tar", "-C", tmp_path, "-xf", "-", input=tar)
+    there = tmp_path / "data"
+    assert (there / "hard").read_text() == "content\n"
+    assert (there / "hard").stat().st_ino == (there / "sub/file").stat().st_ino
+    assert os.readlink(there / "link") == "/etc/passwd"
+    assert (there / "sub").stat().st_mtime == 5
+    assert extracted(kernelbox, tar, "-a", "-", f"{box}:/mnt/../home").stderr == b""
+    assert extracted(kernelbox, tar, "-a", "-", f"{box}:/mnt").stderr == b""
+    assert packed(kernelbox, f"{box}:/mnt/data") == tar
+    assert extracted(kernelbox, gzip.compress(tar), "-", f"{box}:/root").stderr == b""
+    plain = host("tar", "--numeric-owner", "-tvf", "-", input=packed(kernelbox, f"{box}:/root/."))
+    assert " 0/0 " in plain and "1000" not in plain
+    assert " ./data/sub/file" in plain
+
+
+def test_a_file_comes_out_as_a_tar_of_one_and_a_symlink_as_itself(kernelbox: Kernelbox) -> None:
+    box = kernelbox.start("--network", "none", "busybox", "sh", "-c", f"{CONTENT}; sleep 99")
+    kernelbox.ok("exec", box, "sh", "-c", "until test -e /data/sparse; do sleep 0.1; done")
+
+    def listed(*words: str) -> str:
+        return host("tar", "-tvf", "-", input=packed(kernelbox, *words))
+
+    assert listed(f"{box}:/data/hard").endswith(" hard\n")
+    assert listed(f"{box}:data/link").endswith(" link -> /etc/passwd\n")
+    assert listed("-L", f"{box}:/data/link").startswith("-rw-r--r--")
+    assert kernelbox.ok("exec", box, "cat", "/etc/passwd") == host(
+        "tar", "-xOf", "-", input=packed(kernelbox, "-L", f"{box}:/data/link")
+    )
+
+
+def test_a_file_that_shrinks_while_it_is_packed_is_filled_up(kernelbox: Kernelbox) -> None:
+    script = "while :; do truncate -s 9M /log; truncate -s 0 /log; done"
+    box = kernelbox.start("--network", "none", "busybox", "sh", "-c", script)
+    for _ in range(5):
+        host("tar", "-tf", "-", input=packed(kernelbox, f"{box}:/log"))
+
+
+def test_who_reads_a_tar_may_stop(kernelbox: Kernelbox) -> None:
+    box = kernelbox.start("--network", "none", "busybox", "sleep", "99")
+    for words in (f"cp {box}:/bin -", "save busybox"):
+        line = f"{' '.join(kernelbox.command)} {words} | head -c 1000 | wc -c"
+        done = subprocess.run(
+            ["sh", "-c", line], env=kernelbox.environment, capture_output=True, text=True
+        )
+        assert (done.stdout.strip(), done.stderr) == ("1000", "")
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+def test_a_hostile_tar_stays_below_the_containers_root(
+    kernelbox: Kernelbox, tmp_path: Path, userns: str
+) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "secret").write_text("the host's")
+    aim = str(tmp_path)
+    ups = "../" * 40
+    members: list[tuple[tarfile.TarInfo, bytes]] = [
+        (entry(f"{ups}{aim}/absolute"), b"x"),
+        (entry(f"{aim}/root"), b"x"),
+        (entry("away", tarfile.SYMTYPE, linkname=aim), b""),
+        (entry("away/through"), b"x"),
+        (entry("up", tarfile.SYMTYPE, linkname=ups + aim), b""),
+        (entry("up/through"), b"x"),
+        (entry("file", tarfile.SYMTYPE, linkname=f"{aim}/secret"), b""),
+        (entry("file"), b"replaced"),
+        (entry("proc", tarfile.SYMTYPE, linkname=f"/proc/self/root{aim}"), b""),
+        (entry("proc/through"), b"x"),
+        (entry("hard", tarfile.LNKTYPE, linkname=f"{ups}{aim}/secret"), b""),
+        (entry("device", tarfile.CHRTYPE, devmajor=1, devminor=3), b""),
+        (entry(".wh.etc"), b"x"),
+        (entry("nul", pax_headers={"path": "nul\0"}), b""),
+        (entry("user", uid=70_000), b"x"),
+    ]
+    before = sorted(os.listdir(tmp_path))
+    box = kernelbox.start("--network", "none", "--userns", userns, "busybox", "sleep", "99")
+    kernelbox.ok("exec", box, "mkdir", "-p", f"/{aim}", "/in")
+    for each in members:
+        # What the container itself has planted is as bad as what the tar brings.
+        for tar in (tar_of(each), tar_of(*members[: members.index(each) + 1])):
+            done = extracted(kernelbox, tar, "-a", "-", f"{box}:/in")
+            assert done.stderr.count(b"\n") <= 1 and b"bug" not in done.stderr
+    assert sorted(os.listdir(tmp_path)) == before
+    assert (tmp_path / "secret").read_text() == "the host's"
+    assert os.listdir(tmp_path / "dir") == []
+    assert kernelbox.ok("exec", box, "cat", "/in/file") == "replaced"
+    shown = kernelbox.ok("exec", box, "find", "/in", f"/{aim}")
+    assert f"{aim}/through" in shown and "/in/.wh.etc" in shown
+    assert "device" not in shown and "etc/passwd" in kernelbox.ok("exec", box, "find", "/etc")
+    left_out = extracted(kernelbox, tar_of(members[11]), "-", f"{box}:/in")
+    assert b"'device'" in left_out.stderr
+
+
+def test_a_tar_that_is_cut_short_or_no_tar_is_one_line(kernelbox: Kernelbox) -> None:
+    box = kernelbox.start("--network", "none", "busybox", "sleep", "99")
+    tar = tar_of((entry("one"), b"1" * 700), (entry("two"), b"2" * 600))
+    two = gzip.compress(tar)
+    for damaged in (
+        b"",
+        b"x" * 600,
+        tar[:900],
+        tar[:2500],
+        two[:-9],
+        b"BZh9",
+        tar[:1536] + b"x" * 99,
+    ):
+        done = extracted(kernelbox, damaged, "-", f"{box}:/root")
+        assert done.returncode == 125
+        assert done.stderr.count(b"\n") == 1 and b". " in done.stderr, done.stderr
+    assert extracted(kernelbox, two, "-", f"{box}:/root").returncode == 0
+    clash = tar_of(entry("one", tarfile.DIRTYPE))
+    assert (
+        b"a directory in the tar, and a file"
+        in extracted(kernelbox, clash, "-", f"{box}:/root").stderr
+    )
+    clash = tar_of((entry("root"), b""))
+    assert (
+        b"a file in the tar, and a directory" in extracted(kernelbox, clash, "-", f"{box}:/").stderr
+    )
