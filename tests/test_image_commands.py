@@ -72,6 +72,22 @@ def test_an_image_has_as_many_names_as_it_is_given(kernelbox: Kernelbox, store: 
     kernelbox.ok("rmi", "lab/web:v1")
 
 
+def test_images_are_listed_with_digests_whole_ids_and_as_json(
+    kernelbox: Kernelbox, store: Store
+) -> None:
+    image = store.resolve("busybox")
+    title, line = kernelbox.ok("images", "--digests", "--no-trunc").splitlines()
+    assert title.split()[:3] == ["REPOSITORY", "TAG", "DIGEST"]
+    assert line.split()[:4] == ["busybox", "latest", "<none>", image.id]
+    one = json.loads(kernelbox.ok("images", "--format", "json"))
+    assert (one["reference"], one["id"]) == ("busybox:latest", image.id)
+    assert one["size"] == sum(
+        os.path.getsize(store.layout.blob_path(part["digest"]))
+        for part in [store.find("busybox")[1].manifest[key] for key in ("config",)]
+        + store.find("busybox")[1].manifest["layers"]
+    )
+
+
 def test_rmi_and_prune_leave_what_a_container_uses(kernelbox: Kernelbox, store: Store) -> None:
     kernelbox.ok("tag", "busybox", "used")
     kernelbox.start("used", "sleep", "infinity")
@@ -192,6 +208,29 @@ def test_dockers_older_form_with_links_between_layers_is_loaded(
     kernelbox.ok("rmi", "old:1")
 
 
+def indexes_without_end() -> bytes:
+    blobs: dict[str, object] = {}
+    below = {"digest": "sha256:" + "0" * 64, "mediaType": layout.INDEX, "size": 9}
+    for _ in range(9):
+        text = json.dumps({"manifests": [below]}).encode()
+        below = layout.descriptor(layout.INDEX, layout.digest_of(text), len(text))
+        blobs[f"blobs__sha256__{below['digest'][7:]}"] = text
+    return archive_of(**blobs, **{"index.json": {"manifests": [below]}})
+
+
+def another_size() -> bytes:
+    tar = tar_of(entry("file"))
+    config = json.dumps({"rootfs": {"diff_ids": [layout.digest_of(tar)]}}).encode()
+    parts = {layout.digest_of(one): one for one in (tar, config)}
+    layer = layout.descriptor(layout.LAYER, layout.digest_of(tar), len(tar) - 1)
+    described = layout.descriptor(layout.CONFIG, layout.digest_of(config), len(config))
+    manifest = layout.encode(layout.manifest(described, [layer]))
+    parts[layout.digest_of(manifest)] = manifest
+    top = layout.descriptor(layout.MANIFEST, layout.digest_of(manifest), len(manifest))
+    files = {f"blobs__sha256__{digest[7:]}": content for digest, content in parts.items()}
+    return archive_of(**files, **{"index.json": {"manifests": [top]}})
+
+
 HOSTILE = {
     "nothing": b"",
     "no tar": b"junk" * 1000,
@@ -215,6 +254,8 @@ HOSTILE = {
             }
         }
     ),
+    "indexes without an end": indexes_without_end(),
+    "a blob of another size than it says": another_size(),
     "JSON that is none": archive_of(**{"manifest.json": b"{"}),
     "JSON of many megabytes": archive_of(**{"manifest.json": b" " * (limits.MAX_JSON + 9) + b"[]"}),
 }
@@ -248,6 +289,67 @@ def test_an_imported_tar_is_an_image_that_runs(
     assert "truncated" in kernelbox("import", "/etc/passwd").stderr
     assert "no file" in kernelbox.refused("import", "/nosuch")
     kernelbox.ok("rmi", "imported:1")
+
+
+# --- images that are odd, or worse ----------------------------------------------------------------
+
+
+def bare(kernelbox: Kernelbox, tmp_path: Path, name: str, *members: tarfile.TarInfo) -> None:
+    """Import an image of busybox alone, and of what a test adds."""
+    program = Path("/bin/busybox").read_bytes()
+    tar = tar_of((entry("busybox", mode=0o755), program), *members)
+    (tmp_path / "bare.tar").write_bytes(tar)
+    kernelbox.ok("import", tmp_path / "bare.tar", name)
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+def test_an_image_of_one_program_runs_as_root_and_without_a_passwd(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, userns: str
+) -> None:
+    bare(kernelbox, tmp_path, "bare:1")
+    options = (*QUIET, "--userns", userns)
+    assert kernelbox.ok("run", *options, "bare:1", "/busybox", "id", "-u") == "0\n"
+    assert kernelbox.ok("run", *options, "-u", "5:6", "bare:1", "/busybox", "id", "-g") == "6\n"
+    assert "no user 'lab'" in kernelbox("run", *options, "-u", "lab", "bare:1", "/busybox").stderr
+    kernelbox.ok("rmi", "bare:1")
+
+
+def test_fifos_where_files_are_read_make_nobody_wait(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path
+) -> None:
+    names = ("passwd", "group", "hosts", "hostname", "resolv.conf")
+    bare(kernelbox, tmp_path, "fifo:1", *(entry(f"etc/{one}", tarfile.FIFOTYPE) for one in names))
+    assert kernelbox.ok("run", *QUIET, "fifo:1", "/busybox", "pwd") == "/\n"
+    assert (
+        "no user" in kernelbox("run", *QUIET, "-u", "lab:lab", "fifo:1", "/busybox", "pwd").stderr
+    )
+    kernelbox.ok("rmi", "fifo:1")
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+def test_a_device_in_an_image_is_kept_and_opens_nothing(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, userns: str
+) -> None:
+    device = entry("zero", tarfile.CHRTYPE, devmajor=1, devminor=5, mode=0o666)
+    bare(kernelbox, tmp_path, "device:1", device)
+    run = ("run", *QUIET, "--userns", userns, "device:1", "/busybox")
+    assert kernelbox.ok(*run, "stat", "-c", "%F %t,%T", "/zero") == "character special file 1,5\n"
+    assert "Permission denied" in kernelbox(*run, "head", "-c1", "/zero").stderr
+    assert kernelbox(*run, "head", "-c1", "/dev/zero").stdout == "\0"
+    kernelbox.ok("rmi", "device:1")
+
+
+@pytest.mark.parametrize("place", ["proc", "dev", "sys", "etc"])
+def test_an_image_that_leads_our_mounts_elsewhere_is_refused_or_contained(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    link = entry(place, tarfile.SYMTYPE, linkname=f"{tmp_path}/outside")
+    bare(kernelbox, tmp_path, "link:1", link)
+    done = kernelbox("run", *QUIET, "link:1", "/busybox", "id")
+    assert done.returncode == 0 or "kernelbox: " in done.stderr
+    assert os.listdir(tmp_path / "outside") == []
+    kernelbox.ok("rmi", "link:1")
 
 
 # --- of a container -------------------------------------------------------------------------------

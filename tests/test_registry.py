@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -512,6 +513,29 @@ def _loopback(host: str, port: int, *_: object) -> list[Any]:
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
 
+def test_a_certificate_must_be_trusted_and_what_began_with_tls_goes_on_with_it(
+    kernelbox: Kernelbox, open_registry: Registry, tmp_path: Path
+) -> None:
+    liar = Liar(open_registry.host)
+    trusting = {"SSL_CERT_FILE": str(liar.encrypt(tmp_path))}
+    name = f"{liar.host}/lab/bb:v1"
+    with liar:
+        refused = kernelbox("pull", "-q", name).stderr
+        assert "certificate that nobody here trusts" in refused and "SSL_CERT_FILE" in refused
+        for word in ("/manifests/", "/blobs/"):
+
+            def away(method: str, path: str, headers: dict[str, str], at: str = word) -> Any:
+                to = {"Location": f"http://{open_registry.host}{path}"}
+                return Answer(307, to) if at in path else None
+
+            liar.script = away
+            refused = kernelbox("pull", "-q", name, env=trusting).stderr
+            assert f"redirects to {open_registry.host} without encryption" in refused
+        liar.script = lambda *_: None
+        assert kernelbox.ok("pull", "-q", name, env=trusting) == f"{name}\n"
+    kernelbox.ok("rmi", name)
+
+
 # --- killed, and at once --------------------------------------------------------------------------
 
 
@@ -584,6 +608,41 @@ def test_pulls_at_once_fetch_and_store_an_image_once(
     assert os.listdir(store.downloads) == []
 
 
+def test_layers_are_fetched_side_by_side(store: Store, open_registry: Registry) -> None:
+    """The server keeps the first ones waiting until there are three."""
+    asking: list[str] = []
+    enough = threading.Event()
+
+    def script(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        if "/blobs/" in path:
+            asking.append(path)
+            if len(asking) == 3:
+                enough.set()
+            assert enough.wait(20), "one after the other"
+        return None
+
+    with Liar(open_registry.host, script) as liar:
+        pull(store, f"{liar.host}/lab/bb:v1")
+    assert len(set(asking)) == 4
+
+
+def test_a_terminal_shows_a_bar_for_each_layer_and_a_pipe_a_line(
+    kernelbox: Kernelbox, open_registry: Registry, store: Store
+) -> None:
+    name = f"{open_registry.host}/lab/bb:v1"
+    pull(store, name)
+    layers = [one["digest"][7:19] for one in store.find(name)[1].manifest["layers"]]
+    with kernelbox.terminal("pull", name, size=(24, 120)) as terminal:
+        status = terminal.end()
+    assert status == 0
+    for layer in layers:
+        assert re.search(rf"{layer}: Pull complete .*━━━.* [KM]iB", terminal.seen)
+    kernelbox.ok("rmi", name)
+    said = kernelbox.ok("pull", name).splitlines()
+    assert sorted(said[1:4]) == sorted(f"{layer}: Pull complete" for layer in layers)
+    kernelbox.ok("rmi", name)
+
+
 # --- registries that misbehave --------------------------------------------------------------------
 
 
@@ -627,6 +686,23 @@ def test_what_does_not_pass_is_given_up(store: Store, open_registry: Registry, s
     assert is_empty(store)
 
 
+def chain_of_indexes() -> Any:
+    """Return a script for indexes that lead to indexes: a circle cannot be, as digests are true."""
+    texts = [b'{"schemaVersion": 2, "manifests": []}']
+    for _ in range(9):
+        below = layout.descriptor(layout.INDEX, layout.digest_of(texts[-1]), len(texts[-1]))
+        document = {"schemaVersion": 2, "mediaType": layout.INDEX, "manifests": [below]}
+        texts.append(layout.encode(document))
+    known = {layout.digest_of(text): text for text in texts}
+
+    def script(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        tag = path.rpartition("/")[2]
+        text = known.get(tag, texts[-1])
+        return Answer(200, {"Content-Type": layout.INDEX}, text) if "/manifests/" in path else None
+
+    return script
+
+
 def lies(open_registry: Registry) -> dict[str, Any]:
     """Return a script for each lie, and what is said of it."""
 
@@ -658,6 +734,14 @@ def lies(open_registry: Registry) -> dict[str, Any]:
         "lacks a size": to("/manifests/", manifest(layers=[{**blob, "size": -1}])),
         "lacks a digest": to("/manifests/", manifest(config=["x"])),
         "layers, and overlay": to("/manifests/", manifest(layers=[blob] * 501)),
+        "more JSON than": to(
+            "/manifests/",
+            Answer(
+                200, {"Transfer-Encoding": "chunked"}, b"FFFFFF\r\n" + b" " * 0xFFFFFF + b"\r\n"
+            ),
+        ),
+        "sent no JSON object": to("/manifests/", Answer(200, {}, b"[" * 1_000_000)),
+        "index leads to an index": chain_of_indexes(),
         "config is larger": to(
             "/manifests/", manifest(config={**config, "size": limits.MAX_JSON + 1})
         ),

@@ -22,7 +22,7 @@ import urllib3
 from kernelbox.images import limits
 from kernelbox.images.reference import DOCKER_HUB
 from kernelbox.images.registry import tokens
-from kernelbox.images.registry.failures import Dropped, Refused, Unreachable, dropped
+from kernelbox.images.registry.failures import Dropped, Refused, Unreachable, Untrusted, dropped
 from kernelbox.kernel.errors import KernelboxError
 
 TYPE_CHECKING = False
@@ -242,9 +242,10 @@ class Transport:
         try:
             self.once("GET", f"https://{self._host}/v2/", {}, None).drain_conn()
         except Dropped as error:
-            if isinstance(error.__cause__, urllib3.exceptions.SSLError):
-                return "http"
-            raise
+            no_tls = isinstance(error.__cause__, urllib3.exceptions.SSLError)
+            if not no_tls or isinstance(error, Untrusted):
+                raise
+            return "http"
         return "https"
 
     def _is_ours(self, url: str) -> bool:
