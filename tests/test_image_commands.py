@@ -450,6 +450,47 @@ def test_a_change_that_is_none_is_refused(text: str) -> None:
         changes.apply({}, text)
 
 
+def with_files(kernelbox: Kernelbox, store: Store, name: str, count: int) -> None:
+    """Add an image of busybox and so many files more."""
+    base = store.find("busybox")[1].manifest["layers"][0]["digest"]
+    bottom = Path(store.layout.blob_path(base)).read_bytes()
+    more = (entry(f"more/{number % 50}/{number}") for number in range(count))
+    add_image(store, name, bottom, tar_of(*more))
+
+
+def test_a_container_starts_without_copying_a_byte(kernelbox: Kernelbox, store: Store) -> None:
+    with_files(kernelbox, store, "files:1", 100)
+    for userns in ("host", "auto"):
+        options = ("--userns", userns, "files:1", "sleep", "infinity")
+        for box in (kernelbox.start(*options), kernelbox.start(*options)):
+            upper = kernelbox.inspect(box)["GraphDriver"]["Data"]["UpperDir"]
+            assert os.listdir(upper) == []
+            assert kernelbox.ok("diff", box) == ""
+            kernelbox.ok("rm", "-f", box)
+    kernelbox.ok("rmi", "files:1")
+
+
+@pytest.mark.parametrize("command", ["diff", "commit"])
+def test_diff_and_commit_cost_what_changed_and_not_what_the_image_has(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, command: str
+) -> None:
+    """The kernel is asked about as many files for an image of 3000 as for one of 10."""
+    asked = []
+    for count in (10, 3000):
+        name = f"files:{count}"
+        with_files(kernelbox, store, name, count)
+        script = "echo new > /more/1/1; rm -r /more/2; touch /more/3/new"
+        kernelbox.ok("run", "--name", "changed", "--network", "none", name, "sh", "-c", script)
+        log = tmp_path / name
+        strace = ("strace", "-f", "-qq", "-o", str(log), "-e", "trace=%file,getdents64")
+        assert kernelbox(command, "changed", prefix=strace).returncode == 0
+        asked.append(len(log.read_text().splitlines()))
+        kernelbox.ok("rm", "changed")
+        kernelbox.ok("rmi", name)
+        kernelbox.ok("prune", "--force")
+    assert abs(asked[1] - asked[0]) < 100, asked
+
+
 # --- cp -------------------------------------------------------------------------------------------
 
 

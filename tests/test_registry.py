@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ from kernelbox.images.registry.pull import pull
 from kernelbox.images.registry.push import push
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import KernelboxError, UsageError
+from tests import looking
 from tests.command import COMMAND, Kernelbox
 from tests.registries import PASSWORD, USER, Answer, Liar, Registry, registry
 from tests.test_images import add_image, entry, tar_of
@@ -172,8 +174,25 @@ def test_an_index_gives_each_platform_its_image(
     with pytest.raises(UsageError, match="not made for linux/s390x") as refused:
         pull(store, name, platform="linux/s390x")
     assert "linux/amd64, linux/arm64/v8" in refused.value.hint
+    assert "is no platform" in kernelbox_says(store, name, "nonsense")
+    # An image of one platform has no index that could say so; its config does.
+    single = f"{open_registry.host}/lab/single:v1"
+    add_image(theirs, single, tar_of(entry("amd64")))
+    push(theirs, single)
+    pull(store, single, platform="linux/amd64")
+    store.remove(single)
+    assert "not made for linux/arm64. It is for linux/amd64" in kernelbox_says(
+        store, single, "linux/arm64"
+    )
+    assert not store.has(single)
     # The layout that skopeo was given holds an index: it is an image as well.
     assert theirs.resolve("multi").id in ids.values()
+
+
+def kernelbox_says(store: Store, name: str, platform: str) -> str:
+    with pytest.raises(UsageError) as refused:
+        pull(store, name, platform=platform)
+    return str(refused.value)
 
 
 @pytest.mark.parametrize("options", [["--format", "v2s2"], ["--dest-compress-format", "zstd"]])
@@ -581,6 +600,31 @@ def test_a_killed_pull_goes_on_where_it_was(
         ],
         check=True,
     )
+
+
+@pytest.mark.parametrize("command", ["pull", "run"])
+def test_ctrl_c_ends_a_pull_at_once_though_the_registry_has_stalled(
+    kernelbox: Kernelbox, open_registry: Registry, tmp_path: Path, command: str
+) -> None:
+    over = threading.Event()
+
+    def stalling(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        if "/blobs/" in path:
+            over.wait(60)
+        return None
+
+    environment = {**kernelbox.environment, "KERNELBOX_ROOT": str(tmp_path)}
+    kernelbox.ok("images", env=environment)
+    with Liar(open_registry.host, stalling) as liar:
+        words = [*COMMAND, command, f"{liar.host}/lab/bb:v1"]
+        child = subprocess.Popen(words, env=environment, stdout=-1, stderr=-1)
+        assert looking.soon(lambda: any("/blobs/" in path for _, path, _ in liar.seen))
+        child.send_signal(signal.SIGINT)
+        said = child.communicate(timeout=20)[1]  # the registry has 30 seconds to say something
+        over.set()
+    assert child.returncode == 130
+    assert b"Traceback" not in said and b"kernelbox:" not in said
+    subprocess.run([*COMMAND, "reset"], env=environment, check=True, capture_output=True)
 
 
 def forward_blob(real: Registry, path: str) -> bytes:
