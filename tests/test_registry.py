@@ -602,6 +602,28 @@ def test_a_killed_pull_goes_on_where_it_was(
     )
 
 
+def test_a_pull_onto_a_full_disk_is_one_line_and_leaves_nothing_half_made(
+    kernelbox: Kernelbox, open_registry: Registry, tmp_path: Path
+) -> None:
+    """On disks of several sizes: it is full while fetching, or while unpacking."""
+    script = """
+        mount -t tmpfs -o size=$2 none $1 && $3 images >/dev/null; ls $1/images/* >$1.before
+        $3 pull -q $4; echo $?; rm -rf $1/images/downloads; ls $1/images/* | diff - $1.before
+    """
+    requests = set()
+    for size in ("4500k", "4800k", "5200k"):
+        root = tmp_path / size
+        root.mkdir()
+        environment = {**kernelbox.environment, "KERNELBOX_ROOT": str(root)}
+        name = f"{open_registry.host}/lab/bb:v1"
+        words = ["unshare", "-m", "sh", "-c", script, "sh", root, size, " ".join(COMMAND), name]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True)
+        assert done.stdout == "125\n"
+        assert re.fullmatch("kernelbox: .*ENOSPC.*Free some space.*\n", done.stderr)
+        requests.add(done.stderr.split()[1])
+    assert requests == {"write", "unpack"}
+
+
 @pytest.mark.parametrize("command", ["pull", "run"])
 def test_ctrl_c_ends_a_pull_at_once_though_the_registry_has_stalled(
     kernelbox: Kernelbox, open_registry: Registry, tmp_path: Path, command: str
