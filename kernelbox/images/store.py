@@ -119,7 +119,7 @@ class Store:
         with self.lock():
             with damaged(name):
                 found = manifests.find(self.layout, manifest)
-                self._check_sizes(found)
+                manifests.check_sizes(self.layout, found)
                 chain = self._unpack(found)
             annotations = {REF_NAME: name} if name else {}
             annotations[CHAIN_IDS] = ",".join(chain)
@@ -241,17 +241,6 @@ class Store:
             except BaseException:
                 self.collect()
                 raise
-
-    def _check_sizes(self, found: Found) -> None:
-        """See to it that blobs are as large as is said: who is sent one relies on that."""
-        for part in (found.manifest["config"], *found.manifest["layers"]):
-            path = self.layout.blob_path(part["digest"])
-            if os.path.exists(path) and os.path.getsize(path) != part["size"]:
-                raise UsageError(
-                    f"blob {part['digest']} has {os.path.getsize(path)} bytes, "
-                    f"and its manifest says {part['size']}",
-                    "Get the image anew",
-                )
 
     def _layer(self, chain_id: str) -> str:
         return f"{self._layers}/{layout.hex_of(chain_id)}"
