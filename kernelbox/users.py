@@ -8,6 +8,7 @@ an image and not to be trusted.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import UsageError
@@ -59,6 +60,34 @@ def write_maps(pid: int, mapping: Mapping = DEFAULT_MAPPING) -> None:
     files.write(f"/proc/{pid}/gid_map", line)
 
 
+@contextmanager
+def namespace() -> Iterator[int]:
+    """Yield a descriptor of a new user namespace with the usual maps; nobody is in it for long.
+
+    Raises:
+        KernelError: EPERM without CAP_SYS_ADMIN; ENOSPC when a namespace limit is reached.
+    """
+    from kernelbox.kernel import flags, process  # for `cp` only
+
+    wait, go = os.pipe()
+    pid, pidfd = process.clone3(flags.CLONE_NEWUSER)
+    if pid == 0:
+        os.close(go)
+        os.read(wait, 1)  # until the other end is closed, however that comes
+        os._exit(0)
+    try:
+        write_maps(pid)
+        fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        for end in (wait, go, pidfd):
+            os.close(end)
+        os.waitpid(pid, 0)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def look_up(user: str, root: str = "/") -> Identity:
     """Return who `user` is: `name`, `uid`, `name:group` or `uid:gid`; empty means root.
 
@@ -72,7 +101,8 @@ def look_up(user: str, root: str = "/") -> Identity:
     Source: Docker's `docker run --user`; passwd(5), group(5).
     """
     name, _, group = user.partition(":")
-    entry = _find(f"{root}/etc/passwd", name or "0", 2)
+    name = name or "0"
+    entry = _find(f"{root}/etc/passwd", name, 2)
     if entry is None and not name.isdecimal():
         raise UsageError(
             f"no user {name!r} in the container's /etc/passwd", "Use a name it has, or a number"

@@ -118,7 +118,9 @@ class Store:
         name = "" if reference is None else check(reference)
         with self.lock():
             with damaged(name):
-                chain = self._unpack(manifests.find(self.layout, manifest))
+                found = manifests.find(self.layout, manifest)
+                manifests.check_sizes(self.layout, found)
+                chain = self._unpack(found)
             annotations = {REF_NAME: name} if name else {}
             annotations[CHAIN_IDS] = ",".join(chain)
             if repo_digest:
