@@ -20,7 +20,7 @@ FLOORS = (
     "kernel paths",
     "capabilities cgroup channel images ledger namespaces network overlay rootfs seccomp "
     "spec state trace users",
-    "cleanup commit compose copying held init launch lifecycle monitor observe pen relay reset "
+    "build cleanup commit compose copying held init launch lifecycle monitor observe pen relay reset "
     "runtime threshold",
     "agent",
     "cli lab widgets",

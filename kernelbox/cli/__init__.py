@@ -6,6 +6,7 @@
     front.py       what happens at the terminal while a container runs
     containers.py  ps, stop, kill, rm, wait, inspect
     output.py      logs, top, stats
+    build.py       build
     images.py      pull, push, images, tag, rmi, history, prune, login, logout
     archives.py    save, load, import, commit, diff, cp
     host.py        doctor, reset, course
@@ -39,6 +40,7 @@ COMMANDS = {
     "logs": ("output", "Show what a container printed"),
     "top": ("output", "Show the processes of a container"),
     "stats": ("output", "Show what containers use, live"),
+    "build": ("build", "Build an image of a Containerfile"),
     "images": ("images", "List the images of this host"),
     "pull": ("images", "Fetch an image from its registry"),
     "push": ("images", "Send an image to its registry"),

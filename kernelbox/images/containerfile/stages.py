@@ -100,13 +100,18 @@ def plan(file: Containerfile, build_args: Mapping[str, str], target: str = "") -
     if not stages:
         raise UsageError("the Containerfile has no FROM", "Begin it with FROM IMAGE")
     chosen = _target(stages, target)
-    declared = {
-        name
-        for one in file.instructions
-        if one.name == "ARG"
-        for name in words.pairs(one.rest, {}, file.escape, alone=True)
-    }
+    arguments = [one for one in file.instructions if one.name == "ARG"]
+    declared = {name for one in arguments for name in names(one, file.escape)}
     return Plan(_needed(stages, chosen), known, file.escape, declared)
+
+
+def names(one: Instruction, escape: str) -> set[str]:
+    """Return the names that an ARG declares.
+
+    Raises:
+        UsageError: A quote has no end.
+    """
+    return {word.partition("=")[0] for word in words.split(one.rest, escape)}
 
 
 def given(

@@ -38,6 +38,14 @@ def expand(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
     return "".join(part for part, _ in _Lexer(text, variables, escape).parts())
 
 
+def expand_document(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
+    """Return a here-document with its variables replaced; quotes in it are quotes. Errors as above.
+
+    Source: POSIX, Shell Command Language, section Here-Document.
+    """
+    return _Lexer(text, variables, escape).document()
+
+
 def expand_to_words(text: str, variables: Mapping[str, str], escape: str = "\\") -> list[str]:
     """Do the same, and split at spaces that neither quotes nor escapes protect; errors as above."""
     words: list[str] = []
@@ -149,6 +157,21 @@ class _Lexer:
             else:
                 found.append((one, False))
                 self._at += 1
+        return found
+
+    def document(self) -> str:
+        """Return the whole, in which neither quotes nor most escapes are special."""
+        found = ""
+        while self._at < len(self._text):
+            one = self._text[self._at]
+            if one == "$":
+                found += self._variable()
+                continue
+            if one == self._escape and self._text[self._at + 1 : self._at + 2] in ("$", one):
+                self._at += 1
+                one = self._text[self._at]
+            found += one
+            self._at += 1
         return found
 
     def _single_quoted(self) -> str:
