@@ -271,15 +271,12 @@ class _Stage:
         try:
             with running.ended(container, self._work.streams) as code:
                 if code:
-                    raise KernelboxError(f"it ended with exit code {code}", code=1)
+                    raise KernelboxError(f"{one.rest[:200]!a} ended with exit code {code}", code=1)
                 upperdir = f"{paths.container(container.id)}/upper"
                 self._keep(key, upper.entries(upperdir, self._done.lowerdirs), created_by)
         except KernelboxError as error:
-            if isinstance(error, UsageError) or error.code not in (1, 126, 127):
-                raise
-            hint = error.hint or "What it printed is above"
-            failure = KernelboxError(f"line {one.line} ({one.source[:200]}): {error.message}", hint)
-            failure.code = 1
+            failure = one.error(error.message, error.hint or "What it printed is above")
+            failure.code = 1 if error.code in (1, 126, 127) else error.code
             raise failure from None
 
     # --- layers ----------------------------------------------------------------------------------
