@@ -72,7 +72,8 @@ def look_up(user: str, root: str = "/") -> Identity:
     Source: Docker's `docker run --user`; passwd(5), group(5).
     """
     name, _, group = user.partition(":")
-    entry = _find(f"{root}/etc/passwd", name or "0", 2)
+    name = name or "0"  # whether or not there is an /etc/passwd to say so
+    entry = _find(f"{root}/etc/passwd", name, 2)
     if entry is None and not name.isdecimal():
         raise UsageError(
             f"no user {name!r} in the container's /etc/passwd", "Use a name it has, or a number"
