@@ -128,10 +128,11 @@ def key(found: list[Found]) -> str:
     return f"{gathering.digest(one.source for one in found)} {unpacked}"
 
 
+@contextlib.contextmanager
 def entries(
     over: View, wanted: Wanted, tree: Tree, found: list[Found], created: int
-) -> Iterator[Entry]:
-    """Yield the entries of the layer.
+) -> Iterator[list[Entry]]:
+    """Yield the entries of the layer; their files can be read while the block runs.
 
     Args:
         over: The stage's files so far.
@@ -151,7 +152,7 @@ def entries(
             else one.source
             for number, one in enumerate(found)
         ]  # fmt: skip
-        yield from placing.place(over.fd, wanted.target, sources, how)
+        yield placing.place(over.fd, wanted.target, sources, how)
 
 
 def workdir(over: View, path: str, user: str, created: int) -> list[Entry]:

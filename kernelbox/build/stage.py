@@ -129,7 +129,7 @@ class _Stage:
             except UsageError as error:
                 if error.message.startswith("line "):
                     raise
-                raise one.error(error.message, error.hint) from None
+                raise one.error(error.message, error.hint or "Look at what it names") from None
         return self._done
 
     # --- what it begins with ---------------------------------------------------------------------
@@ -222,8 +222,10 @@ class _Stage:
             key = self._key("COPY", *what)
             if self._found(key, str(wanted)):
                 return
-            with view.merged(work.store, self._done.lowerdirs) as over:
-                entries = copying.entries(over, wanted, tree, found, _created())
+            with (
+                view.merged(work.store, self._done.lowerdirs) as over,
+                copying.entries(over, wanted, tree, found, _created()) as entries,
+            ):
                 self._keep(key, entries, str(wanted))
 
     @contextlib.contextmanager
