@@ -6,14 +6,11 @@ builds the same Containerfile beside it.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
 import random
 import shutil
-import signal
-import stat
 import subprocess
 import tarfile
 import time
@@ -26,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelbox.images.containerfile import ignore, reading, stages, words
+from kernelbox.images.layout import Layout
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import UsageError
 from tests import looking
@@ -161,7 +159,7 @@ def test_only_the_stages_that_the_target_needs_are_planned() -> None:
     assert [one.number for one in stages.plan(file, {}).stages] == [0, 2, 3]
     assert [one.number for one in stages.plan(file, {}, "B").stages] == [1]
     assert [one.below for one in stages.plan(file, {}, "c").stages] == [None, 0]
-    with pytest.raises(UsageError, match="no stage 'd' to build. Stages here: a, b, c, 3"):
+    with pytest.raises(UsageError, match=r"no stage 'd' to build\. Stages here: a, b, c, 3"):
         stages.plan(file, {}, "d")
 
 
@@ -747,7 +745,7 @@ def test_a_build_that_is_killed_leaves_nothing_that_the_next_command_keeps(
     box.ok(*words)
     took = time.monotonic() - begun
     chance = random.Random(7)
-    for _ in range(25):
+    for _ in range(15):
         shutil.rmtree(box.root / "images")
         box.ok("images")
         process = box.begin(*words)
@@ -762,24 +760,18 @@ def test_a_build_that_is_killed_leaves_nothing_that_the_next_command_keeps(
             pass  # as any command that writes does
         names = [path.name for path in (box.root / "images").rglob(".partial-*")]
         assert names == []
-        stored = Store(str(box.root / "images"))
-        kept = {
-            one
-            for one in stored.layout.read_index()["manifests"] and os.listdir(stored.layout.blobs)
-        }
-        with contextlib.suppress(KeyError):
-            kept -= {os.path.basename(path) for path in needed(stored)}
-        assert kept == set()
+        stored = Store(str(box.root / "images")).layout
+        assert set(os.listdir(stored.blobs)) == set(needed(stored))
     box.ok(*words)
     assert box.ok("run", *QUIET, "made", "ls", "/to").split() == ["b", "z"]
     box.reset()
 
 
-def needed(stored: Store) -> Iterator[str]:
+def needed(stored: Layout) -> Iterator[str]:
     """Yield every blob that a name or the build cache leads to."""
     for index in ("index.json", "build-cache.json"):
-        for entry in stored.layout.read_index(index)["manifests"]:
-            manifest = stored.layout.read_json(entry["digest"])
+        for entry in stored.read_index(index)["manifests"]:
+            manifest = stored.read_json(entry["digest"])
             yield from (entry["digest"][7:], manifest["config"]["digest"][7:])
             yield from (layer["digest"][7:] for layer in manifest["layers"])
 
@@ -805,6 +797,8 @@ def test_others_read_what_was_built(
 
 
 BOTH = """FROM localhost/busybox AS one
+COPY . /src
+FROM localhost/busybox
 ARG V=1
 ENV A="v $V" B='$V' C=${V:+x}y
 WORKDIR /w/x
@@ -814,13 +808,12 @@ COPY dir/ /new
 COPY dir/file /named
 COPY --chmod=711 wild*.txt /wild/
 ADD a.tar /tar
+COPY --from=one / /all/
+COPY --from=one /src/dir /src/dir/file /mixed/
 USER 12:34
 EXPOSE 80
 LABEL x=y "z w"=v
 CMD a b
-FROM localhost/busybox
-COPY --from=one / /all/
-COPY --from=one /w/x /w/x/dir/file /mixed/
 """
 
 
@@ -839,23 +832,20 @@ def test_podman_makes_the_same_files_of_the_same_containerfile(
     kernelbox.ok("save", "-o", saved, "localhost/busybox")
     host(*podman, "load", "-q", "-i", saved)
     words = ("build", "-q", "-f", tmp_path / "file", context)
-    for target in ("one", "1"):
-        ours = kernelbox.ok(*words[:2], "--target", target, *words[2:]).strip()
-        theirs = host(*podman, *words[:2], "--target", target, *words[2:]).strip()
-        host(
-            *podman, "save", "-q", "--format", "oci-archive", "-o", tmp_path / "theirs.tar", theirs
-        )
-        (loaded,) = kernelbox.ok("load", "-q", "-i", tmp_path / "theirs.tar").splitlines()
-        one, other = (
-            kernelbox.ok("run", *QUIET, "-u", "0", "-w", "/", name, "sh", "-c", LIST).splitlines()
-            for name in (ours, loaded.rpartition(" ")[2])
-        )
-        assert one == other
-        mine, its = (config(store, name)["config"] for name in (ours, loaded.rpartition(" ")[2]))
-        for key in ("Env", "Cmd", "User", "WorkingDir", "ExposedPorts"):
-            assert mine.get(key) == its.get(key), key
-        (tmp_path / "theirs.tar").unlink()
+    ours, theirs = kernelbox.ok(*words).strip(), host(*podman, *words).strip()
+    archive = ("save", "-q", "--format", "oci-archive", "-o", tmp_path / "theirs.tar", theirs)
+    host(*podman, *archive)
+    loaded = kernelbox.ok("load", "-q", "-i", tmp_path / "theirs.tar").split()[-1]
+    seen = [
+        kernelbox.ok("run", *QUIET, "-u", "0", "-w", "/", name, "sh", "-c", LIST).splitlines()
+        for name in (ours, loaded)
+    ]
+    assert len(seen[0]) > 300
+    assert seen[0] == seen[1]
+    mine, its = (config(store, name)["config"] for name in (ours, loaded))
+    for key in ("Env", "Cmd", "User", "WorkingDir", "ExposedPorts"):
+        assert mine.get(key) == its.get(key), key
     kernelbox.ok("rmi", "localhost/busybox")
 
 
-LIST = "find /w /to /new /named /wild /tar /all/w /mixed -exec stat -c '%A %u:%g %s %n' {} + 2>/dev/null | sort -k4"
+LIST = "find /w /to /new /named /wild /tar /all /mixed -exec stat -c '%A %u:%g %s %n' {} + | sort"

@@ -9,6 +9,7 @@ import tempfile
 from kernelbox import overlay, users
 from kernelbox.images import gathering
 from kernelbox.images.layout import PARTIAL
+from kernelbox.images.nodes import DIRECTORY, opened
 from kernelbox.kernel.errors import UsageError
 from kernelbox.tuples import NamedTuple
 
@@ -46,11 +47,12 @@ def merged(store: Store, lowerdirs: Sequence[str]) -> Iterator[View]:
             os.mkdir(f"{scratch}/{name}")
         lower = list(lowerdirs) or [f"{scratch}/nothing"]
         directories = (lower, f"{scratch}/upper", f"{scratch}/work", scratch)
-        fd = overlay.detached(overlay.Overlay(*directories))
-        try:
+        # What a mount is known by is no open directory yet. Source: fsmount(2).
+        with (
+            opened(overlay.detached(overlay.Overlay(*directories))) as mount,
+            opened(os.open(".", DIRECTORY, dir_fd=mount)) as fd,
+        ):
             yield View(fd, scratch)
-        finally:
-            os.close(fd)
 
 
 def identity(view: View, user: str) -> tuple[int, int]:

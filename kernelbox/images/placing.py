@@ -142,4 +142,6 @@ def _kind(root: int, path: Path) -> int | None:
 
 def _check_directory(root: int, path: Path, shown: str) -> None:
     if _kind(root, path) != stat.S_IFDIR:
-        raise UsageError(f"{shown.rstrip('/')} is no directory in the image", "Choose another target")
+        raise UsageError(
+            f"{shown.rstrip('/')} is no directory in the image", "Choose another target"
+        )
