@@ -72,7 +72,7 @@ def look_up(user: str, root: str = "/") -> Identity:
     Source: Docker's `docker run --user`; passwd(5), group(5).
     """
     name, _, group = user.partition(":")
-    name = name or "0"  # whether or not there is an /etc/passwd to say so
+    name = name or "0"
     entry = _find(f"{root}/etc/passwd", name, 2)
     if entry is None and not name.isdecimal():
         raise UsageError(

@@ -28,6 +28,7 @@ from kernelbox.images.store import Store
 from kernelbox.kernel.errors import UsageError
 from tests import looking
 from tests.command import Kernelbox
+from tests.registries import registry
 from tests.sandbox import Sandbox
 from tests.test_image_commands import QUIET, host, podman, store
 
@@ -571,14 +572,12 @@ def test_the_same_input_gives_the_same_digest(
         ("FROM busybox\nCOPY clash /", "/etc is a directory in the image"),
         ("FROM busybox\nCOPY --chown=nobodyhere file /", "no user 'nobodyhere'"),
         ("FROM busybox\nCOPY --chmod=u+x file /", "no mode"),
-        ("FROM busybox\nCOPY --from=nosuch file /", "no image"),
         ("FROM busybox\nADD bad.tar /", "the tar bad.tar is damaged or hostile"),
         ("FROM busybox\nRUN --network=mars x", "no network 'mars'"),
         ("FROM busybox\nUSER nobodyhere\nRUN x", "line 3 (RUN): no user 'nobodyhere'"),
         ("FROM busybox\nUSER $NOTHING", "its variables are empty"),
         ("FROM busybox\nENV A=${A:?must}", "variable A is not set: must"),
         ("FROM busybox\nEXPOSE 70000", "is no port"),
-        ("FROM nosuch", "line 1 (FROM): no image"),
         ("FROM scratch\nRUN x", "no program in the stage"),
         ("FROM scratch\nENV A=1", "no files"),
     ],
@@ -597,6 +596,27 @@ def test_what_cannot_be_built_is_refused_and_nothing_is_stored(
     before = looking.survey(store.path)
     assert what in refusal(kernelbox, context, text)
     assert looking.survey(store.path).keys() == before.keys()
+
+
+@pytest.mark.parametrize("text", ["FROM {}", "FROM busybox\nCOPY --from={} code /"])
+def test_an_image_that_is_not_here_is_pulled(
+    kernelbox: Kernelbox, context: Path, store: Store, tmp_path: Path, text: str
+) -> None:
+    write(context, code="x")
+    build(kernelbox, context, "FROM busybox\nCOPY code /")
+    with registry(tmp_path) as server:
+        name = f"{server.host}/lab/made"
+        kernelbox.ok("tag", "made", name)
+        kernelbox.ok("push", "-q", name)
+        kernelbox.ok("rmi", name, "made")
+        (context / "Containerfile").write_text(text.format(name))
+        done = kernelbox("build", "-q", "-t", "made", context)
+        assert (done.returncode, done.stderr) == (0, f"Pulling {name}:latest\n")
+        assert kernelbox.ok("run", *QUIET, "made", "cat", "/code") == "x"
+        (context / "Containerfile").write_text(text.format(f"{server.host}/lab/nosuch"))
+        done = kernelbox("build", "-q", "-t", "made", context)
+    assert done.returncode == 125
+    assert "no image" in done.stderr and "cannot be pulled" in done.stderr
 
 
 def test_symlinks_of_the_context_are_copied_as_they_are(

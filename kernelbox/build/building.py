@@ -65,11 +65,13 @@ class Watch(NamedTuple):
         begin: Of each instruction: its number, how many there are, and the instruction.
         hit: That the cache had it.
         warn: Of what may be a mistake.
+        fetch: That an image is not here; it pulls it, or raises KernelboxError.
     """
 
     begin: Callable[[int, int, str], None]
     hit: Callable[[], None]
     warn: Callable[[str], None]
+    fetch: Callable[[str], None]
 
 
 def build(store: Store, order: Order, streams: Streams, watch: Watch) -> Image:
@@ -107,6 +109,7 @@ def build(store: Store, order: Order, streams: Streams, watch: Watch) -> Image:
             streams=streams,
             begin=lambda source: watch.begin(next(numbers), plan.steps, source),
             hit=watch.hit,
+            fetch=watch.fetch,
         )
         for one in plan.stages:
             work.results[one.number] = stage.carry_out(work, one)

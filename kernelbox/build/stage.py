@@ -26,6 +26,7 @@ from kernelbox.images.containerfile import stages
 from kernelbox.images.containerfile.ignore import Ignore
 from kernelbox.images.gathering import Tree
 from kernelbox.images.image import Image
+from kernelbox.images.reference import quoted
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.tuples import NamedTuple
 
@@ -84,6 +85,7 @@ class Work(NamedTuple):
         streams: What the programs of RUN read and write.
         begin: Told of each instruction before it is carried out.
         hit: Told if the cache had it.
+        fetch: Brings an image that is not here.
     """
 
     store: Store
@@ -96,6 +98,7 @@ class Work(NamedTuple):
     streams: Streams
     begin: Callable[[str], None]
     hit: Callable[[], None]
+    fetch: Callable[[str], None]
 
 
 def carry_out(work: Work, stage: Stage) -> Result:
@@ -140,11 +143,8 @@ class _Stage:
             return self._work.results[stage.below].copy()
         if not stage.image:
             return Result(making.empty_config(), [], [])
-        try:
-            image = self._work.store.resolve(stage.image)
-            _, found = self._work.store.find(stage.image)
-        except UsageError as error:
-            raise stage.first.error(error.message, error.hint) from None
+        image = self._image(stage.first, stage.image)
+        _, found = self._work.store.find(stage.image)
         config = {key: value for key, value in found.config.items() if "container" not in key}
         config["config"] = dict(config.get("config") or {})
         if config["config"].get("OnBuild"):
@@ -155,6 +155,23 @@ class _Stage:
         if making.epoch() is not None or not config.get("created"):
             config["created"] = making.now()
         return Result(config, list(found.manifest["layers"]), image.lowerdirs).copy()
+
+    def _image(self, one: Instruction, reference: str) -> Image:
+        """Find an image that an instruction names; fetch one that is not here."""
+        store = self._work.store
+        try:
+            return store.resolve(reference)
+        except UsageError as error:
+            if store.has(reference):
+                raise one.error(error.message, error.hint) from None
+        try:
+            self._work.fetch(reference)
+            return store.resolve(reference)
+        except KernelboxError as error:
+            raise one.error(
+                f"no image {quoted(reference)} here, and it cannot be pulled: {error.message}",
+                error.hint,
+            ) from error
 
     # --- instructions ----------------------------------------------------------------------------
 
@@ -216,7 +233,8 @@ class _Stage:
         work, escape = self._work, self._work.plan.escape
         variables = self._variables()
         wanted = copying.read(one, variables, escape, self._config.get("WorkingDir") or "/")
-        with work.store.lock(), self._tree(one) as tree:
+        source = self._from(one)  # before the lock: it may have to be pulled
+        with work.store.lock(), self._tree(source) as tree:
             found = copying.find(wanted, tree, variables, escape, _created())
             what = (wanted.target, wanted.owner, wanted.mode, copying.key(found))
             key = self._key("COPY", *what)
@@ -228,19 +246,22 @@ class _Stage:
             ):
                 self._keep(key, entries, str(wanted))
 
-    @contextlib.contextmanager
-    def _tree(self, one: Instruction) -> Iterator[Tree]:
-        """Open what a COPY copies from."""
+    def _from(self, one: Instruction) -> tuple[list[str], str] | None:
+        """Return the layers that a COPY copies from, and what they are; None for the context."""
         if "from" not in one.flags:
-            yield self._work.context
-            return
+            return None
         source = self._stage.sources[one.line]
         if isinstance(source, int):
-            lowerdirs, name = self._work.results[source].lowerdirs, f"stage {one.flags['from']}"
-        else:
-            lowerdirs, name = self._work.store.resolve(source).lowerdirs, f"image {source}"
-        with view.merged(self._work.store, lowerdirs) as other:
-            yield Tree(other.fd, name, Ignore(), owned=True)
+            return self._work.results[source].lowerdirs, f"stage {one.flags['from']}"
+        return self._image(one, source).lowerdirs, f"image {source}"
+
+    @contextlib.contextmanager
+    def _tree(self, source: tuple[list[str], str] | None) -> Iterator[Tree]:
+        if source is None:
+            yield self._work.context
+            return
+        with view.merged(self._work.store, source[0]) as other:
+            yield Tree(other.fd, source[1], Ignore(), owned=True)
 
     def _run(self, one: Instruction) -> None:
         args = _program(self._config, one)

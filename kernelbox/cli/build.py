@@ -9,7 +9,7 @@ import tempfile
 from kernelbox import cleanup
 from kernelbox.cli.parser import parser_for
 from kernelbox.compose import image_store
-from kernelbox.images.reference import normalise
+from kernelbox.images.reference import check, normalise
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
@@ -34,8 +34,8 @@ def command_build(argv: list[str]) -> int:
         network={"default": "bridge"}.get(given.network, given.network),
     )
     cleanup.sweep()
-    quiet = building.Watch(lambda *_: None, lambda: None, _warn)
-    watch = quiet if given.quiet else building.Watch(_heading, _cached, _warn)
+    quiet = building.Watch(lambda *_: None, lambda: None, _warn, _fetch)
+    watch = quiet if given.quiet else building.Watch(_heading, _cached, _warn, _fetch)
     with tempfile.TemporaryFile() as printed:
         fd = printed.fileno()
         streams = (0, fd, fd) if given.quiet else (0, 1, 2)
@@ -99,6 +99,14 @@ def _heading(number: int, steps: int, source: str) -> None:
 
 def _cached() -> None:
     print("CACHED", flush=True)
+
+
+def _fetch(reference: str) -> None:
+    name = check(reference)
+    from kernelbox.images.registry.pull import pull  # urllib3: only who asks a registry needs it
+
+    print(f"Pulling {name}", file=sys.stderr, flush=True)
+    pull(image_store(), name)
 
 
 def _warn(text: str) -> None:
