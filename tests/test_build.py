@@ -355,6 +355,25 @@ def test_a_build_makes_what_its_instructions_say(
     assert kernelbox.ok("ps", "-a").count("\n") == 1
 
 
+def test_the_example_of_the_readme_is_true(
+    kernelbox: Kernelbox, context: Path, store: Store
+) -> None:
+    readme = Path(__file__).parent.parent.joinpath("README.md").read_text()
+    section = readme.partition("## An image of your own")[2].partition("\n## ")[0]
+    file, console = (part.partition("\n")[2] for part in section.split("```")[1:4:2])
+    steps, motd = console.splitlines()[1:6], "Every step above is a layer below."
+    write(context, Containerfile=file, motd=f"{motd}\n")
+    said = kernelbox.ok("build", "-t", "greeting", "--build-arg", "WHO=you", context)
+    assert said.splitlines()[:5] == steps
+    ran = kernelbox.ok("run", "--rm", "greeting")
+    assert ran == f"hello you\n{motd}\n"
+    assert ran in console
+    shown = kernelbox.ok("history", "greeting").splitlines()
+    assert [line.partition(" ago ")[2].split()[:3] for line in shown] == [
+        line.partition(" ago ")[2].split()[:3] for line in console.splitlines()[-6:]
+    ]
+
+
 def test_an_image_of_scratch_holds_just_what_was_copied(
     kernelbox: Kernelbox, context: Path, store: Store
 ) -> None:
