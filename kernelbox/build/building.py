@@ -14,6 +14,7 @@ import os
 import stat
 
 from kernelbox.build import stage
+from kernelbox.build.stacking import Stack
 from kernelbox.images import limits, making
 from kernelbox.images.containerfile import reading, stages
 from kernelbox.images.containerfile.ignore import Ignore
@@ -116,7 +117,7 @@ def build(store: Store, order: Order, streams: Streams, watch: Watch) -> Image:
     return _finish(store, names, work.results[plan.stages[-1].number])
 
 
-def _finish(store: Store, names: list[str], result: stage.Result) -> Image:
+def _finish(store: Store, names: list[str], result: Stack) -> Image:
     if not result.layers:
         raise UsageError("the image would have no files", "COPY some, or begin with an image")
     with store.lock():

@@ -17,7 +17,7 @@ import tarfile
 
 from kernelbox.build import view
 from kernelbox.build.view import View
-from kernelbox.images import gathering, layers, placing
+from kernelbox.images import gathering, layers, placing, trees
 from kernelbox.images.containerfile import words
 from kernelbox.images.containerfile.ignore import Ignore
 from kernelbox.images.containerfile.reading import Heredoc, Instruction
@@ -166,7 +166,7 @@ def _is_tar(tree: Tree, source: Source) -> bool:
     if source.is_directory or not stat.S_ISREG(source.pieces[0].entry.mode):
         return False
     with (
-        gathering.opened_file(tree.fd, source.path) as fd,
+        trees.opened_file(tree.fd, source.path) as fd,
         Tape(f"/proc/self/fd/{fd}", any_compression=True) as tape,
     ):
         try:
@@ -180,7 +180,7 @@ def _is_tar(tree: Tree, source: Source) -> bool:
 
 def _unpacked(directory: str, tree: Tree, source: Source, stack: contextlib.ExitStack) -> Source:
     """Unpack a tar, and return what is in it as one directory."""
-    with gathering.opened_file(tree.fd, source.path) as fd:
+    with trees.opened_file(tree.fd, source.path) as fd:
         path = f"/proc/self/fd/{fd}"
         try:
             layers.unpack(path, directory, any_compression=True)

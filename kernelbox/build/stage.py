@@ -1,27 +1,17 @@
-"""One stage of a build: what each of its instructions makes of layers and config.
+"""One stage of a build: what each of its instructions makes of its layers and its config.
 
-A layer is known by its key: the ChainID of all that is below it, the instruction with its
-variables replaced, and of the files that it copies a digest of names, modes, owners and bytes, but
-not of times. Who has the key has the layer. With $SOURCE_DATE_EPOCH set nothing in a layer is
-younger than that, files of the build context are just as old, and whatever is said of times is
-that; so the variable is part of the key.
-
-Without it times are those of the files and of now, as with BuildKit; what is found in the cache
-keeps its time, so that a build that changes nothing gives the same image.
-
-Source: Docker documentation, "Build cache invalidation"; BuildKit documentation, SOURCE_DATE_EPOCH
-with rewrite-timestamp.
+Source: Docker documentation, "Dockerfile reference".
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 
 from kernelbox import compose, paths
 from kernelbox.build import copying, running, view
-from kernelbox.images import cache, changes, layout, making, manifests, upper
+from kernelbox.build.stacking import Stack
+from kernelbox.images import changes, making, upper
 from kernelbox.images.containerfile import stages
 from kernelbox.images.containerfile.ignore import Ignore
 from kernelbox.images.gathering import Tree
@@ -32,14 +22,12 @@ from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from kernelbox.build.running import Streams
     from kernelbox.images.containerfile.reading import Instruction
     from kernelbox.images.containerfile.stages import Plan, Stage
-    from kernelbox.images.layers import Entry
-    from kernelbox.images.layout import Descriptor
     from kernelbox.images.store import Store
 
 # Passed on to RUN without an ARG, and no part of any key. Source: "Dockerfile reference", section
@@ -51,24 +39,6 @@ PROXIES = {
 }
 _NETWORKS = {"default": "bridge", "none": "none", "host": "host"}
 _HOSTNAME = "build"  # the same each time: a program may write it into a file
-
-
-class Result(NamedTuple):
-    """What a stage is so far.
-
-    Attributes:
-        config: The whole document.
-        layers: The bottom one first.
-        lowerdirs: The same, unpacked, the topmost first.
-    """
-
-    config: dict[str, Any]
-    layers: list[Descriptor]
-    lowerdirs: list[str]
-
-    def copy(self) -> Result:
-        """Return the same, to be changed."""
-        return Result(json.loads(json.dumps(self.config)), list(self.layers), list(self.lowerdirs))
 
 
 class Work(NamedTuple):
@@ -92,7 +62,7 @@ class Work(NamedTuple):
     plan: Plan
     context: Tree
     build_args: Mapping[str, str]
-    results: dict[int, Result]
+    results: dict[int, Stack]
     cached: bool
     network: str
     streams: Streams
@@ -101,7 +71,7 @@ class Work(NamedTuple):
     fetch: Callable[[str], None]
 
 
-def carry_out(work: Work, stage: Stage) -> Result:
+def carry_out(work: Work, stage: Stage) -> Stack:
     """Carry out the instructions of a stage.
 
     Raises:
@@ -120,9 +90,9 @@ class _Stage:
         self._stage = stage
         self._args: dict[str, str] = {}
         self._has_own_command = False
-        self._done = Result({}, [], [])
+        self._done = Stack(work.store, {}, [], [])
 
-    def run(self) -> Result:
+    def run(self) -> Stack:
         self._work.begin(self._stage.first.source)
         self._done = self._base()
         for one in self._stage.instructions:
@@ -137,12 +107,12 @@ class _Stage:
 
     # --- what it begins with ---------------------------------------------------------------------
 
-    def _base(self) -> Result:
+    def _base(self) -> Stack:
         stage = self._stage
         if stage.below is not None:
             return self._work.results[stage.below].copy()
         if not stage.image:
-            return Result(making.empty_config(), [], [])
+            return Stack(self._work.store, making.empty_config(), [], [])
         image = self._image(stage.first, stage.image)
         _, found = self._work.store.find(stage.image)
         config = {key: value for key, value in found.config.items() if "container" not in key}
@@ -154,7 +124,7 @@ class _Stage:
             )
         if making.epoch() is not None or not config.get("created"):
             config["created"] = making.now()
-        return Result(config, list(found.manifest["layers"]), image.lowerdirs).copy()
+        return Stack(self._work.store, config, found.manifest["layers"], image.lowerdirs)
 
     def _image(self, one: Instruction, reference: str) -> Image:
         """Find an image that an instruction names; fetch one that is not here."""
@@ -184,18 +154,13 @@ class _Stage:
             self._copy(one)
         elif one.name == "MAINTAINER":
             self._done.config["author"] = one.rest
-            self._note(one.source)
+            self._done.note(one.source)
         else:
             self._change(one)
 
     def _variables(self) -> dict[str, str]:
         """Return what variables stand for: ENV counts more than ARG."""
-        return self._args | changes.environment(self._config)
-
-    @property
-    def _config(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._done.config["config"]
-        return found
+        return self._args | changes.environment(self._done.run)
 
     def _declare(self, one: Instruction) -> None:
         work = self._work
@@ -204,47 +169,47 @@ class _Stage:
         inherited = {name: outside[name] for name in names if name in outside}
         own = stages.given(one, self._variables(), work.build_args, work.plan.escape)
         self._args |= inherited | own
-        self._note(one.source)
+        self._done.note(one.source)
 
     def _change(self, one: Instruction) -> None:
-        changes.change(self._config, one, self._variables(), self._work.plan.escape)
+        changes.change(self._done.run, one, self._variables(), self._work.plan.escape)
         if one.name == "CMD":
             self._has_own_command = True
         elif one.name == "ENTRYPOINT" and not self._has_own_command:
             # The base's command was made for the base's entrypoint.
-            self._config.pop("Cmd", None)
+            self._done.run.pop("Cmd", None)
         elif one.name == "WORKDIR" and self._make_workdir():
             return
-        self._note(one.source)
+        self._done.note(one.source)
 
     def _make_workdir(self) -> bool:
         """Make the working directory, if it is not there; say whether that was so."""
-        path, user = self._config["WorkingDir"], str(self._config.get("User") or "")
-        said, key = f"WORKDIR {path}", self._key("WORKDIR", path, user)
+        path, user = self._done.run["WorkingDir"], str(self._done.run.get("User") or "")
+        said, key = f"WORKDIR {path}", self._done.key("WORKDIR", path, user)
         if self._found(key, said):
             return True
         with self._work.store.lock(), view.merged(self._work.store, self._done.lowerdirs) as over:
             entries = copying.workdir(over, path, user, _created())
             if entries:
-                self._keep(key, entries, said)
+                self._done.add(key, entries, said)
         return bool(entries)
 
     def _copy(self, one: Instruction) -> None:
         work, escape = self._work, self._work.plan.escape
         variables = self._variables()
-        wanted = copying.read(one, variables, escape, self._config.get("WorkingDir") or "/")
+        wanted = copying.read(one, variables, escape, self._done.run.get("WorkingDir") or "/")
         source = self._from(one)  # before the lock: it may have to be pulled
         with work.store.lock(), self._tree(source) as tree:
             found = copying.find(wanted, tree, variables, escape, _created())
             what = (wanted.target, wanted.owner, wanted.mode, copying.key(found))
-            key = self._key("COPY", *what)
+            key = self._done.key("COPY", *what)
             if self._found(key, str(wanted)):
                 return
             with (
                 view.merged(work.store, self._done.lowerdirs) as over,
                 copying.entries(over, wanted, tree, found, _created()) as entries,
             ):
-                self._keep(key, entries, str(wanted))
+                self._done.add(key, entries, str(wanted))
 
     def _from(self, one: Instruction) -> tuple[list[str], str] | None:
         """Return the layers that a COPY copies from, and what they are; None for the context."""
@@ -263,18 +228,25 @@ class _Stage:
         with view.merged(self._work.store, source[0]) as other:
             yield Tree(other.fd, source[1], Ignore(), owned=True)
 
+    def _found(self, key: str, created_by: str) -> bool:
+        """Take the layer from the cache, if that has it and is wanted."""
+        hit = self._work.cached and self._done.take(key, created_by)
+        if hit:
+            self._work.hit()
+        return hit
+
     def _run(self, one: Instruction) -> None:
-        args = _program(self._config, one)
+        args = _program(self._done.run, one)
         network = one.flags.get("network", "default")
         if network not in _NETWORKS:
             raise one.error(f"no network {network!r}", "Use default, none or host")
         mode = self._work.network if network == "default" else _NETWORKS[network]
-        own = changes.environment(self._config)
+        own = changes.environment(self._done.run)
         passed = {name: value for name, value in self._args.items() if name not in own}
         said = [f"|{len(passed)}", *(f"{name}={value}" for name, value in passed.items())]
         created_by = " ".join(["RUN", *(said if passed else []), *args])
-        who = (self._config.get("User") or "", self._config.get("WorkingDir") or "/")
-        key = self._key("RUN", args, sorted((own | passed).items()), *who, mode)
+        who = (self._done.run.get("User") or "", self._done.run.get("WorkingDir") or "/")
+        key = self._done.key("RUN", args, sorted((own | passed).items()), *who, mode)
         if self._found(key, created_by):
             return
         if not self._done.lowerdirs:
@@ -289,74 +261,18 @@ class _Stage:
             network=mode,
             rm=True,
         )
-        image = Image("", self._chain() or "", self._config, self._done.lowerdirs)
+        image = Image("", self._done.chain or "", self._done.run, self._done.lowerdirs)
         container = compose.compose(options, image)
         try:
             with running.ended(container, self._work.streams) as code:
                 if code:
                     raise KernelboxError(f"{one.rest[:200]!a} ended with exit code {code}", code=1)
                 upperdir = f"{paths.container(container.id)}/upper"
-                self._keep(key, upper.entries(upperdir, self._done.lowerdirs), created_by)
+                self._done.add(key, upper.entries(upperdir, self._done.lowerdirs), created_by)
         except KernelboxError as error:
             failure = one.error(error.message, error.hint or "What it printed is above")
             failure.code = 1 if error.code in (1, 126, 127) else error.code
             raise failure from None
-
-    # --- layers ----------------------------------------------------------------------------------
-
-    def _chain(self) -> str:
-        chain = layout.chain_ids(self._done.config["rootfs"]["diff_ids"])
-        return chain[-1] if chain else ""
-
-    def _key(self, *what: object) -> str:
-        """Return the key of a layer on top of those there are."""
-        return layout.digest_of(json.dumps([self._chain(), making.epoch(), *what]).encode())
-
-    def _note(self, created_by: str) -> None:
-        """Write an instruction that makes no layer into the history."""
-        config = self._done.config
-        step = {"created": config["created"], "created_by": created_by, "empty_layer": True}
-        config.setdefault("history", []).append(step)
-
-    def _found(self, key: str, created_by: str) -> bool:
-        """Take the layer from the cache, if it has it."""
-        store = self._work.store
-        entry = cache.find(store.layout, key) if self._work.cached else None
-        if entry is None:
-            return False
-        try:
-            image = manifests.find(store.layout, entry)
-        except KernelboxError:
-            return False
-        with store.lock():
-            store.unpack(image)
-        self._push(image.manifest["layers"][-1], image.diff_ids[-1], created_by)
-        if making.epoch() is None:
-            created = str(image.config.get("created") or self._done.config["created"])
-            self._done.config["created"] = created
-            self._done.config["history"][-1]["created"] = created
-        self._work.hit()
-        return True
-
-    def _keep(self, key: str, entries: Iterable[Entry], created_by: str) -> None:
-        """Make a layer of entries, and remember it under its key."""
-        store = self._work.store
-        with store.lock():
-            layer, diff_id = making.new_layer(store, making.clamped(entries))
-            before = self._done.copy()
-            self._push(layer, diff_id, created_by)
-            try:
-                manifest = making.new_manifest(store, self._done.config, self._done.layers)
-                store.unpack(manifests.find(store.layout, manifest))
-                cache.add(store.layout, key, manifest)
-            except BaseException:
-                self._done = before
-                raise
-
-    def _push(self, layer: Descriptor, diff_id: str, created_by: str) -> None:
-        making.add_step(self._done.config, diff_id, created_by)
-        self._done.layers.append(layer)
-        self._done.lowerdirs.insert(0, self._work.store.layer(self._chain()))
 
 
 def _program(config: dict[str, Any], one: Instruction) -> list[str]:

@@ -7,7 +7,7 @@ import os
 import tempfile
 
 from kernelbox import overlay, users
-from kernelbox.images import gathering
+from kernelbox.images import trees
 from kernelbox.images.layout import PARTIAL
 from kernelbox.images.nodes import DIRECTORY, opened
 from kernelbox.kernel.errors import UsageError
@@ -67,7 +67,7 @@ def identity(view: View, user: str) -> tuple[int, int]:
     os.makedirs(f"{accounts}/etc", exist_ok=True)
     for name in ("passwd", "group"):
         # The image's file may be a symlink: it is the image's root that it stays in.
-        real, missing = gathering.resolve(view.fd, ("etc", name))
+        real, missing = trees.resolve(view.fd, ("etc", name))
         if not missing:
             with open(f"{accounts}/etc/{name}", "wb") as copy:
                 copy.write(_content(view.fd, real))
@@ -77,9 +77,9 @@ def identity(view: View, user: str) -> tuple[int, int]:
     return found.uid, found.gid
 
 
-def _content(root: int, path: gathering.Path) -> bytes:
+def _content(root: int, path: trees.Path) -> bytes:
     try:
-        with gathering.opened_file(root, path) as fd:
+        with trees.opened_file(root, path) as fd:
             return os.read(fd, _LONGEST)
     except OSError as error:
         raise UsageError(f"/{'/'.join(path)} of the image is no file", "Use numbers") from error

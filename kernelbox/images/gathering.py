@@ -21,25 +21,20 @@ import stat
 from functools import partial
 from typing import BinaryIO, NamedTuple, cast
 
-from kernelbox.images import limits, nodes
-from kernelbox.images.containerfile.ignore import Ignore, pattern
-from kernelbox.images.entries import BENEATH, open_directory
+from kernelbox.images import limits, nodes, trees
+from kernelbox.images.containerfile.ignore import Ignore
+from kernelbox.images.entries import BENEATH
 from kernelbox.images.layers import Entry
 from kernelbox.images.nodes import opened
+from kernelbox.images.trees import Path
 from kernelbox.kernel import syscalls
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from contextlib import AbstractContextManager
-
-Path = tuple[str, ...]
+    from collections.abc import Iterable
 
 _CHUNK = 1 << 20
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-_MOST_LINKS = 40  # as the kernel has it. Source: path_resolution(7)
-_WILD = frozenset("*?[\\")
 
 
 class Tree(NamedTuple):
@@ -93,52 +88,6 @@ class Source(NamedTuple):
     path: Path = ()
 
 
-def components(path: str) -> Path:
-    """Return the components of a path; it begins at the root, with or without a slash."""
-    return tuple(part for part in posixpath.normpath("/" + path).split("/") if part)
-
-
-def resolve(root: int, path: Path) -> tuple[Path, Path]:
-    """Follow a path and its symlinks, as if `root` were the root of all.
-
-    Args:
-        root: Descriptor of a directory that nobody changes meanwhile.
-        path: Components.
-
-    Returns:
-        The way to the last thing that is there, without symlinks, and what is missing.
-
-    Raises:
-        UsageError: The symlinks are a circle, or a file is in the way.
-    """
-    real: list[str] = []
-    ahead, links = list(reversed(path)), 0
-    while ahead:
-        name = ahead.pop()
-        if name in ("", "."):
-            continue
-        if name == "..":
-            del real[-1:]
-            continue
-        with _directory(root, real) as fd:
-            there = nodes.lstat(fd, os.fsencode(name))
-            if there is None:
-                rest = posixpath.normpath("/" + "/".join([name, *reversed(ahead)]))
-                return tuple(real), components(rest)
-            if stat.S_ISLNK(there.st_mode):
-                links += 1
-                if links > _MOST_LINKS:
-                    raise UsageError(f"/{'/'.join(path)} leads through a circle of symlinks")
-                target = os.readlink(name, dir_fd=fd)
-                real = [] if target.startswith("/") else real
-                ahead += reversed(target.split("/"))
-                continue
-        real.append(name)
-        if ahead and not stat.S_ISDIR(there.st_mode):
-            raise UsageError(f"/{'/'.join(real)} is no directory", "Choose another path")
-    return tuple(real), ()
-
-
 def gather(tree: Tree, source: str) -> list[Source]:
     """Return what a source of COPY means: one thing, or with wildcards all that match.
 
@@ -152,8 +101,8 @@ def gather(tree: Tree, source: str) -> list[Source]:
     if posixpath.normpath(source).split("/")[0] == "..":
         raise UsageError(f"{source} lies outside of {tree.name}", "Move it there, or build there")
     found = []
-    for path in _matching(tree.fd, components(source)):
-        real, missing = resolve(tree.fd, path)
+    for path in trees.matching(tree.fd, trees.components(source)):
+        real, missing = trees.resolve(tree.fd, path)
         if missing or any(one and tree.ignore("/".join(one)) for one in _seen_as(tree, path, real)):
             continue
         found.append(_Gathering(tree, real).source(path[-1] if path else ""))
@@ -187,52 +136,12 @@ def _line(*said: object) -> bytes:
     return json.dumps(said).encode() + b"\n"
 
 
-def _directory(root: int, path: Sequence[str]) -> AbstractContextManager[int]:
-    return opened(open_directory(root, tuple(map(os.fsencode, path)), BENEATH))
-
-
 def _seen_as(tree: Tree, path: Path, real: Path) -> tuple[Path, Path]:
     """Return the names under which a file may be left out: as written, and as it is."""
     # With exceptions a directory that is left out may hold files that are not.
-    if tree.ignore.has_exceptions and _is_directory(tree.fd, real):
+    if tree.ignore.has_exceptions and trees.kind(tree.fd, real) == stat.S_IFDIR:
         return (), ()
     return path, real
-
-
-def _is_directory(root: int, path: Path) -> bool:
-    try:
-        with _directory(root, path):
-            return True
-    except OSError:
-        return False
-
-
-def _matching(root: int, path: Path) -> list[Path]:
-    """Return the paths that a path with wildcards means, in their order. Source: Go's Match."""
-    found: list[Path] = [()]
-    for part in path:
-        if not _WILD & set(part):
-            found = [(*above, part) for above in found]
-            continue
-        expression = pattern(part)
-        found = [
-            (*above, name)
-            for above in found
-            for name in _names(root, above)
-            if expression.fullmatch(name)
-        ]
-    return found
-
-
-def _names(root: int, path: Path) -> list[str]:
-    try:
-        real, missing = resolve(root, path)
-        if missing:
-            return []
-        with _directory(root, real) as fd:
-            return sorted(os.listdir(fd))
-    except (NotADirectoryError, UsageError):
-        return []
 
 
 class _Gathering:
@@ -245,11 +154,11 @@ class _Gathering:
         self._links: dict[tuple[int, int], Path] = {}
 
     def source(self, name: str) -> Source:
-        if _is_directory(self._tree.fd, self._path):
-            with _directory(self._tree.fd, self._path) as fd:
+        if trees.kind(self._tree.fd, self._path) == stat.S_IFDIR:
+            with trees.directory(self._tree.fd, self._path) as fd:
                 self._walk(fd, ())
             return Source(name, True, self._pieces, self._path)
-        with _directory(self._tree.fd, self._path[:-1]) as fd:
+        with trees.directory(self._tree.fd, self._path[:-1]) as fd:
             self._take(fd, self._path[-1], ())
         return Source(name, False, self._pieces, self._path)
 
@@ -288,7 +197,7 @@ class _Gathering:
             return
         entry, told = self._entry(parent, name, there), ""
         if stat.S_ISREG(there.st_mode):
-            with opened(os.open(name, _FILE | os.O_CLOEXEC, dir_fd=parent)) as fd:
+            with opened(os.open(name, trees.FILE, dir_fd=parent)) as fd:
                 told = _hash_of(fd)
             where = (*self._path, *path)
             entry = entry._replace(content=partial(_open_again, self._tree, where, told))
@@ -314,26 +223,8 @@ class _Gathering:
 def _xattrs(parent: int, name: str, there: os.stat_result) -> dict[str, bytes]:
     if not (stat.S_ISREG(there.st_mode) or stat.S_ISDIR(there.st_mode)):
         return {}
-    with opened(os.open(name, _FILE | os.O_CLOEXEC, dir_fd=parent)) as fd:
+    with opened(os.open(name, trees.FILE, dir_fd=parent)) as fd:
         return {key: os.getxattr(fd, key) for key in os.listxattr(fd) if nodes.may_set(key)}
-
-
-def attributes(root: int, path: Path) -> Entry:
-    """Return what a layer says of a directory that is there."""
-    with _directory(root, path) as fd:
-        there = os.fstat(fd)
-        xattrs = {key: os.getxattr(fd, key) for key in os.listxattr(fd) if nodes.may_set(key)}
-    name, mtime = "/".join(path), int(there.st_mtime)
-    return Entry(name, there.st_mode, there.st_uid, there.st_gid, xattrs=xattrs, mtime=mtime)
-
-
-def opened_file(root: int, path: Path) -> AbstractContextManager[int]:
-    """Open a file below a root for the length of a block; no component may be a symlink.
-
-    Raises:
-        OSError: It is not there, or a symlink is in the way.
-    """
-    return opened(syscalls.open_below(root, os.fsencode("/".join(path)), _FILE, BENEATH))
 
 
 def _hash_of(fd: int) -> str:
@@ -367,5 +258,5 @@ class _Checked(io.FileIO):
 
 def _open_again(tree: Tree, path: Path, expected: str) -> BinaryIO:
     shown = "/".join(path)
-    fd = syscalls.open_below(tree.fd, os.fsencode(shown), _FILE, BENEATH)
+    fd = syscalls.open_below(tree.fd, os.fsencode(shown), trees.FILE, BENEATH)
     return cast(BinaryIO, _Checked(fd, shown, expected))

@@ -9,14 +9,12 @@ Source: Docker documentation, "Dockerfile reference", section COPY, Destination.
 
 from __future__ import annotations
 
-import os
 import stat
 
-from kernelbox.images import gathering, nodes
-from kernelbox.images.entries import BENEATH, open_directory
-from kernelbox.images.gathering import Path, Source, components
+from kernelbox.images import trees
+from kernelbox.images.gathering import Source
 from kernelbox.images.layers import Entry
-from kernelbox.images.nodes import opened
+from kernelbox.images.trees import Path
 from kernelbox.kernel.errors import UsageError
 from kernelbox.tuples import NamedTuple
 
@@ -59,7 +57,7 @@ def directory(root: int, path: str, how: How) -> list[Entry]:
 
     It is what WORKDIR does with a directory that the image has not.
     """
-    real, missing = gathering.resolve(root, components(path))
+    real, missing = trees.resolve(root, trees.components(path))
     if not missing:
         _check_directory(root, real, path)
         return []
@@ -75,9 +73,9 @@ class _Placing:
         self._entries: dict[Path, Entry] = {}
 
     def run(self, target: str, sources: Sequence[Source]) -> list[Entry]:
-        parts = components(target)
-        real, missing = gathering.resolve(self._root, parts)
-        is_there = not missing and _kind(self._root, real) == stat.S_IFDIR
+        parts = trees.components(target)
+        real, missing = trees.resolve(self._root, parts)
+        is_there = not missing and trees.kind(self._root, real) == stat.S_IFDIR
         several = len(sources) > 1 or any(source.is_directory for source in sources)
         into = target.endswith(("/", "/.")) or several or is_there
         if into and not missing:
@@ -93,7 +91,7 @@ class _Placing:
         """List the directories of a path: those that are there, and those that are to be made."""
         for end in range(1, len(path) + 1):
             if end <= len(there):
-                self._entries[path[:end]] = gathering.attributes(self._root, path[:end])
+                self._entries[path[:end]] = trees.attributes(self._root, path[:end])
             else:
                 uid, gid = self._how.owner or (0, 0)
                 new = Entry("", stat.S_IFDIR | 0o755, uid, gid, mtime=self._how.mtime)
@@ -118,7 +116,7 @@ class _Placing:
     def _check(self, path: Path, kind: int) -> None:
         """See to it that no directory takes a file's place, nor the other way round."""
         earlier = self._entries.get(path)
-        there = stat.S_IFMT(earlier.mode) if earlier else _kind(self._root, path)
+        there = stat.S_IFMT(earlier.mode) if earlier else trees.kind(self._root, path)
         if there is None or (there == stat.S_IFDIR) == (kind == stat.S_IFDIR):
             return
         shown = "/" + "/".join(path)
@@ -128,20 +126,8 @@ class _Placing:
         raise UsageError(f"{shown} is {what} in the image", "Copy to where it leads")
 
 
-def _kind(root: int, path: Path) -> int | None:
-    """Return the kind of what is at a path, itself; None if nothing is."""
-    if not path:
-        return stat.S_IFDIR
-    try:
-        with opened(open_directory(root, tuple(map(os.fsencode, path[:-1])), BENEATH)) as fd:
-            there = nodes.lstat(fd, os.fsencode(path[-1]))
-    except OSError:
-        return None  # what is on the way is not there either, or is reported itself
-    return None if there is None else stat.S_IFMT(there.st_mode)
-
-
 def _check_directory(root: int, path: Path, shown: str) -> None:
-    if _kind(root, path) != stat.S_IFDIR:
+    if trees.kind(root, path) != stat.S_IFDIR:
         raise UsageError(
             f"{shown.rstrip('/')} is no directory in the image", "Choose another target"
         )

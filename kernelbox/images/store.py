@@ -18,7 +18,7 @@ import contextlib
 import os
 
 from kernelbox import paths
-from kernelbox.images import cache, index, layout, manifests
+from kernelbox.images import index, layout, manifests
 from kernelbox.images.image import Image, Summary
 from kernelbox.images.index import REPO_DIGEST, damaged, name_of
 from kernelbox.images.layout import REF_NAME, Layout
@@ -194,7 +194,7 @@ class Store:
         Raises:
             KernelError: The file system refused: EACCES, EROFS.
         """
-        from kernelbox.images import downloads  # only here
+        from kernelbox.images import cache, downloads  # only here
 
         done = []
         with self.lock():
@@ -290,6 +290,8 @@ class Store:
 
     def _unneeded(self, listed: Document) -> tuple[set[str], set[str]]:
         """Return the blobs and the layer directories that no image in the index leads to."""
+        from kernelbox.images import cache  # who runs an image needs none
+
         needed: set[str] = set()
         for entry in listed["manifests"]:
             needed.update(map(self.layout.blob_path, manifests.digests(self.layout, entry)))
