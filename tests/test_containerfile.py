@@ -205,6 +205,7 @@ PARTS = st.lists(COMPONENT | st.just("**"), min_size=1, max_size=3)
     st.lists(st.tuples(st.booleans(), PARTS), max_size=4),
     st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=4),
 )
+@settings(max_examples=1000, deadline=None)
 def test_ignore_patterns_agree_with_a_matcher_written_otherwise(
     rules: list[tuple[bool, list[str]]], path: list[str]
 ) -> None:
