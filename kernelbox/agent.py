@@ -3,7 +3,7 @@
 A Jupyter kernel has many threads, and a process with threads cannot change its user or mount
 namespace. So the notebook changes nothing itself. It starts the agent, with one end of a socket as
 its standard input, and sends requests from the list below: JSON, never code for the agent itself.
-The agent forks: a monitor for a container, a held process for a student. It ends with the socket.
+The agent forks: monitors for containers, a held process for a student. It ends with the socket.
 
     run, exec    options -> a channel to the container's monitor
     hold         -> a channel to a process under remote control, and its pidfd
@@ -38,6 +38,7 @@ from kernelbox import (
     threshold,
 )
 from kernelbox.channel import Channel, enclose
+from kernelbox.crew import Crew
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import process, record, syscalls
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
@@ -58,9 +59,10 @@ class Agent:
 
     def __init__(self, notebook: Channel) -> None:
         self.notebook = notebook
+        self._poller = select.poll()
+        self._crew = Crew(self._poller)
         self._monitors: set[int] = set()
         self._held: set[int] = set()
-        self._spare: tuple[Channel, int] | None = None
         self._tellers: dict[int, Teller] = {}
 
     def serve(self) -> None:
@@ -68,14 +70,13 @@ class Agent:
 
         Monitors see the notebook go as well, and clean up after the containers bound to it.
         """
-        poller = select.poll()
-        poller.register(self.notebook, select.POLLIN)
+        self._poller.register(self.notebook, select.POLLIN)
         while True:
             self._reap()
-            if self._monitors and self._spare is None:  # who has run one may run another
-                self._spare = launch.launch(ahead=True)
-            busy = self._monitors or self._held
-            if not poller.poll(_REAP_EVERY * 1000 if busy else None):
+            silent = self._held | self._crew.at_work(self._monitors)
+            ready = [fd for fd, _ in self._poller.poll(_REAP_EVERY * 1000 if silent else None)]
+            self._crew.hear(ready)  # first: the notebook may want the one that has got free
+            if self.notebook.fileno() not in ready:
                 continue
             try:
                 message = self.notebook.receive()
@@ -84,8 +85,7 @@ class Agent:
             if message is None:
                 break
             self._answer(message if isinstance(message, dict) else {})
-        if self._spare is not None:
-            self._spare[0].close()
+        self._crew.close()
         while strays := _children() - self._monitors:
             for pid in strays:
                 os.kill(pid, signal.SIGKILL)
@@ -97,9 +97,6 @@ class Agent:
             while pid := os.waitpid(-1, os.WNOHANG)[0]:
                 self._monitors.discard(pid)
                 self._held.discard(pid)
-                if self._spare is not None and self._spare[1] == pid:
-                    self._spare[0].close()
-                    self._spare = None
 
     def _answer(self, message: dict[str, Any]) -> None:
         ticket = message.pop("ticket", None)
@@ -132,13 +129,14 @@ class Agent:
     def on_run(
         self, fds: list[int], options: dict[str, Any], wish: dict[str, Any]
     ) -> tuple[str, list[int]]:
-        """Fork a monitor for a new container; the reply is its id and name, and the channel."""
+        """Find a monitor for a new container; the reply is its id and name, and the channel."""
         for name in options:
             if name not in compose.Options._fields:
                 known = ", ".join(compose.Options._fields)
                 raise UsageError(f"no option {name!r}", f"There are: {known}")
         container, order = compose.compose(compose.Options(**options)), _wish(fds, wish)
-        channel = self._monitor()
+        channel, pid = self._crew.order()
+        self._monitors.add(pid)
         launch.order_run(channel, container, order)
         return container.id, [channel.socket.detach()]
 
@@ -151,20 +149,10 @@ class Agent:
         own = spec.from_json(state.config(container_id)).process
         what = own._replace(terminal=False, interactive=False, **changes)
         order = _wish(fds, wish)
-        channel = self._monitor()
+        channel, pid = launch.launch()
+        self._monitors.add(pid)
         launch.order_exec(channel, container_id, what, order)
         return container_id, [channel.socket.detach()]
-
-    def _monitor(self) -> Channel:
-        """Return a channel to a monitor that waits for its order.
-
-        From the second on it is the spare one: nobody need wait for a fork.
-        """
-        self._reap()
-        channel, pid = self._spare or launch.launch()
-        self._spare = None
-        self._monitors.add(pid)
-        return channel
 
     def on_hold(self, _fds: list[int]) -> tuple[int, list[int]]:
         """Fork a process under remote control; the reply is its pid, and the channel."""

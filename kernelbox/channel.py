@@ -54,6 +54,11 @@ class Channel:
         left, right = socket.socketpair(socket.AF_UNIX, kind)
         return cls(left), cls(right)
 
+    @classmethod
+    def at(cls, fd: int) -> Channel:
+        """Return the end of a conversation that came as a descriptor; closed with the channel."""
+        return cls(socket.socket(fileno=fd))
+
     def fileno(self) -> int:
         """Return the descriptor, so that the channel can be polled."""
         return self.socket.fileno()

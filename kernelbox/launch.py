@@ -44,22 +44,33 @@ class Wish(NamedTuple):
     read_later: bool = False
 
 
-def launch(*, ahead: bool = False) -> tuple[Channel, int]:
+def launch(*, lasting: bool = False) -> tuple[Channel, int]:
     """Fork a monitor that waits for its order; return a channel to it, and its pid.
 
     It ends without a word if the channel closes first.
 
     Args:
-        ahead: Whether it has the time to get ready for an order that may never come.
+        lasting: Whether the channel brings it fronts, one after the other, each with an order.
     """
     ours, theirs = Channel.pair()
     pid = os.fork()
     if pid == 0:
         from kernelbox import monitor  # here, so that the front need not wait for it
 
-        monitor.main(theirs, ahead)
+        (monitor.serve if lasting else monitor.main)(theirs)
     theirs.close()
     return ours, pid
+
+
+def introduce(monitor: Channel) -> Channel | None:
+    """Return a front's channel to a lasting monitor; None if that is dead."""
+    ours, theirs = Channel.pair()
+    alive = monitor.send("front", fds=[theirs.fileno()])
+    theirs.close()
+    if alive:
+        return ours
+    ours.close()
+    return None
 
 
 def order_run(monitor: Channel, container: Spec, wish: Wish) -> None:

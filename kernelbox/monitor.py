@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 
 from kernelbox import cgroup, cleanup, paths, runtime, spec, state
 from kernelbox.channel import Channel
@@ -39,24 +40,55 @@ class Ears(NamedTuple):
     stderr: int | None
 
 
-def main(front: Channel, ahead: bool) -> NoReturn:
-    """Be a monitor: take the order, carry it out, report the outcome, and end this process."""
+def main(front: Channel) -> NoReturn:
+    """Be the monitor of one container: carry out the front's order, and end this process."""
     try:
-        process.close_all_but([front.fileno()])
-        os.setsid()  # out of reach of the terminal's Ctrl-C, which is for the front to forward
-        # The front's streams come with the order; those that the fork inherited are let go.
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(nothing, fd)
-        os.close(nothing)
-        if ahead:
-            process.own_memory()
-            name = process.rename("spare monitor")  # for who looks at the processes meanwhile
+        _part_from_parent(front)
+        _take_order(front)
+    finally:
+        os._exit(0)
+
+
+def serve(agent: Channel) -> NoReturn:
+    """Be the monitor of one container after the other, for the fronts that an agent sends.
+
+    One that has failed, or is not what it was, ends.
+    """
+    try:
+        _part_from_parent(agent)
+        own_name = process.rename("spare monitor")  # for who looks at the processes meanwhile
+        again = True
+        while again and (message := agent.receive()) is not None:
+            process.rename(own_name)
+            front = Channel.at(message["fds"][0])
+            again = _take_order(front, agent)
+            front.close()
+            process.close_all_but([agent.fileno()])
+            process.rename("spare monitor")
+    finally:
+        os._exit(0)
+
+
+def _part_from_parent(channel: Channel) -> None:
+    """Keep nothing of the fork's parent but the channel to it."""
+    process.close_all_but([channel.fileno()])
+    os.setsid()  # out of reach of the terminal's Ctrl-C, which is for the front to forward
+    # The front's streams come with the order; those that the fork inherited are let go.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    os.close(nothing)
+
+
+def _take_order(front: Channel, agent: Channel | None = None) -> bool:
+    """Wait for an order, carry it out, and tell the front how that ended.
+
+    Returns:
+        Whether this process is as good as before; then the agent knows it too.
+    """
+    try:
         message = front.receive()
-        if ahead:
-            process.rename(name)
-        if message is not None:
-            _obey(front, message)
+        return message is not None and _obey(front, message, agent)
     except KernelboxError as error:
         front.send("error", message=error.message, hint=error.hint, code=error.code)
     except OSError as error:
@@ -68,23 +100,28 @@ def main(front: Channel, ahead: bool) -> NoReturn:
         text = f"the monitor failed: {type(error).__name__}: {error}"
         trace = traceback.format_exc()[-16000:]
         front.send("error", message=text, hint="", code=125, traceback=trace)
-    finally:
-        os._exit(0)
+    return False
 
 
-def _obey(front: Channel, message: dict[str, Any]) -> None:
+def _obey(front: Channel, message: dict[str, Any], agent: Channel | None) -> bool:
     order, wish = read_order(message)
     cleanup.sweep()
     _report_to(front, wish)
-    if message["kind"] == "run":
-        code = _look_after(spec.from_json(order), wish, front)
-    else:
+    if message["kind"] == "exec":
         code = _attend(order["container"], spec.Process(**order["process"]), wish, front)
+        front.send("exited", code=code)
+        return False  # it is in the container's namespaces
+    container = spec.from_json(order)
+    code = _look_after(container, wish, front)
+    as_before = container.time_offset is None  # or else its children have other clocks
+    if as_before and agent is not None:
+        agent.send("free")  # ahead of the last word: the front may want the next one at once
     front.send("exited", code=code)
     for fd in wish.stdio or ():
         os.close(fd)  # whoever reads them to their end need not wait for what is left to do
-    if message["kind"] == "run":
-        cleanup.delete_files(order["id"])
+    with suppress(KernelboxError):  # the next command will try again
+        cleanup.delete_files(container.id)
+    return as_before
 
 
 def _report_to(front: Channel, wish: Wish) -> None:

@@ -75,9 +75,9 @@ class Agent:
             self.ask("call", name="namespaces", arguments={"pid": "self"}).fields["kind"] == "done"
         )
 
-    def run(self, *command: str) -> int:
+    def run(self, *command: str, **options: Any) -> int:
         """Run a container to its end; return its exit code."""
-        with self.start(*command) as monitor:
+        with self.start(*command, **options) as monitor:
             *_, last = iter(lambda: monitor.recv(1 << 17), b"")
         return int(json.loads(last)["code"])
 
@@ -93,11 +93,8 @@ class Agent:
         return answer.fields["value"], socket.socket(fileno=answer.fds[0]), answer.fds[1]
 
     def descriptors(self) -> list[str]:
-        """Return what the agent has open; one socket is as good as another."""
-        found = [
-            os.readlink(f"/proc/{self.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.pid}/fd")
-        ]
-        return sorted(one.partition("[")[0] for one in found)
+        """Return what the agent has open."""
+        return descriptors(self.pid)
 
     def close(self) -> int:
         """Hang up, and return the agent's exit status."""
@@ -123,6 +120,12 @@ def private(p: Held) -> Held:
     p.unshare("mount")
     p.mount(None, "/", None, "rprivate")
     return p
+
+
+def descriptors(pid: int) -> list[str]:
+    """Return what a process has open; one socket is as good as another."""
+    found = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return sorted(one.partition("[")[0] for one in found)
 
 
 def children(pid: int) -> list[int]:
@@ -256,10 +259,45 @@ def test_a_hundred_requests_leave_no_descriptor_and_no_zombie(agent: Agent) -> N
         for way in ways:
             way()
     assert soon(lambda: agent.descriptors() == before)
-    # It looks for them every second. One child it has forked ahead, for the next container.
+    # It looks for them every second. One monitor it keeps, for the next container.
     assert soon(lambda: len(children(agent.pid)) == 1)
     (spare,) = children(agent.pid)
     assert status(spare)["State"].startswith("S")
+
+
+def test_one_monitor_makes_one_container_after_the_other(agent: Agent) -> None:
+    agent.run("true")
+    (spare,) = children(agent.pid)
+    assert soon(lambda: status(spare)["Name"] == "spare monitor")
+    before = descriptors(spare)
+    for _ in range(5):
+        assert agent.run("sh", "-c", "exit 3") == 3
+        assert soon(lambda: status(spare)["Name"] == "spare monitor")
+    assert children(agent.pid) == [spare]
+    assert descriptors(spare) == before
+
+
+def test_a_monitor_with_other_clocks_for_its_children_is_not_asked_again(agent: Agent) -> None:
+    agent.run("true", time_offset=1_000_000)
+    assert soon(lambda: not children(agent.pid))
+    assert agent.run("sh", "-c", "read up _ </proc/uptime; [ ${up%.*} -lt 1000000 ]") == 0
+
+
+def test_a_monitor_that_has_failed_is_not_asked_again(agent: Agent) -> None:
+    agent.run("true")
+    (spare,) = children(agent.pid)
+    assert agent.run("no-such-program") == 127
+    assert soon(lambda: not is_alive(spare))
+    assert agent.run("true") == 0
+
+
+def test_of_two_monitors_that_get_free_one_stays(agent: Agent) -> None:
+    both = [agent.start("sleep", "1000") for _ in range(2)]
+    assert soon(lambda: len(sleepers(agent.pid)) == 2)
+    for channel in both:
+        channel.close()
+    assert soon(lambda: len(children(agent.pid)) == 1)
+    assert agent.run("true") == 0
 
 
 def test_a_killed_spare_is_replaced(agent: Agent) -> None:

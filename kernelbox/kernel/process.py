@@ -167,23 +167,6 @@ def rename(name: str) -> str:
     return before
 
 
-def own_memory() -> None:
-    """Copy now, at once, all memory that this process has shared with its parent since the fork.
-
-    It is for a process that waits for work: otherwise the first milliseconds of that are spent on
-    a fault for each page. Before Linux 5.14 (EINVAL) the pages are copied when they are written.
-
-    Source: madvise(2), MADV_POPULATE_WRITE; proc_pid_maps(5).
-    """
-    with open("/proc/self/maps", encoding="ascii", errors="replace") as maps:
-        for line in maps:
-            span, access, _ = line.split(maxsplit=2)
-            if access == "rw-p":
-                begin, end = (int(address, 16) for address in span.split("-"))
-                length = ctypes.c_size_t(end - begin)
-                syscalls.libc.madvise(ctypes.c_void_p(begin), length, k.MADV_POPULATE_WRITE)
-
-
 _MAY_BE_IGNORED = (
     signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTERM, signal.SIGCHLD,
     signal.SIGXFSZ, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2,

@@ -1,0 +1,79 @@
+"""The crew: an agent's monitors, each at work on one container after the other.
+
+A fork shares its parent's memory until it writes to it, and the first container that it makes pays
+for each page. So a monitor that is through stays, and is given the next container. One such spare
+is kept; a second one that gets free is let go, and when there is none, one is forked.
+"""
+
+from __future__ import annotations
+
+import select
+
+from kernelbox import launch
+from kernelbox.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kernelbox.channel import Channel
+
+
+class Member(NamedTuple):
+    """One lasting monitor: the conversation with it, and its pid."""
+
+    channel: Channel
+    pid: int
+
+
+class Crew:
+    """The lasting monitors of one agent, by the descriptor of the conversation with each.
+
+    Args:
+        poller: Where the agent waits; it is to call `hear` with what is ready.
+    """
+
+    def __init__(self, poller: select.poll) -> None:
+        self._poller = poller
+        self._members: dict[int, Member] = {}
+        self._spare: Member | None = None
+
+    def order(self) -> tuple[Channel, int]:
+        """Return a channel to a monitor that waits for its order, and its pid."""
+        while True:
+            member = self._spare or self._hire()
+            self._spare = None
+            if front := launch.introduce(member.channel):
+                return front, member.pid
+            self._dismiss(member)
+
+    def at_work(self, pids: set[int]) -> set[int]:
+        """Return which of these children may end without a word to the agent."""
+        return pids - ({self._spare.pid} if self._spare else set())
+
+    def hear(self, ready: Iterable[int]) -> None:
+        """Hear which monitors are free again, and which have ended."""
+        for fd in self._members.keys() & set(ready):
+            member = self._members[fd]
+            if member.channel.receive() is not None and self._spare is None:
+                self._spare = member
+            else:
+                self._dismiss(member)
+
+    def close(self) -> None:
+        """Let go of all: each ends once its container has."""
+        for member in list(self._members.values()):
+            self._dismiss(member)
+
+    def _hire(self) -> Member:
+        member = Member(*launch.launch(lasting=True))
+        self._members[member.channel.fileno()] = member
+        self._poller.register(member.channel, select.POLLIN)
+        return member
+
+    def _dismiss(self, member: Member) -> None:
+        self._poller.unregister(member.channel)
+        del self._members[member.channel.fileno()]
+        member.channel.close()
+        if self._spare is member:
+            self._spare = None
