@@ -32,6 +32,7 @@ from kernelbox.images.store import Store
 from kernelbox.kernel import syscalls
 from kernelbox.kernel.errors import UsageError
 from tests import looking
+from tests.bench import podman_groups
 from tests.command import Kernelbox
 from tests.registries import registry
 from tests.sandbox import Sandbox
@@ -66,7 +67,7 @@ def build(kernelbox: Kernelbox, context: Path, text: str, *options: str, **more:
 
 
 def refusal(kernelbox: Kernelbox, context: Path, text: str, *options: str) -> str:
-    (context.parent / "file").write_text(text)
+    (context.parent / "file").write_bytes(os.fsencode(text))
     return kernelbox.refused(
         "build", "-q", "-f", context.parent / "file", "--network", "none", *options, context
     )
@@ -393,6 +394,10 @@ def test_the_same_input_gives_the_same_digest(
         ("FROM busybox\nEXPOSE 70000", "is no port"),
         ("FROM scratch\nRUN x", "no program in the stage"),
         ("FROM scratch\nENV A=1", "no files"),
+        (f"FROM busybox\nWORKDIR /{'x' * 300}", "file name too long"),
+        ('FROM busybox\nRUN ["a\\u0000"]', "holds what no argument can"),
+        ('FROM busybox\nCMD ["\\ud800"]', "holds what no argument can"),
+        ("FROM busybox\nLABEL a=\udcff", "is no text in UTF-8"),
     ],
 )
 def test_what_cannot_be_built_is_refused_and_nothing_is_stored(
@@ -671,6 +676,14 @@ def test_others_read_what_was_built(
     assert said["Labels"]["c"] == "two words"
     kernelbox.ok("save", "-o", tmp_path / "made.tar", "made")
     host(*podman, "load", "-q", "-i", tmp_path / "made.tar")
+    before = podman_groups()
+    limits = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000")
+    plain = ("--cgroup-manager", "cgroupfs", "--runtime", "runc", "run", *QUIET, *limits)
+    ran = host(*podman, *plain, "--security-opt", "seccomp=unconfined", "localhost/made")
+    for group in podman_groups():
+        if group not in before:
+            group.rmdir()
+    assert ran == "hello world, world\n"
     (shown,) = json.loads(host(*podman, "inspect", "localhost/made"))
     assert shown["Config"]["Entrypoint"] == ["/bin/sh", "-ec", "cat /opt/owned"]
     host("umoci", "unpack", "--image", f"{tmp_path}/copy:made", tmp_path / "bundle")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernelbox.build import copying
+from kernelbox.images import changes
 from kernelbox.images.containerfile import ignore, reading, stages, words
 from kernelbox.kernel.errors import UsageError
 
@@ -88,6 +91,33 @@ def test_only_the_stages_that_the_target_needs_are_planned() -> None:
     assert [one.below for one in stages.plan(file, {}, "c").stages] == [None, 0]
     with pytest.raises(UsageError, match=r"no stage 'd' to build\. Stages here: a, b, c, 3"):
         stages.plan(file, {}, "d")
+
+
+SCRAPS = st.sampled_from(
+    [*reading.INSTRUCTIONS, *"from run \\ \n # $ ${ } : - = \" ' [ ] , <<E E << ` -- --from= # AS"
+     .split(" "), "\n", " ", "escape=`", "a", "\0", "\udcff", "\t", "\r\n", "*", "**"]
+)  # fmt: skip
+JUNK = st.lists(SCRAPS, max_size=15).map("".join)
+
+
+@given(JUNK, st.sampled_from([*reading.INSTRUCTIONS]))
+@settings(max_examples=500, deadline=None)
+def test_junk_is_read_or_refused_and_nothing_else(text: str, name: str) -> None:
+    known = {"a": "b", "E": "$a"}
+    with contextlib.suppress(UsageError):
+        plan = stages.plan(reading.read(f"FROM a\n{name} {text}"), known)
+        for one in plan.stages[0].instructions:
+            with contextlib.suppress(UsageError):
+                if one.name in changes.METADATA:
+                    changes.change({}, one, known, plan.escape)
+                elif one.name in ("COPY", "ADD"):
+                    copying.read(one, known, plan.escape, "/")
+                elif one.name == "ARG":
+                    stages.given(one, known, known, plan.escape)
+    with contextlib.suppress(UsageError):
+        ignore.Ignore(text)("a/b")
+    with contextlib.suppress(UsageError):
+        words.expand_document(text, known)
 
 
 # Docker documentation, "Dockerfile reference", section Environment replacement.

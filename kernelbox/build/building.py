@@ -41,7 +41,7 @@ class Order(NamedTuple):
     Attributes:
         context: The directory whose files COPY sees.
         file: The Containerfile; "" for the context's own.
-        text: What is in the Containerfile, if it is no file.
+        content: What is in the Containerfile, if it is no file.
         names: The names of the image; none for an image without one.
         build_args: What `--build-arg` says.
         target: The stage that is wanted; the last one if empty.
@@ -51,7 +51,7 @@ class Order(NamedTuple):
 
     context: str
     file: str = ""
-    text: str | None = None
+    content: bytes | None = None
     names: Sequence[str] = ()
     build_args: Mapping[str, str] = {}
     target: str = ""
@@ -144,32 +144,42 @@ def _directory(path: str) -> Iterator[int]:
 
 def _containerfile(order: Order, context: int) -> tuple[str, str]:
     """Return the Containerfile's path and what is in it."""
-    if order.text is not None:
-        return "", order.text
+    if order.content is not None:
+        return "", _text(order.content, "the Containerfile")
     if order.file:
         content = _read(order.file, None)
         if content is None:
             raise UsageError(f"there is no file {order.file}", "Look at its name")
-        return order.file, content
+        return order.file, _text(content, order.file)
     for name in FILES:
         content = _read(name, context)
         if content is not None:
-            return f"{order.context}/{name}", content
+            return f"{order.context}/{name}", _text(content, name)
     raise UsageError(
         f"there is neither Containerfile nor Dockerfile in {order.context}",
         "Write one, or name it: -f FILE",
     )
 
 
+def _text(content: bytes, name: str) -> str:
+    try:
+        if len(content) <= limits.MAX_JSON and b"\0" not in content:
+            return content.decode()
+    except UnicodeDecodeError:
+        pass
+    raise UsageError(f"{name} is no text in UTF-8, or too much", "Name the Containerfile: -f FILE")
+
+
 def _ignore(order: Order, file: str, context: int) -> Ignore:
     """Return what nobody sees of the context: the Containerfile's own rules, or the context's."""
     own = _read(f"{file}.dockerignore", None) if file else None
     found = [own, *(_read(name, context) for name in IGNORE_FILES)]
-    return Ignore(next((text for text in found if text is not None), ""))
+    rules = next((content for content in found if content is not None), b"")
+    return Ignore(rules.decode("utf-8", "surrogateescape"))
 
 
-def _read(path: str, directory: int | None) -> str | None:
-    """Return the text of a file; None if there is none."""
+def _read(path: str, directory: int | None) -> bytes | None:
+    """Return what is in a file, or more than any has; None if there is none."""
     try:
         # O_NONBLOCK: it may be a fifo, and nobody on its other end.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
@@ -181,7 +191,4 @@ def _read(path: str, directory: int | None) -> str | None:
     with open(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise UsageError(f"{path} is no plain file", "Name the Containerfile: -f FILE")
-        content = file.read(limits.MAX_JSON + 1)
-    if len(content) > limits.MAX_JSON or b"\0" in content:
-        raise UsageError(f"{path} is no text, or too much of it", "Name the Containerfile: -f FILE")
-    return content.decode("utf-8", "surrogateescape")
+        return file.read(limits.MAX_JSON + 1)

@@ -6,6 +6,7 @@ Source: Docker documentation, "Dockerfile reference".
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 
 from kernelbox import compose, paths
@@ -103,6 +104,9 @@ class _Stage:
                 if error.message.startswith("line "):
                     raise
                 raise one.error(error.message, error.hint or "Look at what it names") from None
+            except OSError as error:  # of the context, or of a path that no file system takes
+                cause = os.strerror(error.errno or 0).lower()
+                raise one.error(f"cannot read what it names: {cause}", "Look at it") from error
         return self._done
 
     # --- what it begins with ---------------------------------------------------------------------

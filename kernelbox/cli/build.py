@@ -26,7 +26,7 @@ def command_build(argv: list[str]) -> int:
     order = building.Order(
         context=given.directory,
         file="" if given.file == "-" else given.file,
-        text=sys.stdin.read() if given.file == "-" else None,
+        content=sys.stdin.buffer.read() if given.file == "-" else None,
         names=given.tag,
         build_args=_arguments(given.build_arg),
         target=given.target,
@@ -82,13 +82,18 @@ def _arguments(given: list[str]) -> dict[str, str]:
     found = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if not name:
-            raise UsageError(f"{text!r} sets no ARG", "Write it as NAME=VALUE")
+        if not name or _is_odd(text):
+            raise UsageError(f"{text!a} sets no ARG", "Write it as NAME=VALUE, in UTF-8")
         if equals:
             found[name] = value
         elif name in os.environ:
             found[name] = os.environ[name]
     return found
+
+
+def _is_odd(text: str) -> bool:
+    """Whether it has bytes that are no UTF-8: an image's config is JSON, and cannot hold them."""
+    return any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _heading(number: int, steps: int, source: str) -> None:

@@ -92,15 +92,22 @@ class Instruction(NamedTuple):
         return UsageError(f"line {self.line} ({self.name}): {message}", hint)
 
     def listed(self) -> list[str] | None:
-        """Return the strings of the JSON form; None if it has the other one."""
+        """Return the strings of the JSON form; None if it has the other one.
+
+        Raises:
+            UsageError: A string holds a NUL, or half of a character.
+        """
         if not self.rest.startswith("["):
             return None
         try:
             words = json.loads(self.rest)
         except (ValueError, RecursionError):
             return None
-        is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
-        return words if is_list else None
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            return None
+        if any(one == "\0" or "\ud800" <= one <= "\udfff" for word in words for one in word):
+            raise self.error("a string in it holds what no argument can", "Write text")
+        return words
 
 
 class Containerfile(NamedTuple):
