@@ -17,6 +17,7 @@ from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kernelbox.images.image import Image
     from kernelbox.spec import Process, Spec
 
 
@@ -59,13 +60,17 @@ class Options(NamedTuple):
     interactive: bool = False
 
 
-def compose(options: Options) -> Spec:
+def compose(options: Options, image: Image | None = None) -> Spec:
     """Return the container that `options` describe, with a fresh id.
+
+    Args:
+        options: What is wished.
+        image: The image, if it has no name by which the store would find it.
 
     Raises:
         UsageError: An unknown image, no command, or an option that cannot be.
     """
-    image = image_store().resolve(options.image)
+    image = image or image_store().resolve(options.image)
     config = image.config
     container_id = os.urandom(6).hex()
     return spec.Spec(

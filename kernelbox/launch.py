@@ -6,7 +6,7 @@ to the kernel. On two processors that saves a container a tenth of its start.
 
 The order is a document of any size, so it travels as a file in memory, and the front's standard
 streams with it; all later messages are small. To the monitor: `run`, `exec` (the orders), `go`,
-`signal`, `resize`. From it: `event`, `pause`, `started`, `exited`, `error`.
+`signal`, `resize`. From it: `event`, `pause`, `started`, `ended`, `exited`, `error`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Wish(NamedTuple):
         stepped: Whether each request waits for a `go`; if `bound`, those of the birth only.
         size: Rows and columns of the front's terminal.
         bound: Whether the container dies with the front (a notebook's does).
+        read_later: Whether the front reads what the program has changed before all is undone: the
+            monitor says `ended` then, and waits for `go` or for the front's end.
     """
 
     stdio: tuple[int, int, int] | None = (0, 1, 2)
@@ -39,6 +41,7 @@ class Wish(NamedTuple):
     stepped: bool = False
     size: tuple[int, int] = (24, 80)
     bound: bool = False
+    read_later: bool = False
 
 
 def launch(*, lasting: bool = False) -> tuple[Channel, int]:

@@ -197,6 +197,10 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
     relay.log = log
     relay.run()
     code = process.wait_exit(born.pid)
+    if wish.read_later:
+        front.send("ended", code=code)
+        while (message := front.receive()) is not None and message["kind"] != "go":
+            pass  # a signal or a size, for a program that has ended
     return _bring_to_rest(container, running, code)
 
 

@@ -8,6 +8,7 @@
     upperdir            what is in the upperdir of a second container while it runs
     diff, commit        of a container of the large image that changed one file, beside one of the
                         small image
+    build / podman build   two RUN and a COPY on the small image, without a cache and from it
 
 The first image is Debian's userland, made by mmdebstrap; without a mirror, of what this host has in
 /usr. The others are busybox and files of 64 KiB of noise.
@@ -49,6 +50,7 @@ def measure(directory: Path, row: Row, stack: ExitStack) -> None:
     """
     store = Store(f"{os.environ['KERNELBOX_ROOT']}/images")
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}", flush=True)
+    builds(directory, row, stack)
     beside_others(directory, store, row, stack)
     large_beside_small(store, row)
 
@@ -92,6 +94,38 @@ def large_beside_small(store: Store, row: Row) -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     row("diff, 1 GB / 5 MB", *pair(*COMMAND, "diff", "{}"), 9, 2)
     row("commit, 1 GB / 5 MB", *pair(*COMMAND, "commit", "{}", "made"), 9, 2)
+
+
+CONTAINERFILE = """FROM localhost/bench
+COPY file /file
+RUN echo a > /a
+RUN cat /a /file > /b && rm /a
+CMD ["cat", "/b"]
+"""
+
+
+def builds(directory: Path, row: Row, stack: ExitStack) -> None:
+    """Print the rows of builds, beside podman's (buildah)."""
+    context, archive, out = directory / "context", directory / "base.tar", directory / "out"
+    context.mkdir()
+    (context / "Containerfile").write_text(CONTAINERFILE)
+    (context / "file").write_bytes(os.urandom(2 << 20))
+    subprocess.run([*COMMAND, "tag", "busybox", "localhost/bench"], check=True)
+    subprocess.run([*COMMAND, "save", "-o", archive, "localhost/bench"], check=True)
+    short = "/tmp/kernelbox-bench-build"  # podman takes 50 bytes
+    stack.callback(shutil.rmtree, short, ignore_errors=True)
+    storage = ("--root", f"{short}/root", "--runroot", f"{short}/run")
+    theirs = ("unshare", "--mount", "podman", *storage)
+    subprocess.run([*theirs, "load", "-q", "-i", archive], stdout=subprocess.DEVNULL, check=True)
+    for name, options in (("no cache", ("--no-cache",)), ("all from the cache", ())):
+        words = ("build", "-q", *options, "--network", "none", context)
+        row(
+            f"build, {name} / podman build",
+            timed(out, *COMMAND, *words),
+            timed(out, *theirs, *words),
+            5,
+            1,
+        )
 
 
 def debian(directory: Path) -> Path:

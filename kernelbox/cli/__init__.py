@@ -7,6 +7,7 @@
     containers.py  ps, stop, kill, rm, wait, inspect
     output.py      logs, top, stats
     pulling.py     what pull and run show of it
+    build.py       build
     images.py      pull, push, images, tag, rmi, history, prune, login, logout
     archives.py    save, load, import, commit, diff, cp
     host.py        doctor, reset, course
@@ -40,6 +41,7 @@ COMMANDS = {
     "logs": ("output", "Show what a container printed"),
     "top": ("output", "Show the processes of a container"),
     "stats": ("output", "Show what containers use, live"),
+    "build": ("build", "Build an image of a Containerfile"),
     "images": ("images", "List the images of this host"),
     "pull": ("images", "Fetch an image from its registry"),
     "push": ("images", "Send an image to its registry"),

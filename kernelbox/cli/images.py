@@ -149,12 +149,15 @@ def command_rmi(argv: list[str]) -> int:
 
 
 def command_prune(argv: list[str]) -> int:
-    """Remove images that have no name and are not used, and what pulls left unfinished."""
-    parser = parser_for("prune", "Remove images without a name, and unfinished pulls.")
+    """Remove images without a name that are not used, unfinished pulls, and the build cache."""
+    parser = parser_for(
+        "prune", "Remove images without a name, unfinished pulls and the build cache."
+    )
     parser.add_argument("-a", "--all", action="store_true", help="all that no container uses")
     parser.add_argument("-f", "--force", action="store_true", help="do not ask")
     given = parser.parse_args(argv)
     what = "all images that no container uses" if given.all else "all images without a name"
+    what += ", and the build cache"
     if not given.force:
         if not sys.stdin.isatty():
             raise UsageError(f"this removes {what}, and nobody is there to ask", "Use --force")

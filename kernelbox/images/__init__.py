@@ -12,7 +12,9 @@ store.py       the image store: a layout plus one unpacked directory per layer; 
 registry/      images from and to registries; downloads.py: what has come so far
 archive.py     images in one file: save, load; importing.py: a tar of files
 upper.py       what a container has changed; changes.py: instructions such as CMD
-making.py      a new image of layers and a config
+making.py      a new image of layers and a config; cache.py: layers that builds have made before
+containerfile/ the language of Containerfiles
+gathering.py   what COPY takes, and from where (trees.py); placing.py: where it goes
 elf.py         what an executable needs of the system
 embedded.py    the image that kernelbox makes itself, without any network
 """

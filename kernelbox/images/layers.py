@@ -124,7 +124,14 @@ def pack(entries: Iterable[Entry], out: Writable, *, compress: bool = False, mti
     return tape.digest
 
 
-def unpack(blob: str, directory: str, *, diff_id: str = "", parents: Sequence[str] = ()) -> None:
+def unpack(
+    blob: str,
+    directory: str,
+    *,
+    diff_id: str = "",
+    parents: Sequence[str] = (),
+    any_compression: bool = False,
+) -> None:
     """Unpack one layer into a directory that can be one of overlay's lowerdirs.
 
     Args:
@@ -132,6 +139,7 @@ def unpack(blob: str, directory: str, *, diff_id: str = "", parents: Sequence[st
         directory: Where to; it appears when the layer is complete.
         diff_id: What the tar's digest must be; any if empty.
         parents: The unpacked layers below this one, topmost first.
+        any_compression: Whether it may be compressed with bzip2 or xz as well.
 
     Raises:
         UsageError: The tar is truncated, corrupt, hostile, of another digest or compressed in a
@@ -143,7 +151,7 @@ def unpack(blob: str, directory: str, *, diff_id: str = "", parents: Sequence[st
     partial = ""
     try:
         partial = tempfile.mkdtemp(prefix=PARTIAL, dir=os.path.dirname(directory))
-        with Tape(blob) as tape:
+        with Tape(blob, any_compression=any_compression) as tape:
             _extract(tape, partial, diff_id, parents)
         if not os.path.isdir(directory):
             os.rename(partial, directory)

@@ -181,24 +181,24 @@ class Layout:
         """
         return _load(self.blob_path(digest))
 
-    def read_index(self) -> dict[str, Any]:
-        """Return index.json; that of an empty layout if there is none yet.
+    def read_index(self, name: str = "index.json") -> dict[str, Any]:
+        """Return an index of the layout's own; that of an empty layout if there is none yet.
 
         Raises:
             UsageError: It is damaged.
             KernelError: It cannot be read: EACCES, EIO.
         """
-        if not os.path.exists(f"{self.path}/index.json"):
+        if not os.path.exists(f"{self.path}/{name}"):
             return {"schemaVersion": 2, "mediaType": INDEX, "manifests": []}
-        index = _load(f"{self.path}/index.json")
+        index = _load(f"{self.path}/{name}")
         entries = index.get("manifests")
         if not isinstance(entries, list) or not all(map(_is_descriptor, entries)):
-            raise UsageError(f"{self.path}/index.json is damaged: it has no list of manifests")
+            raise UsageError(f"{self.path}/{name} is damaged: it has no list of manifests")
         return index
 
-    def write_index(self, index: dict[str, Any]) -> None:
-        """Replace index.json by a complete new one; a reader sees the old or the new."""
-        self._replace("index.json", json.dumps(index, indent=2, ensure_ascii=False).encode())
+    def write_index(self, index: dict[str, Any], name: str = "index.json") -> None:
+        """Replace an index by a complete new one; a reader sees the old or the new."""
+        self._replace(name, json.dumps(index, indent=2, ensure_ascii=False).encode())
 
     @contextlib.contextmanager
     def new_blob(self, media_type: str, expected: str = "") -> Iterator[BlobWriter]:

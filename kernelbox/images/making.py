@@ -9,7 +9,7 @@ from kernelbox.images import layers, layout, manifests
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from kernelbox.images.image import Image
@@ -18,20 +18,38 @@ if TYPE_CHECKING:
     from kernelbox.images.store import Store
 
 
+def epoch() -> int | None:
+    """Return what $SOURCE_DATE_EPOCH says, seconds since 1970; None if it is not set."""
+    said = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return int(said) if said.isascii() and said.isdecimal() else None
+
+
 def now() -> str:
     """Return the time that an image made now says, RFC 3339; $SOURCE_DATE_EPOCH if that is set.
 
     Source: reproducible-builds.org, "SOURCE_DATE_EPOCH Specification".
     """
-    said = os.environ.get("SOURCE_DATE_EPOCH", "")
-    seconds = int(said) if said.isascii() and said.isdecimal() else None
     utc = datetime.UTC
+    seconds = epoch()
     when = (
         datetime.datetime.now(utc)
         if seconds is None
         else datetime.datetime.fromtimestamp(seconds, utc)
     )
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def clamped(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Let no entry be younger than $SOURCE_DATE_EPOCH, if that is set.
+
+    Source: reproducible-builds.org, "SOURCE_DATE_EPOCH Specification", section Last-resort.
+    """
+    latest = epoch()
+    for entry in entries:
+        if latest is None or entry.mtime is None:
+            yield entry
+        else:
+            yield entry._replace(mtime=min(int(entry.mtime), latest))
 
 
 def new_layer(store: Store, entries: Iterable[Entry]) -> tuple[Descriptor, str]:
@@ -47,13 +65,26 @@ def new_layer(store: Store, entries: Iterable[Entry]) -> tuple[Descriptor, str]:
     return blob.descriptor, diff_id
 
 
+def new_manifest(store: Store, config: dict[str, Any], stack: list[Descriptor]) -> Descriptor:
+    """Store a config and a manifest over layers that are there; return the manifest's descriptor.
+
+    The caller holds the store's lock.
+
+    Raises:
+        KernelError: The file system refused: ENOSPC, EACCES.
+    """
+    described = store.layout.write_blob(layout.CONFIG, layout.encode(config))
+    manifest = layout.encode(layout.manifest(described, [_as_oci(one) for one in stack]))
+    return store.layout.write_blob(layout.MANIFEST, manifest)
+
+
 def new_image(
     store: Store,
     name: str | None,
     config: dict[str, Any],
     stack: list[Descriptor],
 ) -> Image:
-    """Store a config and a manifest over layers that are there, and unpack what is new.
+    """Make such a manifest, give it a name, and unpack what is new.
 
     The caller holds the store's lock.
 
@@ -67,9 +98,20 @@ def new_image(
         UsageError: Not a name; a layer is not what the config says.
         KernelError: The file system refused: ENOSPC, EACCES.
     """
-    described = store.layout.write_blob(layout.CONFIG, layout.encode(config))
-    manifest = layout.encode(layout.manifest(described, stack))
-    return store.add(name, store.layout.write_blob(layout.MANIFEST, manifest))
+    return store.add(name, new_manifest(store, config, stack))
+
+
+def _as_oci(layer: Descriptor) -> Descriptor:
+    """Return a layer's descriptor as an OCI manifest has it; the base may come in Docker's form."""
+    kind = layer["mediaType"]
+    return {**layer, "mediaType": _DOCKERS.get(kind, kind)}
+
+
+_DOCKERS = {
+    "application/vnd.docker.image.rootfs.diff.tar": layout.LAYER,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": layout.LAYER_GZIP,
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": layout.LAYER_ZSTD,
+}
 
 
 def empty_config() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The image store: an OCI image-layout, and beside it each layer unpacked once.
 
     oci-layout  index.json  blobs/sha256/<hex>     see layout.py
+    build-cache.json                               see cache.py
     layers/<hex of the ChainID>/                   one immutable lowerdir for overlay
     downloads/<hex>                                what a pull has so far; see registry/fetching.py
     .lock                                          see lock.py
@@ -71,10 +72,10 @@ class Store:
             found = manifests.find(self.layout, entry)
             recorded = entry.get("annotations", {}).get(CHAIN_IDS)
             chain = recorded.split(",") if recorded else layout.chain_ids(found.diff_ids)
-            lowerdirs = [self._layer(chain_id) for chain_id in reversed(chain)]
+            lowerdirs = [self.layer(chain_id) for chain_id in reversed(chain)]
             if not all(map(os.path.isdir, lowerdirs)):
                 with self.lock():
-                    self._unpack(found)
+                    self.unpack(found)
             config = found.config.get("config") or {}
             return Image(name_of(entry) or entry["digest"], found.id, config, lowerdirs)
 
@@ -120,7 +121,7 @@ class Store:
             with damaged(name):
                 found = manifests.find(self.layout, manifest)
                 manifests.check_sizes(self.layout, found)
-                chain = self._unpack(found)
+                chain = self.unpack(found)
             annotations = {REF_NAME: name} if name else {}
             annotations[CHAIN_IDS] = ",".join(chain)
             if repo_digest:
@@ -181,7 +182,9 @@ class Store:
             return done + self._drop(listed, quoted(reference), in_use)
 
     def prune(self, in_use: Collection[str] = (), *, everything: bool = False) -> list[str]:
-        """Remove images without a name that no container uses, and what pulls left unfinished.
+        """Remove images without a name that no container uses, and what else nobody needs.
+
+        That is what pulls left unfinished, and what builds keep for later builds.
 
         Args:
             in_use: The lowerdirs of all containers.
@@ -193,10 +196,11 @@ class Store:
         Raises:
             KernelError: The file system refused: EACCES, EROFS.
         """
-        from kernelbox.images import downloads  # only here
+        from kernelbox.images import cache, downloads  # only here
 
         done = []
         with self.lock():
+            cache.clear(self.layout)
             for entry in self.layout.read_index()["manifests"]:
                 if name_of(entry) and not everything:
                     continue
@@ -242,11 +246,23 @@ class Store:
                 self.collect()
                 raise
 
-    def _layer(self, chain_id: str) -> str:
+    def lowerdirs(self, found: Found) -> list[str]:
+        """Return where an image's layers are unpacked, or would be, the topmost first."""
+        return [self.layer(one) for one in reversed(layout.chain_ids(found.diff_ids))]
+
+    def layer(self, chain_id: str) -> str:
+        """Return where a layer is unpacked, or would be."""
         return f"{self._layers}/{layout.hex_of(chain_id)}"
 
-    def _unpack(self, found: Found) -> list[str]:
-        """Unpack the layers that are not unpacked yet; return the ChainIDs, bottom first."""
+    def unpack(self, found: Found) -> list[str]:
+        """Unpack the layers that are not unpacked yet; return the ChainIDs, bottom first.
+
+        The caller holds the lock.
+
+        Raises:
+            UsageError: A layer is corrupt or not what the config says.
+            KernelError: The file system refused: ENOSPC, EACCES, EROFS.
+        """
         from kernelbox.images import layers  # tarfile and hashlib: not needed once unpacked
 
         diff_ids = found.diff_ids
@@ -263,7 +279,7 @@ class Store:
                 found.manifest["layers"], diff_ids, chain, strict=True
             ):
                 layout.hex_of(diff_id)
-                directory = self._layer(chain_id)
+                directory = self.layer(chain_id)
                 if not os.path.isdir(directory):
                     path = self.layout.blob_path(blob["digest"])
                     layers.unpack(path, directory, diff_id=diff_id, parents=lower)
@@ -276,11 +292,16 @@ class Store:
 
     def _unneeded(self, listed: Document) -> tuple[set[str], set[str]]:
         """Return the blobs and the layer directories that no image in the index leads to."""
+        from kernelbox.images import cache  # who runs an image needs none
+
         needed: set[str] = set()
         for entry in listed["manifests"]:
             needed.update(map(self.layout.blob_path, manifests.digests(self.layout, entry)))
-            found = manifests.find(self.layout, entry)
-            needed.update(map(self._layer, layout.chain_ids(found.diff_ids)))
+            needed.update(self.lowerdirs(manifests.find(self.layout, entry)))
+        for entry in cache.entries(self.layout):
+            with contextlib.suppress(UsageError), damaged(""):  # it is only a cache
+                needed.update(map(self.layout.blob_path, manifests.digests(self.layout, entry)))
+                needed.update(self.lowerdirs(manifests.find(self.layout, entry)))
         return files(self.layout.blobs) - needed, files(self._layers) - needed
 
     def collect(self) -> None:

@@ -14,6 +14,7 @@ import sys
 import tarfile
 import threading
 import zlib
+from functools import partial
 
 from kernelbox.images import limits
 from kernelbox.kernel.errors import UsageError
@@ -27,6 +28,7 @@ _BLOCK = 1 << 18
 _WAITING = 16  # blocks that may be ready and not yet read
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_XZ_MEMORY = 1 << 27  # bytes; `xz -9` asks for 65 MiB
 _UNREAD = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x04\x22\x4d\x18": "lz4"}
 
 
@@ -38,9 +40,11 @@ class Tape(io.RawIOBase):
 
     Args:
         blob: File with a tar, plain or compressed with gzip or zstd.
+        any_compression: Whether bzip2 and xz are read too, which no layer has.
     """
 
-    def __init__(self, blob: str) -> None:
+    def __init__(self, blob: str, *, any_compression: bool = False) -> None:
+        self._any_compression = any_compression
         self._file = open(blob, "rb", buffering=0)  # noqa: SIM115 - until close()
         self._hash = hashlib.sha256()
         self._blocks: queue.Queue[bytes | Exception] = queue.Queue(_WAITING)
@@ -163,8 +167,12 @@ class Tape(io.RawIOBase):
 
     def _decompressed(self) -> Iterator[bytes]:
         first = self._file.read(_BLOCK) or b""
+        foreign: Any = None
         for magic, name in _UNREAD.items():
-            if first.startswith(magic):
+            if not first.startswith(magic):
+                continue
+            foreign = _foreign(name) if self._any_compression else None
+            if foreign is None:
                 raise UsageError(f"it is compressed with {name}, which kernelbox does not read")
         source = _Counted(self._file, first)
         blocks: Iterable[bytes]
@@ -172,6 +180,8 @@ class Tape(io.RawIOBase):
             blocks = _frames(source, _Gzip, "gzip")
         elif first.startswith(_ZSTD):
             blocks = _frames(source, _zstd(), "zstd")
+        elif foreign is not None:
+            blocks = _frames(source, foreign, "compressed")
         else:
             blocks = source
         total = 0
@@ -242,6 +252,19 @@ def _frames(source: _Counted, kind: Any, name: str) -> Iterator[bytes]:
                 data, decompressor = decompressor.unused_data, None
     if decompressor is not None:
         raise UsageError(f"its {name} data is cut short")
+
+
+def _foreign(name: str) -> Any:
+    """Return what makes a decompressor of a kind that no layer has; None if nothing does."""
+    if name == "bzip2":
+        import bz2
+
+        return bz2.BZ2Decompressor
+    if name == "xz":
+        import lzma
+
+        return partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MEMORY)
+    return None
 
 
 def _zstd() -> Any:

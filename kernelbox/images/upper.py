@@ -167,7 +167,7 @@ def _differs(one: os.stat_result, other: os.stat_result) -> bool:
 def _entries(
     level: _Level, changed: set[str], shift: int, links: dict[tuple[int, int], str]
 ) -> Iterator[Entry]:
-    for name in os.listdir(level.upper):
+    for name in sorted(os.listdir(level.upper)):  # of hard links the first is always the same
         path = f"{level.path}/{name}"
         there = os.stat(name, dir_fd=level.upper, follow_symlinks=False)
         if path not in changed:

@@ -1,0 +1,236 @@
+"""Instructions as stages, and which of them a build needs. What can be known wrong is found here.
+
+    FROM golang AS build        stage 0, called build
+    FROM build AS test          stage 1, on top of stage 0
+    FROM scratch                stage 2, the target: it needs stage 0 and not stage 1
+    COPY --from=build /a /a
+
+Source: Docker documentation, "Dockerfile reference", sections FROM and ARG; "Multi-stage builds".
+"""
+
+from __future__ import annotations
+
+import re
+
+from kernelbox.images import manifests
+from kernelbox.images.containerfile import words
+from kernelbox.images.containerfile.reading import Containerfile, Instruction
+from kernelbox.kernel.errors import UsageError
+from kernelbox.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCRATCH = "scratch"
+_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
+_FROM = re.compile(r"(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
+_URL = re.compile(r"(https?|ftp|git|ssh)://|git@", re.IGNORECASE)
+
+
+class Stage(NamedTuple):
+    """One stage.
+
+    Attributes:
+        number: From 0.
+        name: What it is called, in small letters; "" if it has no name.
+        first: Its FROM.
+        image: The image that it begins with; "" for none.
+        below: The number of the stage that it begins with; None if it is none.
+        instructions: What follows FROM.
+        sources: For each COPY --from by its line: a stage's number, or an image.
+    """
+
+    number: int
+    name: str
+    first: Instruction
+    image: str
+    below: int | None
+    instructions: list[Instruction]
+    sources: dict[int, int | str]
+
+
+class Plan(NamedTuple):
+    """What a build has to do.
+
+    Attributes:
+        stages: Those that are needed, in their order; the last one is the result.
+        known: The global ARGs that have a value, for stages that declare them too.
+        escape: The Containerfile's escape character.
+        declared: The name of every ARG in the file.
+    """
+
+    stages: list[Stage]
+    known: dict[str, str]
+    escape: str
+    declared: set[str]
+
+    @property
+    def steps(self) -> int:
+        """How many instructions there are, FROM included."""
+        return sum(1 + len(stage.instructions) for stage in self.stages)
+
+
+def plan(file: Containerfile, build_args: Mapping[str, str], target: str = "") -> Plan:
+    """Return what a build of a target has to do.
+
+    Args:
+        file: The Containerfile.
+        build_args: What `--build-arg` says.
+        target: The name or number of the stage that is wanted; the last one if empty.
+
+    Raises:
+        UsageError: There is no FROM, no such stage, or an instruction is wrong whatever comes.
+    """
+    known: dict[str, str] = {}
+    visible = platform()
+    stages: list[Stage] = []
+    for one in file.instructions:
+        if one.name == "FROM":
+            stages.append(_stage(one, stages, visible | known, file.escape))
+        elif stages:
+            _check(one)
+            stages[-1].instructions.append(one)
+            if one.name == "COPY" and "from" in one.flags:
+                stages[-1].sources[one.line] = _source(one, stages)
+        elif one.name == "ARG":
+            known |= given(one, visible | known, build_args, file.escape)
+        else:
+            raise one.error("it comes before any FROM", "Begin with FROM IMAGE")
+    if not stages:
+        raise UsageError("the Containerfile has no FROM", "Begin it with FROM IMAGE")
+    chosen = _target(stages, target)
+    arguments = [one for one in file.instructions if one.name == "ARG"]
+    declared = {name for one in arguments for name in names(one, file.escape)}
+    return Plan(_needed(stages, chosen), known, file.escape, declared)
+
+
+def names(one: Instruction, escape: str) -> set[str]:
+    """Return the names that an ARG declares.
+
+    Raises:
+        UsageError: A quote has no end.
+    """
+    return {word.partition("=")[0] for word in words.split(one.rest, escape)}
+
+
+def given(
+    one: Instruction, variables: Mapping[str, str], build_args: Mapping[str, str], escape: str
+) -> dict[str, str]:
+    """Return the variables that an ARG brings: of the command line, or with the default it has.
+
+    Raises:
+        UsageError: A quote has no end.
+    """
+    try:
+        found = words.pairs(one.rest, variables, escape, alone=True)
+    except UsageError as error:
+        raise one.error(error.message, error.hint) from None
+    values = {name: build_args.get(name, default) for name, default in found.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def platform() -> dict[str, str]:
+    """Return the variables that name the platform, for FROM; a stage has to declare them.
+
+    Source: Docker documentation, "Dockerfile reference", section Automatic platform ARGs.
+    """
+    name = manifests.host_platform()
+    system, architecture, *variant = name.split("/")
+    parts = {"PLATFORM": name, "OS": system, "ARCH": architecture, "VARIANT": "".join(variant)}
+    return {f"{side}{key}": value for side in ("TARGET", "BUILD") for key, value in parts.items()}
+
+
+def _stage(one: Instruction, before: list[Stage], known: Mapping[str, str], escape: str) -> Stage:
+    match = _FROM.fullmatch(one.rest)
+    if match is None:
+        raise one.error(f"{one.rest[:60]!r} is no image", "Write FROM IMAGE, or FROM IMAGE AS NAME")
+    name = (match[2] or "").lower()
+    if name and not _NAME.fullmatch(name):
+        raise one.error(f"{name!r} is no name for a stage", "Begin it with a letter")
+    if name and any(stage.name == name for stage in before):
+        raise one.error(f"there are two stages {name!r}", "Give each a name of its own")
+    if "platform" in one.flags:
+        wanted = words.expand(one.flags["platform"], known, escape)
+        if wanted.split("/")[:2] != manifests.host_platform().split("/")[:2]:
+            raise one.error(
+                f"this machine runs no programs for {wanted}", f"It is {manifests.host_platform()}"
+            )
+    try:
+        image = words.expand(match[1], known, escape)
+    except UsageError as error:
+        raise one.error(error.message, error.hint) from None
+    if not image:
+        raise one.error(
+            f"{match[1]} is empty", "Give its ARG a default before FROM, or use --build-arg"
+        )
+    below = next((stage.number for stage in before if stage.name == image.lower()), None)
+    image = "" if below is not None or image == SCRATCH else image
+    return Stage(len(before), name, one, image, below, [], {})
+
+
+def _source(one: Instruction, stages: list[Stage]) -> int | str:
+    """Return which stage, or which image, a COPY copies from."""
+    said = one.flags["from"]
+    earlier = stages[:-1]
+    if said.isascii() and said.isdecimal():
+        if int(said) < len(earlier):
+            return int(said)
+        raise one.error(f"there is no stage {said} before it", _there(earlier))
+    for stage in earlier:
+        if stage.name and stage.name == said.lower():
+            return stage.number
+    if said.lower() == stages[-1].name or not said:
+        raise one.error(f"there is no stage {said!r} before it", _there(earlier))
+    return said
+
+
+def _there(stages: list[Stage]) -> str:
+    names = ", ".join(stage.name or str(stage.number) for stage in stages)
+    return f"Stages here: {names or 'none'}"
+
+
+def _target(stages: list[Stage], target: str) -> int:
+    if not target:
+        return len(stages) - 1
+    for stage in stages:
+        if stage.name == target.lower() or str(stage.number) == target:
+            return stage.number
+    raise UsageError(f"there is no stage {target!r} to build", _there(stages))
+
+
+def _needed(stages: list[Stage], chosen: int) -> list[Stage]:
+    wanted, found = [chosen], set()
+    while wanted:
+        number = wanted.pop()
+        if number in found:
+            continue
+        found.add(number)
+        stage = stages[number]
+        wanted += [one for one in stage.sources.values() if isinstance(one, int)]
+        wanted += [] if stage.below is None else [stage.below]
+    return [stages[number] for number in sorted(found)]
+
+
+def _check(one: Instruction) -> None:
+    """Refuse what cannot be, whatever its variables are."""
+    if one.name == "ONBUILD":
+        raise one.error(
+            "an OCI image has no place for triggers",
+            "Write the instruction into the Containerfiles that build on this image",
+        )
+    if one.name in ("COPY", "ADD"):
+        places = one.listed() or one.rest.split()
+        if len(places) < 2:
+            raise one.error("it takes a source and a target", f"Write {one.name} SOURCE TARGET")
+        if one.name == "ADD" and any(_URL.match(place) for place in places[:-1]):
+            raise one.error(
+                "kernelbox fetches nothing here", "Fetch it before the build, or in a RUN"
+            )
+    if one.name == "RUN" and any(one.rest == f"<<{doc.name}" for doc in one.heredocs):
+        first = one.heredocs[0].text
+        if first.startswith("#!"):
+            raise one.error(
+                "a here-document with an interpreter of its own is not carried out",
+                "Name the interpreter before it: RUN python3 <<EOF",
+            )

@@ -1,0 +1,249 @@
+"""The language of Containerfiles, beside what Docker documents, a shell and another matcher say."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernelbox.build import copying
+from kernelbox.images import changes
+from kernelbox.images.containerfile import ignore, reading, stages, words
+from kernelbox.kernel.errors import UsageError
+
+FILE = r"""# syntax=docker/dockerfile:1
+# escape=\
+# an ordinary comment
+
+ARG TAG=3
+from base:${TAG} as One
+RUN echo a \
+  # left out
+
+    b \\
+COPY --chown=1:2 --link <<A <<-"B" /to/
+one $X
+A
+	two
+	B
+RUN ["a", "b"]
+"""
+
+
+def test_lines_become_instructions_with_their_numbers() -> None:
+    found = reading.read(FILE).instructions
+    assert [(one.line, one.name) for one in found] == [
+        (5, "ARG"), (6, "FROM"), (7, "RUN"), (11, "COPY"), (16, "RUN"),
+    ]  # fmt: skip
+    assert found[2].rest == r"echo a     b \\"
+    assert found[3].flags == {"chown": "1:2", "link": "true"}
+    texts = [(doc.name, doc.text, doc.quoted) for doc in found[3].heredocs]
+    assert texts == [("A", "one $X\n", False), ("B", "two\n", True)]
+    assert found[4].listed() == ["a", "b"]
+    assert found[2].listed() is None
+
+
+def test_the_escape_character_can_be_another_one() -> None:
+    found = reading.read("# escape=`\nFROM a\nRUN dir c:\\ `\n && x\n")
+    assert found.escape == "`"
+    assert found.instructions[1].rest == "dir c:\\  && x"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("FORM a", r"line 1: 'FORM' is no instruction\. Did you mean FROM\?"),
+        ("FROM a\n\nxyzzy b", "line 3: 'xyzzy' is no instruction"),
+        ("RUN a", "line 1 .RUN.: it comes before any FROM"),
+        ("# nothing", "has no FROM"),
+        ("FROM a\nRUN", "line 2 .RUN.: nothing follows"),
+        ("FROM a b", "line 1 .FROM.: 'a b' is no image"),
+        ("FROM a AS 1", "no name for a stage"),
+        ("FROM a AS b\nFROM b AS b", "line 2 .FROM.: there are two stages 'b'"),
+        ("FROM $X", r"\$X is empty"),
+        ("FROM a\nCOPY a", "it takes a source and a target"),
+        ("FROM a\nCOPY --from=1 a b", "there is no stage 1 before it"),
+        ("FROM a AS b\nCOPY --from=b a b", "there is no stage 'b' before it"),
+        ("FROM a\nCOPY --parents a b", "--parents is not known.* It takes --from"),
+        ("FROM a\nRUN --mount=type=cache,target=/x a", "--mount is not known"),
+        ("FROM a\nADD https://example.org/x /", "fetches nothing"),
+        ("FROM a\nONBUILD RUN x", "no place for triggers"),
+        ("FROM a\nRUN <<E\nx", "line 2: the here-document E has no end"),
+        ("FROM --platform=linux/s390x a", "no programs for linux/s390x"),
+        ("# escape=x\nFROM a", "line 1: 'x' cannot be the escape character"),
+    ],
+)
+def test_a_wrong_containerfile_is_refused_with_the_line(text: str, what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        stages.plan(reading.read(text), {})
+
+
+def test_only_the_stages_that_the_target_needs_are_planned() -> None:
+    text = (
+        "FROM a AS a\nFROM b AS b\nFROM a AS c\nCOPY --from=0 x y\nFROM scratch\nCOPY --from=c x y"
+    )
+    file = reading.read(text)
+    assert [one.number for one in stages.plan(file, {}).stages] == [0, 2, 3]
+    assert [one.number for one in stages.plan(file, {}, "B").stages] == [1]
+    assert [one.below for one in stages.plan(file, {}, "c").stages] == [None, 0]
+    with pytest.raises(UsageError, match=r"no stage 'd' to build\. Stages here: a, b, c, 3"):
+        stages.plan(file, {}, "d")
+
+
+SCRAPS = st.sampled_from(
+    [*reading.INSTRUCTIONS, *"from run \\ \n # $ ${ } : - = \" ' [ ] , <<E E << ` -- --from= # AS"
+     .split(" "), "\n", " ", "escape=`", "a", "\0", "\udcff", "\t", "\r\n", "*", "**"]
+)  # fmt: skip
+JUNK = st.lists(SCRAPS, max_size=15).map("".join)
+
+
+@given(JUNK, st.sampled_from([*reading.INSTRUCTIONS]))
+@settings(max_examples=500, deadline=None)
+def test_junk_is_read_or_refused_and_nothing_else(text: str, name: str) -> None:
+    known = {"a": "b", "E": "$a"}
+    with contextlib.suppress(UsageError):
+        plan = stages.plan(reading.read(f"FROM a\n{name} {text}"), known)
+        for one in plan.stages[0].instructions:
+            with contextlib.suppress(UsageError):
+                if one.name in changes.METADATA:
+                    changes.change({}, one, known, plan.escape)
+                elif one.name in ("COPY", "ADD"):
+                    copying.read(one, known, plan.escape, "/")
+                elif one.name == "ARG":
+                    stages.given(one, known, known, plan.escape)
+    with contextlib.suppress(UsageError):
+        ignore.Ignore(text)("a/b")
+    with contextlib.suppress(UsageError):
+        words.expand_document(text, known)
+
+
+# Docker documentation, "Dockerfile reference", section Environment replacement.
+DOCUMENTED = {
+    r"\$foo": "$foo",
+    r"\${foo}": "${foo}",
+    "${foo}_bar": "/bar_bar",
+    "$foo": "/bar",
+    "${none:-word}": "word",
+    "${foo:-word}": "/bar",
+    "${empty:-word}": "word",
+    "${empty-word}": "",
+    "${foo:+word}": "word",
+    "${none:+word}": "",
+    "${str#f*b}": "arbaz",
+    "${str##f*b}": "az",
+    "${str%b*}": "foobar",
+    "${str%%b*}": "foo",
+    "${str/ba/fo}": "fooforbaz",
+    "${str//ba/fo}": "fooforfoz",
+    "'$foo'": "$foo",
+    '"$foo x"': "/bar x",
+    "${none:-$foo}": "/bar",
+    "a\\ b": "a b",
+    "$": "$",
+}
+
+
+@pytest.mark.parametrize(("text", "value"), DOCUMENTED.items())
+def test_variables_mean_what_docker_documents(text: str, value: str) -> None:
+    known = {"foo": "/bar", "empty": "", "str": "foobarbaz"}
+    assert words.expand(text, known) == value
+
+
+LITERAL = st.text("ab/. ", min_size=1, max_size=4)
+PLAIN = st.text("ab/.", min_size=1, max_size=4)
+NAME = st.sampled_from(["X", "EMPTY", "NONE", "LONG"])
+MODIFIED = st.builds(
+    "${{{}{}{}}}".format,
+    NAME,
+    st.sampled_from([":-", "-", ":+", "+"]),
+    PLAIN | NAME.map("${}".format),
+)
+CUT = st.builds(
+    "${{{}{}{}}}".format,
+    NAME,
+    st.sampled_from(["#", "##", "%", "%%"]),
+    st.text("ab*?.", min_size=1, max_size=3),
+)
+VARIABLE = NAME.map("${}".format) | NAME.map("${{{}}}".format) | MODIFIED | CUT
+QUOTED = st.builds('"{}{}"'.format, LITERAL, VARIABLE) | LITERAL.map("'{}'".format)
+ESCAPED = st.sampled_from(["\\$", "\\'", '\\"', "\\\\", "\\ ", '"\\$"', '"\\a"', "'\\'"])
+VALUES = {"X": "x", "EMPTY": "", "LONG": "ab.ba.aab"}
+
+
+@given(st.lists(PLAIN | VARIABLE | QUOTED | ESCAPED, min_size=1, max_size=5).map("".join))
+@settings(max_examples=150, deadline=None)
+def test_variables_quotes_and_escapes_are_those_of_a_shell(text: str) -> None:
+    script = f'unset NONE; R={text}\nprintf %s "$R"'
+    said = subprocess.run(["bash", "-c", script], env=VALUES, capture_output=True, text=True)
+    assert said.stderr == "", text
+    assert words.expand(text, VALUES) == said.stdout
+
+
+def test_words_are_split_where_nothing_protects_a_space() -> None:
+    found = words.expand_to_words('a $M "$M" b\\ c \'d e\' ""', {"M": "1 2"})
+    assert found == ["a", "1", "2", "1 2", "b c", "d e", ""]
+
+
+# Docker documentation, "Build context", section .dockerignore files.
+@pytest.mark.parametrize(
+    ("rules", "left_out", "seen"),
+    [
+        ("# comment\n*/temp*", "dir/temporary.txt dir/temp dir/temp/x", "temp dir/dir/temp"),
+        ("*/*/temp*", "a/b/temporary", "a/temporary temporary"),
+        ("temp?", "tempa tempb tempa/x", "temp tempab a/tempa"),
+        ("**/*.go", "a.go a/b/c.go", "a.gox a/b.c"),
+        ("/foo/bar", "foo/bar foo/bar/x", "bar a/foo/bar"),
+        ("*.md\n!README.md", "a.md", "README.md a/b.md"),
+        ("*.md\n!README*.md\nREADME-secret.md", "README-secret.md", "README-x.md"),
+        ("*.md\nREADME-secret.md\n!README*.md", "a.md", "README-secret.md README.md"),
+        ("*\n!src/**\nsrc/*.o", "a src/b.o", "src/a src/d/b.o"),
+        ("a/./b/../c/ \n[x-z]?", "a/c a/c/d xa", "a/b wa x"),
+        ("a**/b\n.", "a/b ab/b a/x/b", "b c"),
+    ],
+)
+def test_dockerignore_means_what_docker_documents(rules: str, left_out: str, seen: str) -> None:
+    rule = ignore.Ignore(rules)
+    assert [one for one in left_out.split() if not rule(one)] == []
+    assert [one for one in seen.split() if rule(one)] == []
+
+
+def matches(pattern: list[str], path: list[str]) -> bool:
+    """Say the same in another way: component by component, and character by character."""
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        return any(matches(pattern[1:], path[at:]) for at in range(len(path) + 1))
+    return bool(path) and one_matches(pattern[0], path[0]) and matches(pattern[1:], path[1:])
+
+
+def one_matches(pattern: str, name: str) -> bool:
+    if not pattern:
+        return not name
+    if pattern[0] == "*":
+        return any(one_matches(pattern[1:], name[at:]) for at in range(len(name) + 1))
+    return bool(name) and pattern[0] in ("?", name[0]) and one_matches(pattern[1:], name[1:])
+
+
+COMPONENT = st.text("ab*?", min_size=1, max_size=3).filter(lambda part: "**" not in part)
+PARTS = st.lists(COMPONENT | st.just("**"), min_size=1, max_size=3)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), PARTS), max_size=4),
+    st.lists(st.text("ab", min_size=1, max_size=3), min_size=1, max_size=4),
+)
+@settings(max_examples=1000, deadline=None)
+def test_ignore_patterns_agree_with_a_matcher_written_otherwise(
+    rules: list[tuple[bool, list[str]]], path: list[str]
+) -> None:
+    # `**` in the middle of a component, and at the end, is in the documented cases above.
+    rules = [(exception, one) for exception, one in rules if one[-1] != "**"]
+    expected = False
+    for exception, one in rules:
+        if any(matches(one, path[:end]) for end in range(1, len(path) + 1)):
+            expected = not exception
+    text = "\n".join(("!" if exception else "") + "/".join(one) for exception, one in rules)
+    assert ignore.Ignore(text)("/".join(path)) == expected
