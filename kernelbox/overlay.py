@@ -22,9 +22,16 @@ from kernelbox.tuples import NamedTuple
 _OPTIONS_SIZE, _VALUE_SIZE = 4096, 256
 _MOST_LAYERS = 500  # OVL_MAX_STACK
 
-# Without it, the end of every container waits until the whole disk below upperdir is in sync. Its
-# changes need not survive a power cut. Source: overlayfs.rst, "Volatile mount".
-VOLATILE = "volatile"
+_SETTINGS = (
+    # Without it, the end of every container waits until the whole disk below upperdir is in sync.
+    # Its changes need not survive a power cut. Source: overlayfs.rst, "Volatile mount".
+    ("volatile", ""),
+    # A kernel may be configured for either, and then upperdir holds references to lowerdir, which
+    # are nothing to make a layer of. Source: overlayfs.rst, "Redirect directories"; "Metadata only
+    # copy up".
+    ("redirect_dir", "off"),
+    ("metacopy", "off"),
+)
 
 
 class Overlay(NamedTuple):
@@ -37,10 +44,11 @@ class Overlay(NamedTuple):
 
 
 def options(overlay: Overlay) -> str:
-    """Return the mount options that name the overlay's directories."""
+    """Return the overlay's mount options."""
     lower = ":".join(_escape(path) for path in overlay.lowerdirs)
     upper, work = _escape(overlay.upperdir), _escape(overlay.workdir)
-    return f"lowerdir={lower},upperdir={upper},workdir={work},{VOLATILE}"
+    settings = ",".join(f"{name}={value}" if value else name for name, value in _SETTINGS)
+    return f"lowerdir={lower},upperdir={upper},workdir={work},{settings}"
 
 
 def mount(overlay: Overlay) -> None:
@@ -123,7 +131,9 @@ def _make(overlay: Overlay) -> int:
                 syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "lowerdir+", layer)
         syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "upperdir", overlay.upperdir)
         syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "workdir", overlay.workdir)
-        syscalls.fsconfig(context, k.FSCONFIG_SET_FLAG, VOLATILE)
+        for name, value in _SETTINGS:
+            kind = k.FSCONFIG_SET_STRING if value else k.FSCONFIG_SET_FLAG
+            syscalls.fsconfig(context, kind, name, value or None)
         syscalls.fsconfig(context, k.FSCONFIG_CMD_CREATE)
         return syscalls.fsmount(context, k.MOUNT_ATTR_NODEV)
     finally:

@@ -157,6 +157,7 @@ RUN = ("run", "--trace=json", "--rm", *LIMITS)
 
 def both(kernelbox: Any, tmp_path: Path, *words: str) -> tuple[Sides, Sides]:
     """Run a command under strace; return what strace saw and what the trace tells."""
+    kernelbox.ok("images")  # the image is unpacked: that takes a thread, and no container does
     done = kernelbox(*words, prefix=(*STRACE, "-o", str(tmp_path / "strace")))
     assert done.returncode == 0, done
     return seen(tmp_path / "strace"), told(done.stderr)
