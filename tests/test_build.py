@@ -365,6 +365,16 @@ def test_the_same_input_gives_the_same_digest(
     assert {store.find("made")[0]["digest"]} == digests
 
 
+def test_a_build_tells_what_the_kernel_was_asked(
+    kernelbox: Kernelbox, context: Path, store: Store
+) -> None:
+    (context / "Containerfile").write_text("FROM busybox\nRUN true\nRUN false")
+    done = kernelbox("build", "--trace", "--network", "none", context)
+    assert done.returncode == 1
+    for request in ("clone3(", "pivot_root(", 'execve("/bin/sh", ["/bin/sh", "-c", "false"]'):
+        assert request in done.stderr
+
+
 # --- strangers ------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ Source: Docker documentation, "Dockerfile reference".
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from kernelbox.build.running import Streams
+    from kernelbox.build.running import Show, Streams
     from kernelbox.images.containerfile.reading import Instruction
     from kernelbox.images.containerfile.stages import Plan, Stage
     from kernelbox.images.store import Store
@@ -39,6 +40,7 @@ PROXIES = {
     for spelled in (name, name.lower())
 }
 _NETWORKS = {"default": "bridge", "none": "none", "host": "host"}
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _HOSTNAME = "build"  # the same each time: a program may write it into a file
 
 
@@ -54,6 +56,7 @@ class Work(NamedTuple):
         cached: Whether a layer that was made before is taken.
         network: The network of RUN: `bridge`, `none` or `host`.
         streams: What the programs of RUN read and write.
+        show: Told of each request of a RUN to the kernel; None if nobody wants to know.
         begin: Told of each instruction before it is carried out.
         hit: Told if the cache had it.
         fetch: Brings an image that is not here.
@@ -67,6 +70,7 @@ class Work(NamedTuple):
     cached: bool
     network: str
     streams: Streams
+    show: Show | None
     begin: Callable[[str], None]
     hit: Callable[[], None]
     fetch: Callable[[str], None]
@@ -105,6 +109,8 @@ class _Stage:
                     raise
                 raise one.error(error.message, error.hint or "Look at what it names") from None
             except OSError as error:  # of the context, or of a path that no file system takes
+                if error.errno in _DISK:
+                    raise
                 cause = os.strerror(error.errno or 0).lower()
                 raise one.error(f"cannot read what it names: {cause}", "Look at it") from error
         return self._done
@@ -268,7 +274,7 @@ class _Stage:
         image = Image("", self._done.chain or "", self._done.run, self._done.lowerdirs)
         container = compose.compose(options, image)
         try:
-            with running.ended(container, self._work.streams) as code:
+            with running.ended(container, self._work.streams, self._work.show) as code:
                 if code:
                     raise KernelboxError(f"{one.rest[:200]!a} ended with exit code {code}", code=1)
                 upperdir = f"{paths.container(container.id)}/upper"
