@@ -244,24 +244,26 @@ def test_an_arg_is_known_where_it_is_declared(
 ) -> None:
     text = """ARG A=global
 ARG HIDDEN=x
-FROM busybox
+FROM busybox AS own
 ARG A
 ARG B=own
 ARG TARGETOS
 ENV E=env
 ARG E=arg
 RUN echo "$A $B $HIDDEN $TARGETOS $E" > /said
+FROM own
+RUN echo "$A $B" >> /said
 CMD cat /said
 """
     build(kernelbox, context, text)
-    assert kernelbox.ok("run", *QUIET, "made") == "global own  linux env\n"
+    assert kernelbox.ok("run", *QUIET, "made") == "global own  linux env\nglobal own\n"
     done = kernelbox(
         "build", "-t", "made", "-f", context.parent / "file", "--network", "none",
         "--build-arg", "B", "--build-arg", "NOBODY=1", "--build-arg", "A=told", context,
         env={"B": "given"},
     )  # fmt: skip
     assert "warning: no ARG takes --build-arg NOBODY" in done.stderr
-    assert kernelbox.ok("run", *QUIET, "made") == "told given  linux env\n"
+    assert kernelbox.ok("run", *QUIET, "made") == "told given  linux env\ntold given\n"
 
 
 # --- the cache ------------------------------------------------------------------------------------

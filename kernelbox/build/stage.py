@@ -93,7 +93,6 @@ class _Stage:
     def __init__(self, work: Work, stage: Stage) -> None:
         self._work = work
         self._stage = stage
-        self._args: dict[str, str] = {}
         self._has_own_command = False
         self._done = Stack(work.store, {}, [], [])
 
@@ -170,7 +169,7 @@ class _Stage:
 
     def _variables(self) -> dict[str, str]:
         """Return what variables stand for: ENV counts more than ARG."""
-        return self._args | changes.environment(self._done.run)
+        return self._done.args | changes.environment(self._done.run)
 
     def _declare(self, one: Instruction) -> None:
         work = self._work
@@ -178,7 +177,7 @@ class _Stage:
         names = stages.names(one, work.plan.escape)
         inherited = {name: outside[name] for name in names if name in outside}
         own = stages.given(one, self._variables(), work.build_args, work.plan.escape)
-        self._args |= inherited | own
+        self._done.args |= inherited | own
         self._done.note(one.source)
 
     def _change(self, one: Instruction) -> None:
@@ -252,7 +251,7 @@ class _Stage:
             raise one.error(f"no network {network!r}", "Use default, none or host")
         mode = self._work.network if network == "default" else _NETWORKS[network]
         own = changes.environment(self._done.run)
-        passed = {name: value for name, value in self._args.items() if name not in own}
+        passed = {name: value for name, value in self._done.args.items() if name not in own}
         said = [f"|{len(passed)}", *(f"{name}={value}" for name, value in passed.items())]
         created_by = " ".join(["RUN", *(said if passed else []), *args])
         who = (self._done.run.get("User") or "", self._done.run.get("WorkingDir") or "/")
