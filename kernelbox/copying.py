@@ -25,10 +25,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_DEEPEST = 256  # directories inside each other
+DEEPEST = 256  # directories inside each other
 _CHUNK = 1 << 20
 
 
@@ -56,7 +56,7 @@ class Place(NamedTuple):
 @contextlib.contextmanager
 def here(path: str) -> Iterator[Place]:
     """Open a place on the host."""
-    fd = os.open(".", _DIRECTORY)
+    fd = os.open(".", DIRECTORY)
     try:
         yield Place(path, fd, inside=False)
     finally:
@@ -64,16 +64,15 @@ def here(path: str) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def there(container_id: str, path: str, *, write: bool) -> Iterator[Place]:
+def there(container_id: str, path: str) -> Iterator[Place]:
     """Open a place in a container.
 
     Args:
         container_id: Which.
         path: In it; a relative one starts at its root.
-        write: Whether something is to be copied to it.
 
     Raises:
-        UsageError: It has ended, and its user namespace with it, and files are to be copied in.
+        UsageError: There is no such container, or its image has too many layers.
         KernelError: Its overlay cannot be mounted.
     """
     its = state.read(container_id)
@@ -81,17 +80,15 @@ def there(container_id: str, path: str, *, write: bool) -> Iterator[Place]:
     shift = 0 if container.userns == "host" else users.HOST_ID
     with contextlib.ExitStack() as stack:
         if its.status == "running":
-            fd = os.open(f"/proc/{its.pid}/root", _DIRECTORY)
+            fd = os.open(f"/proc/{its.pid}/root", DIRECTORY)
         else:
-            if shift and write:
-                raise UsageError(
-                    "the container has ended, and its user namespace with it", "Start it first"
-                )
             directory = paths.container(container_id)
             # Not its own workdir: that is marked, as a volatile overlay may not be mounted again.
             work = stack.enter_context(tempfile.TemporaryDirectory(prefix="cp-", dir=directory))
             upper, merged = f"{directory}/upper", f"{directory}/merged"
-            fd = overlay.detached(overlay.Overlay(container.lowerdirs, upper, work, merged))
+            # Its user namespace has ended, too; one with the same maps shows who owns what.
+            userns = stack.enter_context(users.namespace()) if shift else None
+            fd = overlay.detached(overlay.Overlay(container.lowerdirs, upper, work, merged), userns)
         try:
             yield Place(path, fd, inside=True, shift=shift)
         finally:
@@ -134,6 +131,53 @@ def _is_there(place: Place) -> bool:
     return True
 
 
+class Found(NamedTuple):
+    """What is to be copied.
+
+    Attributes:
+        name: What it is called; "" for what is in a directory, without that itself.
+        parent: The directory that it is in, or -1.
+        fd: The directory, or the file that a symlink led to; -1 for what else is in `parent`.
+    """
+
+    name: str
+    parent: int
+    fd: int
+
+
+def found(source: Place, follow: bool, stack: contextlib.ExitStack) -> Found:
+    """Find what a path means: the thing itself, what a symlink leads to, or what is in it.
+
+    Args:
+        source: The path, and where it is.
+        follow: Whether a symlink at its end is followed.
+        stack: Closes the descriptors.
+
+    Raises:
+        OSError: ENOENT, ENOTDIR or ELOOP if there is no such thing.
+    """
+    path = source.path
+    whole = path.rstrip("/") or "/"
+    if whole == "/" or whole.rpartition("/")[2] in (".", ".."):
+        return Found("", -1, _opened(stack, source, path, DIRECTORY))
+    above, _, name = whole.rpartition("/")
+    parent = _opened(stack, source, above or ("/" if whole.startswith("/") else ""), DIRECTORY)
+    status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if stat.S_ISLNK(status.st_mode) and (follow or path.endswith("/")):
+        return Found(name, -1, _opened(stack, source, whole, os.O_RDONLY | os.O_NONBLOCK))
+    if not stat.S_ISDIR(status.st_mode):
+        return Found(name, parent, -1)
+    fd = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    stack.callback(os.close, fd)
+    return Found(name, -1, fd)
+
+
+def _opened(stack: contextlib.ExitStack, place: Place, path: str, flags: int) -> int:
+    fd = place.open(path, flags)
+    stack.callback(os.close, fd)
+    return fd
+
+
 class _Copy:
     """One call of `copy`."""
 
@@ -142,47 +186,23 @@ class _Copy:
         self._left_out: list[str] = []
 
     def run(self, follow: bool) -> list[str]:
-        path = self._source.path
-        whole = path.rstrip("/") or "/"
-        only_inside = whole == "/" or whole.rpartition("/")[2] in (".", "..")
         with contextlib.ExitStack() as stack:
-            parent_path, _, name = whole.rpartition("/")
-            if whole.startswith("/"):
-                parent_path = parent_path or "/"
-            if only_inside:
-                fd = self._opened(stack, self._source, path, _DIRECTORY)
-                self._directory(stack, fd, "")
-                return self._left_out
-            parent = self._opened(stack, self._source, parent_path, _DIRECTORY)
-            status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            if stat.S_ISLNK(status.st_mode) and (follow or path.endswith("/")):
-                fd = self._opened(stack, self._source, whole, os.O_RDONLY | os.O_NONBLOCK)
-                status = os.fstat(fd)
-                if stat.S_ISDIR(status.st_mode):
-                    self._directory(stack, fd, name)
-                else:
-                    to, new = self._place(stack, name)
-                    self._content(fd, to, new)
-            elif stat.S_ISDIR(status.st_mode):
-                fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
-                stack.callback(os.close, fd)
-                self._directory(stack, fd, name)
+            it = found(self._source, follow, stack)
+            if it.fd < 0:
+                to, new = self._place(stack, it.name)
+                self._node(it.parent, it.name, to, new, 0)
+            elif stat.S_ISDIR(os.fstat(it.fd).st_mode):
+                self._directory(stack, it.fd, it.name)
             else:
-                to, new = self._place(stack, name)
-                self._node(parent, name, to, new, 0)
+                to, new = self._place(stack, it.name)
+                self._content(it.fd, to, new)
         return self._left_out
-
-    @staticmethod
-    def _opened(stack: contextlib.ExitStack, place: Place, path: str, flags: int) -> int:
-        fd = place.open(path, flags)
-        stack.callback(os.close, fd)
-        return fd
 
     def _place(self, stack: contextlib.ExitStack, name: str) -> tuple[int, str]:
         """Return the directory and the name that a copied file gets."""
         path = self._target.path
         try:
-            return self._opened(stack, self._target, path, _DIRECTORY), name
+            return _opened(stack, self._target, path, DIRECTORY), name
         except FileNotFoundError:
             if path.endswith("/"):
                 raise
@@ -191,17 +211,17 @@ class _Copy:
                 raise
         parent, _, new = path.rpartition("/")
         above = parent or ("/" if path.startswith("/") else ".")
-        return self._opened(stack, self._target, above, _DIRECTORY), new
+        return _opened(stack, self._target, above, DIRECTORY), new
 
     def _directory(self, stack: contextlib.ExitStack, fd: int, name: str) -> None:
         """Copy a directory: into the target if that is there, else as the target."""
         path = self._target.path
         try:
-            into = self._opened(stack, self._target, path, _DIRECTORY)
+            into = _opened(stack, self._target, path, DIRECTORY)
         except FileNotFoundError:
             parent, _, new = path.rstrip("/").rpartition("/")
             above = parent or ("/" if path.startswith("/") else ".")
-            into = self._opened(stack, self._target, above, _DIRECTORY)
+            into = _opened(stack, self._target, above, DIRECTORY)
             self._subdirectory(fd, into, new, 0)
             return
         except NotADirectoryError:
@@ -215,11 +235,11 @@ class _Copy:
                 self._node(fd, one, into, one, 1)
 
     def _subdirectory(self, fd: int, to: int, name: str, depth: int) -> None:
-        if depth > _DEEPEST:
-            raise UsageError(f"{self._source.path} is more than {_DEEPEST} directories deep")
+        if depth > DEEPEST:
+            raise UsageError(f"{self._source.path} is more than {DEEPEST} directories deep")
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=to)
-        new = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=to)
+        new = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=to)
         try:
             for one in os.listdir(fd):
                 self._node(fd, one, new, one, depth + 1)
@@ -231,13 +251,13 @@ class _Copy:
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
         kind = stat.S_IFMT(status.st_mode)
         if kind == stat.S_IFDIR:
-            fd = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+            fd = os.open(name, DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
             try:
                 self._subdirectory(fd, to, new, depth)
             finally:
                 os.close(fd)
         elif kind == stat.S_IFREG:
-            fd = os.open(name, _FILE, dir_fd=parent)
+            fd = os.open(name, FILE, dir_fd=parent)
             try:
                 self._content(fd, to, new)
             finally:

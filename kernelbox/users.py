@@ -8,6 +8,7 @@ an image and not to be trusted.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import UsageError
@@ -57,6 +58,34 @@ def write_maps(pid: int, mapping: Mapping = DEFAULT_MAPPING) -> None:
     line = f"{mapping.containerID} {mapping.hostID} {mapping.size}"
     files.write(f"/proc/{pid}/uid_map", line)
     files.write(f"/proc/{pid}/gid_map", line)
+
+
+@contextmanager
+def namespace() -> Iterator[int]:
+    """Yield a descriptor of a new user namespace with the usual maps; nobody is in it for long.
+
+    Raises:
+        KernelError: EPERM without CAP_SYS_ADMIN; ENOSPC when a namespace limit is reached.
+    """
+    from kernelbox.kernel import flags, process  # for `cp` only
+
+    wait, go = os.pipe()
+    pid, pidfd = process.clone3(flags.CLONE_NEWUSER)
+    if pid == 0:
+        os.close(go)
+        os.read(wait, 1)  # until the other end is closed, however that comes
+        os._exit(0)
+    try:
+        write_maps(pid)
+        fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        for end in (wait, go, pidfd):
+            os.close(end)
+        os.waitpid(pid, 0)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def look_up(user: str, root: str = "/") -> Identity:

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -95,11 +96,13 @@ class Liar:
         host: Its address.
         script: Takes method, path and headers; returns an answer, or None for the real one.
         seen: Method, path and headers of each request.
+        bodies: What each of them brought.
     """
 
     def __init__(self, real: str, script: Script = lambda method, path, headers: None) -> None:
         self.script = script
         self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
         liar = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -107,19 +110,20 @@ class Liar:
 
             def do_GET(self) -> None:
                 headers = {key.lower(): value for key, value in self.headers.items()}
+                liar.bodies.append(self.rfile.read(int(headers.get("content-length", 0))))
                 liar.seen.append((self.command, self.path, headers))
                 answer = liar.script(self.command, self.path, headers)
                 with contextlib.suppress(OSError):
                     self.give(answer or forward(real, self.command, self.path, headers))
 
-            do_HEAD = do_GET
+            do_HEAD = do_POST = do_GET
 
             def give(self, answer: Answer) -> None:
                 self.send_response(answer.status)
                 for key, value in answer.headers.items():
                     self.send_header(key, value)
                 length = len(answer.body) if answer.length is None else answer.length
-                if "Content-Length" not in answer.headers:
+                if not {"Content-Length", "Transfer-Encoding"} & answer.headers.keys():
                     self.send_header("Content-Length", str(length))
                 self.end_headers()
                 if self.command == "HEAD":
@@ -140,6 +144,17 @@ class Liar:
         self._server.daemon_threads = True
         self.host = f"127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    def encrypt(self, directory: Path) -> Path:
+        """Speak TLS, with a certificate that nobody trusts; return its file. Call it first."""
+        key, certificate = directory / "key.pem", directory / "certificate.pem"
+        words = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -days 2".split()
+        words += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+        subprocess.run(words, check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        return certificate
 
     def __enter__(self) -> Liar:
         self._thread.start()

@@ -18,10 +18,12 @@ from kernelbox.lab import Lab, LabError
 from kernelbox.lab.exercises import clean, forms, outside, parsons, progress, registry
 from kernelbox.lab.exercises.chapter import Chapter
 from kernelbox.lab.exercises.chart import Comparison
+from kernelbox.lab.exercises.curve import Curve
 from kernelbox.lab.exercises.predictions import Guess, Observation, choice, number, text
 from kernelbox.lab.exercises.quiz import Quiz, question, right, wrong
 from kernelbox.lab.exercises.verdict import failed, folded_hints, passed
 from tests.looking import is_alive
+from tests.store_notebooks import sanitized
 
 QUESTION = question(
     "A `container` is ...",
@@ -138,6 +140,28 @@ def test_without_numbers_there_is_a_table_and_no_chart() -> None:
     one = Comparison([Observation(text("t", "who"), "<I>", "you")])
     assert one.figure() == ""
     assert "&lt;I&gt;" in one.table()
+
+
+def test_a_curve_shows_its_numbers_and_tells_only_what_is_the_same_in_every_run() -> None:
+    points = {1: 0.519, 32: 29.25}
+    curve = Chapter("06").curve(
+        "To open <it>", points, across="size, MiB", up="time, ms", level=("again", 0.0136)
+    )
+    assert repr(curve) == "To open <it>\ntime, ms, for size, MiB: 1, 32; beside it: again"
+    shown = curve._repr_html_()
+    assert (
+        shown
+        == Curve(
+            "To open <it>", points, across="size, MiB", up="time, ms", level=("again", 0.0136)
+        )._repr_html_()
+    )
+    assert "To open <it>" not in shown
+    for name, value in (("1", "0.519"), ("32", "29.2"), ("again", "0.0136")):
+        assert re.search(rf'<th [^>]*>{name}</th><td [^>]*class="varies">{value}</td>', shown)
+    other = Curve(
+        "To open <it>", {1: 5, 32: 7}, across="size, MiB", up="time, ms", level=("again", 2)
+    )
+    assert sanitized(other._repr_html_()) == sanitized(shown), "nbval passes over what varies"
 
 
 # --- the quiz -------------------------------------------------------------------------------------

@@ -37,9 +37,12 @@ TRUE = ("busybox", "true")
         (("stop",), "CONTAINER", "--help"),
         (("stop", "-t", "soon", "x"), "soon", "--help"),
         (("run", "-it", *TRUE), "not a terminal", "-t"),
-        (("run", "nosuchimage", "true"), "nosuchimage", "busybox"),
-        (("run", "busybox:nosuchtag", "true"), "nosuchtag", "busybox"),
-        (("run", "../../etc", "true"), "../../etc", "Images here"),
+        (("run", "--pull", "never", "nosuchimage", "true"), "nosuchimage", "busybox"),
+        (("run", "--pull=never", "busybox:nosuchtag", "true"), "nosuchtag", "busybox"),
+        (("run", "nosuch.invalid/x", "true"), "cannot be pulled: there is no host", "busybox"),
+        (("run", "--pull", "often", *TRUE), "often", "missing, always or never"),
+        (("run", "../../etc", "true"), "../../etc", "lower-case"),
+        (("run", "sha256:0000", "true"), "sha256:0000", "Images here"),
         (("run", "", "true"), "no image", "Images here"),
         ((*RUN, "--entrypoint", "", "busybox"), "no command", "run busybox sh"),
         ((*RUN, *TRUE[:1], "nosuchprogram"), "nosuchprogram", "no such program"),
@@ -265,7 +268,7 @@ def test_a_damaged_file_is_named_and_can_be_cleaned_up(kernelbox: Kernelbox, bro
 
 
 def test_a_traceback_is_shown_on_request(kernelbox: Kernelbox) -> None:
-    done = kernelbox("run", "nosuchimage", env={"KERNELBOX_DEBUG": "1"})
+    done = kernelbox("run", "--pull=never", "nosuchimage", env={"KERNELBOX_DEBUG": "1"})
     assert "Traceback" in done.stderr
     assert done.returncode not in (0, None)
 
@@ -278,7 +281,7 @@ def test_help_says_what_there_is(kernelbox: Kernelbox) -> None:
         assert f"kernelbox {command}" in kernelbox.ok(command, "--help")
     options = (
         "--name --hostname -e -v -w -u --memory --cpus --cpu-shares --pids-limit --network -p "
-        "--read-only --cap-add --cap-drop --init --rm --userns --trace --step -d -i -t"
+        "--read-only --cap-add --cap-drop --init --rm --userns --pull --trace --step -d -i -t"
     ).split()
     shown = re.findall(r"(?<![\w-])--?[a-z][a-z-]*", kernelbox.ok("run", "--help"))
     assert set(options) <= set(shown)

@@ -441,7 +441,8 @@ def test_an_image_that_is_not_here_is_pulled(
         kernelbox.ok("rmi", name, "made")
         (context / "Containerfile").write_text(text.format(name))
         done = kernelbox("build", "-q", "-t", "made", context)
-        assert (done.returncode, done.stderr) == (0, f"Pulling {name}:latest\n")
+        assert done.returncode == 0
+        assert f"Downloaded newer image for {name}:latest" in done.stderr
         assert kernelbox.ok("run", *QUIET, "made", "cat", "/code") == "x"
         (context / "Containerfile").write_text(text.format(f"{server.host}/lab/nosuch"))
         done = kernelbox("build", "-q", "-t", "made", context)

@@ -5,6 +5,7 @@ skopeo, umoci and podman stand beside it: they read what it writes, and it reads
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from kernelbox import users
 from kernelbox.images import changes, layout, limits
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import UsageError
@@ -68,6 +70,22 @@ def test_an_image_has_as_many_names_as_it_is_given(kernelbox: Kernelbox, store: 
     assert "several names" in kernelbox("rmi", by_id).stderr
     assert "not a name" in kernelbox.refused("tag", "busybox", "UPPER")
     kernelbox.ok("rmi", "lab/web:v1")
+
+
+def test_images_are_listed_with_digests_whole_ids_and_as_json(
+    kernelbox: Kernelbox, store: Store
+) -> None:
+    image = store.resolve("busybox")
+    title, line = kernelbox.ok("images", "--digests", "--no-trunc").splitlines()
+    assert title.split()[:3] == ["REPOSITORY", "TAG", "DIGEST"]
+    assert line.split()[:4] == ["busybox", "latest", "<none>", image.id]
+    one = json.loads(kernelbox.ok("images", "--format", "json"))
+    assert (one["reference"], one["id"]) == ("busybox:latest", image.id)
+    assert one["size"] == sum(
+        os.path.getsize(store.layout.blob_path(part["digest"]))
+        for part in [store.find("busybox")[1].manifest[key] for key in ("config",)]
+        + store.find("busybox")[1].manifest["layers"]
+    )
 
 
 def test_rmi_and_prune_leave_what_a_container_uses(kernelbox: Kernelbox, store: Store) -> None:
@@ -190,6 +208,29 @@ def test_dockers_older_form_with_links_between_layers_is_loaded(
     kernelbox.ok("rmi", "old:1")
 
 
+def indexes_without_end() -> bytes:
+    blobs: dict[str, object] = {}
+    below = {"digest": "sha256:" + "0" * 64, "mediaType": layout.INDEX, "size": 9}
+    for _ in range(9):
+        text = json.dumps({"manifests": [below]}).encode()
+        below = layout.descriptor(layout.INDEX, layout.digest_of(text), len(text))
+        blobs[f"blobs__sha256__{below['digest'][7:]}"] = text
+    return archive_of(**blobs, **{"index.json": {"manifests": [below]}})
+
+
+def another_size() -> bytes:
+    tar = tar_of(entry("file"))
+    config = json.dumps({"rootfs": {"diff_ids": [layout.digest_of(tar)]}}).encode()
+    parts = {layout.digest_of(one): one for one in (tar, config)}
+    layer = layout.descriptor(layout.LAYER, layout.digest_of(tar), len(tar) - 1)
+    described = layout.descriptor(layout.CONFIG, layout.digest_of(config), len(config))
+    manifest = layout.encode(layout.manifest(described, [layer]))
+    parts[layout.digest_of(manifest)] = manifest
+    top = layout.descriptor(layout.MANIFEST, layout.digest_of(manifest), len(manifest))
+    files = {f"blobs__sha256__{digest[7:]}": content for digest, content in parts.items()}
+    return archive_of(**files, **{"index.json": {"manifests": [top]}})
+
+
 HOSTILE = {
     "nothing": b"",
     "no tar": b"junk" * 1000,
@@ -213,6 +254,8 @@ HOSTILE = {
             }
         }
     ),
+    "indexes without an end": indexes_without_end(),
+    "a blob of another size than it says": another_size(),
     "JSON that is none": archive_of(**{"manifest.json": b"{"}),
     "JSON of many megabytes": archive_of(**{"manifest.json": b" " * (limits.MAX_JSON + 9) + b"[]"}),
 }
@@ -246,6 +289,67 @@ def test_an_imported_tar_is_an_image_that_runs(
     assert "truncated" in kernelbox("import", "/etc/passwd").stderr
     assert "no file" in kernelbox.refused("import", "/nosuch")
     kernelbox.ok("rmi", "imported:1")
+
+
+# --- images that are odd, or worse ----------------------------------------------------------------
+
+
+def bare(kernelbox: Kernelbox, tmp_path: Path, name: str, *members: tarfile.TarInfo) -> None:
+    """Import an image of busybox alone, and of what a test adds."""
+    program = Path("/bin/busybox").read_bytes()
+    tar = tar_of((entry("busybox", mode=0o755), program), *members)
+    (tmp_path / "bare.tar").write_bytes(tar)
+    kernelbox.ok("import", tmp_path / "bare.tar", name)
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+def test_an_image_of_one_program_runs_as_root_and_without_a_passwd(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, userns: str
+) -> None:
+    bare(kernelbox, tmp_path, "bare:1")
+    options = (*QUIET, "--userns", userns)
+    assert kernelbox.ok("run", *options, "bare:1", "/busybox", "id", "-u") == "0\n"
+    assert kernelbox.ok("run", *options, "-u", "5:6", "bare:1", "/busybox", "id", "-g") == "6\n"
+    assert "no user 'lab'" in kernelbox("run", *options, "-u", "lab", "bare:1", "/busybox").stderr
+    kernelbox.ok("rmi", "bare:1")
+
+
+def test_fifos_where_files_are_read_make_nobody_wait(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path
+) -> None:
+    names = ("passwd", "group", "hosts", "hostname", "resolv.conf")
+    bare(kernelbox, tmp_path, "fifo:1", *(entry(f"etc/{one}", tarfile.FIFOTYPE) for one in names))
+    assert kernelbox.ok("run", *QUIET, "fifo:1", "/busybox", "pwd") == "/\n"
+    assert (
+        "no user" in kernelbox("run", *QUIET, "-u", "lab:lab", "fifo:1", "/busybox", "pwd").stderr
+    )
+    kernelbox.ok("rmi", "fifo:1")
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+def test_a_device_in_an_image_is_kept_and_opens_nothing(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, userns: str
+) -> None:
+    device = entry("zero", tarfile.CHRTYPE, devmajor=1, devminor=5, mode=0o666)
+    bare(kernelbox, tmp_path, "device:1", device)
+    run = ("run", *QUIET, "--userns", userns, "device:1", "/busybox")
+    assert kernelbox.ok(*run, "stat", "-c", "%F %t,%T", "/zero") == "character special file 1,5\n"
+    assert "Permission denied" in kernelbox(*run, "head", "-c1", "/zero").stderr
+    assert kernelbox(*run, "head", "-c1", "/dev/zero").stdout == "\0"
+    kernelbox.ok("rmi", "device:1")
+
+
+@pytest.mark.parametrize("place", ["proc", "dev", "sys", "etc"])
+def test_an_image_that_leads_our_mounts_elsewhere_is_refused_or_contained(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    link = entry(place, tarfile.SYMTYPE, linkname=f"{tmp_path}/outside")
+    bare(kernelbox, tmp_path, "link:1", link)
+    done = kernelbox("run", *QUIET, "link:1", "/busybox", "id")
+    assert done.returncode == 0 or "kernelbox: " in done.stderr
+    assert os.listdir(tmp_path / "outside") == []
+    kernelbox.ok("rmi", "link:1")
 
 
 # --- of a container -------------------------------------------------------------------------------
@@ -346,20 +450,65 @@ def test_a_change_that_is_none_is_refused(text: str) -> None:
         changes.apply({}, text)
 
 
+def with_files(kernelbox: Kernelbox, store: Store, name: str, count: int) -> None:
+    """Add an image of busybox and so many files more."""
+    base = store.find("busybox")[1].manifest["layers"][0]["digest"]
+    bottom = Path(store.layout.blob_path(base)).read_bytes()
+    more = (entry(f"more/{number % 50}/{number}") for number in range(count))
+    add_image(store, name, bottom, tar_of(*more))
+
+
+def test_a_container_starts_without_copying_a_byte(kernelbox: Kernelbox, store: Store) -> None:
+    with_files(kernelbox, store, "files:1", 100)
+    for userns in ("host", "auto"):
+        options = ("--userns", userns, "files:1", "sleep", "infinity")
+        for box in (kernelbox.start(*options), kernelbox.start(*options)):
+            upper = kernelbox.inspect(box)["GraphDriver"]["Data"]["UpperDir"]
+            assert os.listdir(upper) == []
+            assert kernelbox.ok("diff", box) == ""
+            kernelbox.ok("rm", "-f", box)
+    kernelbox.ok("rmi", "files:1")
+
+
+@pytest.mark.parametrize("command", ["diff", "commit"])
+def test_diff_and_commit_cost_what_changed_and_not_what_the_image_has(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, command: str
+) -> None:
+    """The kernel is asked about as many files for an image of 3000 as for one of 10."""
+    asked = []
+    for count in (10, 3000):
+        name = f"files:{count}"
+        with_files(kernelbox, store, name, count)
+        script = "echo new > /more/1/1; rm -r /more/2; touch /more/3/new"
+        kernelbox.ok("run", "--name", "changed", "--network", "none", name, "sh", "-c", script)
+        log = tmp_path / name
+        strace = ("strace", "-f", "-qq", "-o", str(log), "-e", "trace=%file,getdents64")
+        assert kernelbox(command, "changed", prefix=strace).returncode == 0
+        asked.append(len(log.read_text().splitlines()))
+        kernelbox.ok("rm", "changed")
+        kernelbox.ok("rmi", name)
+        kernelbox.ok("prune", "--force")
+    assert abs(asked[1] - asked[0]) < 100, asked
+
+
 # --- cp -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def box(kernelbox: Kernelbox, request: pytest.FixtureRequest) -> str:
-    """A container that runs, or one that has ended."""
-    if request.param == "ended":
-        kernelbox.ok("run", "--name", "ended", "--network", "none", "busybox", "true")
+    """A container that runs, or one that has ended; with a user namespace of its own or without."""
+    options = ("--userns", "auto") if request.param.endswith("mapped") else ()
+    if request.param.startswith("ended"):
+        kernelbox.ok("run", "--name", "ended", "--network", "none", *options, "busybox", "true")
+        request.addfinalizer(lambda: kernelbox.ok("rm", "ended"))
         return "ended"
-    options = ("--userns", "auto") if request.param == "mapped" else ()
     return kernelbox.start("--network", "none", *options, "busybox", "sleep", "infinity")
 
 
-@pytest.mark.parametrize("box", ["running", "mapped", "ended"], indirect=True)
+BOXES = ["running", "mapped", "ended", "ended mapped"]
+
+
+@pytest.mark.parametrize("box", BOXES, indirect=True)
 def test_files_go_in_and_out_of_a_container(
     kernelbox: Kernelbox, box: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -368,8 +517,6 @@ def test_files_go_in_and_out_of_a_container(
     (tree / "file").write_text("content")
     (tree / "file").chmod(0o640)
     (tree / "sub/link").symlink_to("/nowhere")
-    if request.node.callspec.params["box"] == "mapped" and box == "ended":
-        return
     kernelbox.ok("cp", tree / "file", f"{box}:/root/")
     kernelbox.ok("cp", tree / "file", f"{box}:/root/other")
     kernelbox.ok("cp", tree, f"{box}:/opt")
@@ -388,7 +535,14 @@ def test_files_go_in_and_out_of_a_container(
         assert shown == "0 /opt/file\n0 /root/other\n"
     else:
         assert "A /root/other" in kernelbox.ok("diff", box).splitlines()
-        kernelbox.ok("rm", box)
+        upper = next(kernelbox.root.glob("containers/*/upper/root"))
+        mapped = "mapped" in request.node.callspec.params["box"]
+        owners = {path.lstat().st_uid for path in [upper, *upper.rglob("*")]}
+        assert owners == {users.HOST_ID if mapped else 0}
+        kernelbox.ok("commit", box, "filled")
+        shown = kernelbox.ok("run", *QUIET, "filled", "stat", "-c", "%u %n", "/root", "/opt/file")
+        assert shown == "0 /root\n0 /opt/file\n"
+        kernelbox.ok("rmi", "filled")
 
 
 def test_a_containers_symlink_does_not_lead_cp_to_the_host(
@@ -425,6 +579,170 @@ def test_cp_says_what_is_wrong(kernelbox: Kernelbox, tmp_path: Path) -> None:
         (str(tmp_path / "dir"), f"{box}:/etc/passwd", "is a file"),
         ("/etc/passwd", "/tmp/x", "only one"),
         ("nosuch:/a", "/tmp/x", "no such container"),
-        ("/etc/passwd", f"{box}:-", "no tar"),
+        ("-", "/tmp/x", "only one"),
+        ("-", f"{box}:/nosuch", "there is no directory /nosuch"),
+        ("-", f"{box}:/etc/passwd", "there is no directory /etc/passwd"),
+        ("-", f"{box}:/", "no tar"),
+        (f"{box}:/nosuch", "-", "there is no /nosuch"),
+        ("-", "nosuch:/", "no such container"),
     ):
         assert said in kernelbox.refused("cp", source, target)
+
+
+# --- cp as a tar ----------------------------------------------------------------------------------
+
+CONTENT = (
+    "mkdir -p /data/sub; echo content > /data/sub/file; ln /data/sub/file /data/hard; "
+    "chown lab:lab /data/sub/file; chmod 4751 /data/sub/file; ln -s /etc/passwd /data/link; "
+    "mkfifo /data/fifo; touch '/data/new\nline'; truncate -s 5M /data/sparse; touch -d @5 /data/sub"
+)
+
+
+def packed(kernelbox: Kernelbox, *words: str) -> bytes:
+    """`cp ... -`, and what it prints."""
+    done = subprocess.run(
+        [*kernelbox.command, "cp", *words, "-"], env=kernelbox.environment, capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+def extracted(kernelbox: Kernelbox, tar: bytes, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """`cp ... - ...` of a tar."""
+    command = [*kernelbox.command, "cp", *words]
+    return subprocess.run(command, env=kernelbox.environment, input=tar, capture_output=True)
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_directory_comes_out_as_a_tar_with_its_owners_and_goes_in_again(
+    kernelbox: Kernelbox, userns: str, ended: bool, tmp_path: Path
+) -> None:
+    options = ("--network", "none", "--userns", userns)
+    box = kernelbox.start(*options, "busybox", "sh", "-c", f"{CONTENT}; sleep 99")
+    kernelbox.ok("exec", box, "sh", "-c", "until test -e /data/sparse; do sleep 0.1; done")
+    if ended:
+        kernelbox.ok("stop", "-t", "0", box)
+    tar = packed(kernelbox, f"{box}:/data")
+    listed = host("tar", "--numeric-owner", "-tvf", "-", input=tar).splitlines()
+    assert any("1000/1000" in line and "-rws" in line for line in listed)
+    assert any("link to" in line for line in listed)
+    assert listed[0].startswith("drwxr-xr-x 0/0") and listed[0].endswith(" data/")
+    host("tar", "-C", tmp_path, "-xf", "-", input=tar)
+    there = tmp_path / "data"
+    assert (there / "hard").read_text() == "content\n"
+    assert (there / "hard").stat().st_ino == (there / "sub/file").stat().st_ino
+    assert os.readlink(there / "link") == "/etc/passwd"
+    assert (there / "sub").stat().st_mtime == 5
+    assert extracted(kernelbox, tar, "-a", "-", f"{box}:/mnt/../home").stderr == b""
+    assert extracted(kernelbox, tar, "-a", "-", f"{box}:/mnt").stderr == b""
+    assert packed(kernelbox, f"{box}:/mnt/data") == tar
+    assert extracted(kernelbox, gzip.compress(tar), "-", f"{box}:/root").stderr == b""
+    plain = host("tar", "--numeric-owner", "-tvf", "-", input=packed(kernelbox, f"{box}:/root/."))
+    assert " 0/0 " in plain and "1000" not in plain
+    assert " ./data/sub/file" in plain
+
+
+def test_a_file_comes_out_as_a_tar_of_one_and_a_symlink_as_itself(kernelbox: Kernelbox) -> None:
+    box = kernelbox.start("--network", "none", "busybox", "sh", "-c", f"{CONTENT}; sleep 99")
+    kernelbox.ok("exec", box, "sh", "-c", "until test -e /data/sparse; do sleep 0.1; done")
+
+    def listed(*words: str) -> str:
+        return host("tar", "-tvf", "-", input=packed(kernelbox, *words))
+
+    assert listed(f"{box}:/data/hard").endswith(" hard\n")
+    assert listed(f"{box}:data/link").endswith(" link -> /etc/passwd\n")
+    assert listed("-L", f"{box}:/data/link").startswith("-rw-r--r--")
+    assert kernelbox.ok("exec", box, "cat", "/etc/passwd") == host(
+        "tar", "-xOf", "-", input=packed(kernelbox, "-L", f"{box}:/data/link")
+    )
+
+
+def test_a_file_that_shrinks_while_it_is_packed_is_filled_up(kernelbox: Kernelbox) -> None:
+    script = "touch /log; while :; do truncate -s 9M /log; truncate -s 0 /log; done"
+    box = kernelbox.start("--network", "none", "busybox", "sh", "-c", script)
+    kernelbox.ok("exec", box, "sh", "-c", "until test -e /log; do sleep 0.1; done")
+    for _ in range(3):
+        host("tar", "-tf", "-", input=packed(kernelbox, f"{box}:/log"))
+
+
+def test_who_reads_a_tar_may_stop(kernelbox: Kernelbox) -> None:
+    box = kernelbox.start("--network", "none", "busybox", "sleep", "99")
+    for words in (f"cp {box}:/bin -", "save busybox"):
+        line = f"{' '.join(kernelbox.command)} {words} | head -c 1000 | wc -c"
+        done = subprocess.run(
+            ["sh", "-c", line], env=kernelbox.environment, capture_output=True, text=True
+        )
+        assert (done.stdout.strip(), done.stderr) == ("1000", "")
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+def test_a_hostile_tar_stays_below_the_containers_root(
+    kernelbox: Kernelbox, tmp_path: Path, userns: str
+) -> None:
+    (tmp_path / "dir").mkdir()
+    (tmp_path / "secret").write_text("the host's")
+    aim = str(tmp_path)
+    ups = "../" * 40
+    members: list[tuple[tarfile.TarInfo, bytes]] = [
+        (entry(f"{ups}{aim}/absolute"), b"x"),
+        (entry(f"{aim}/root"), b"x"),
+        (entry("away", tarfile.SYMTYPE, linkname=aim), b""),
+        (entry("away/through"), b"x"),
+        (entry("up", tarfile.SYMTYPE, linkname=ups + aim), b""),
+        (entry("up/through"), b"x"),
+        (entry("file", tarfile.SYMTYPE, linkname=f"{aim}/secret"), b""),
+        (entry("file"), b"replaced"),
+        (entry("proc", tarfile.SYMTYPE, linkname=f"/proc/self/root{aim}"), b""),
+        (entry("proc/through"), b"x"),
+        (entry("hard", tarfile.LNKTYPE, linkname=f"{ups}{aim}/secret"), b""),
+        (entry("device", tarfile.CHRTYPE, devmajor=1, devminor=3), b""),
+        (entry(".wh.etc"), b"x"),
+        (entry("nul", pax_headers={"path": "nul\0"}), b""),
+        (entry("user", uid=70_000), b"x"),
+    ]
+    before = sorted(os.listdir(tmp_path))
+    box = kernelbox.start("--network", "none", "--userns", userns, "busybox", "sleep", "99")
+    kernelbox.ok("exec", box, "mkdir", "-p", f"/{aim}", "/in")
+    for each in members:
+        # What the container itself has planted is as bad as what the tar brings.
+        for tar in (tar_of(each), tar_of(*members[: members.index(each) + 1])):
+            done = extracted(kernelbox, tar, "-a", "-", f"{box}:/in")
+            assert done.stderr.count(b"\n") <= 1 and b"bug" not in done.stderr
+    assert sorted(os.listdir(tmp_path)) == before
+    assert (tmp_path / "secret").read_text() == "the host's"
+    assert os.listdir(tmp_path / "dir") == []
+    assert kernelbox.ok("exec", box, "cat", "/in/file") == "replaced"
+    shown = kernelbox.ok("exec", box, "find", "/in", f"/{aim}")
+    assert f"{aim}/through" in shown and "/in/.wh.etc" in shown
+    assert "device" not in shown and "etc/passwd" in kernelbox.ok("exec", box, "find", "/etc")
+    left_out = extracted(kernelbox, tar_of(members[11]), "-", f"{box}:/in")
+    assert b"'device'" in left_out.stderr
+
+
+def test_a_tar_that_is_cut_short_or_no_tar_is_one_line(kernelbox: Kernelbox) -> None:
+    box = kernelbox.start("--network", "none", "busybox", "sleep", "99")
+    tar = tar_of((entry("one"), b"1" * 700), (entry("two"), b"2" * 600))
+    two = gzip.compress(tar)
+    for damaged in (
+        b"",
+        b"x" * 600,
+        tar[:900],
+        tar[:2500],
+        two[:-9],
+        b"BZh9",
+        tar[:1536] + b"x" * 99,
+    ):
+        done = extracted(kernelbox, damaged, "-", f"{box}:/root")
+        assert done.returncode == 125
+        assert done.stderr.count(b"\n") == 1 and b". " in done.stderr, done.stderr
+    assert extracted(kernelbox, two, "-", f"{box}:/root").returncode == 0
+    clash = tar_of(entry("one", tarfile.DIRTYPE))
+    assert (
+        b"a directory in the tar, and a file"
+        in extracted(kernelbox, clash, "-", f"{box}:/root").stderr
+    )
+    clash = tar_of((entry("root"), b""))
+    assert (
+        b"a file in the tar, and a directory" in extracted(kernelbox, clash, "-", f"{box}:/").stderr
+    )

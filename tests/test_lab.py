@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
@@ -19,7 +20,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from kernelbox import lab
-from kernelbox.lab import Held, Lab
+from kernelbox.lab import Held, Lab, LabError
 from tests import looking
 from tests.command import Kernelbox
 from tests.looking import is_alive, namespace, soon
@@ -163,6 +164,35 @@ def test_a_container_runs_in_one_call(notebook: Notebook, tests_root: Path) -> N
     assert not list((tests_root / "containers").iterdir())
 
 
+def test_a_command_is_run_as_in_a_terminal(notebook: Notebook, tests_root: Path) -> None:
+    seen = notebook.run(
+        "box.kernelbox('tag busybox lab/named')\nbox.kernelbox('images -q lab/named')"
+    )
+    terminal = Kernelbox(tests_root).ok("images", "-q", "lab/named")
+    assert (seen.out, seen.err, seen.shown["text/plain"]) == (terminal, "", "exit code 0")
+    assert notebook.ok("print(box.kernelbox(['rmi', 'lab/named'], quiet=True).stdout)") == (
+        "Untagged: lab/named:latest\n\n"
+    )
+
+
+def test_a_command_that_fails_says_so_once(notebook: Notebook) -> None:
+    failed = notebook.run("box.kernelbox('rmi lab/nothing')")
+    assert (failed.out, failed.err) == ("", "")
+    assert failed.failure["traceback"][0].startswith('LabError: no image "lab/nothing:latest"')
+
+
+def test_an_interrupted_command_ends(notebook: Notebook) -> None:
+    before = set(children(notebook.pid))
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a registry that never answers
+        image = f"127.0.0.1:{silent.getsockname()[1]}/lab/never"
+        cell = notebook.begin(f"box.kernelbox('pull {image}', quiet=True)")
+        connection, _ = silent.accept()
+        with connection:
+            notebook.manager.interrupt_kernel()
+            assert notebook.end(cell).failure["ename"] == "KeyboardInterrupt"
+    assert set(children(notebook.pid)) == before
+
+
 def test_a_quiet_run_prints_nothing(notebook: Notebook) -> None:
     code = "r = box.run('busybox', 'echo hello', network='none', quiet=True)"
     assert notebook.ok(f"{code}; print(r.stdout == 'hello\\n')") == "True\n"
@@ -201,6 +231,40 @@ def test_a_cell_runs_inside_a_held_process(notebook: Notebook) -> None:
         "print(p.pid)"
     )
     assert notebook.ok("%%inside --python p\nprint(x == os.getpid())") == "True\n"
+
+
+def test_a_held_process_answers_with_the_value_of_an_expression(box: Lab) -> None:
+    held = box.hold()
+    assert held.evaluate("os.getpid()") == held.pid
+    held.python("numbers = {1: [2.5, None], 'ü\\n': (b'\\0', True)}")
+    assert held.evaluate("numbers") == {1: [2.5, None], "ü\n": (b"\0", True)}
+    assert held.evaluate("[one for\n one in {3}] # a list") == [3]
+    assert held.evaluate("set()") == set()
+    assert len(held.evaluate("'x' * 1_000_000")) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("expression", "complaint"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("os", "'os' is <module 'os'"),
+        ("x = 1", "SyntaxError: "),
+        ("1); print(2", "SyntaxError: "),
+        ("object()", "which is no plain data"),
+    ],
+)
+def test_what_is_no_expression_or_no_plain_data_is_refused(
+    box: Lab, expression: str, complaint: str
+) -> None:
+    with pytest.raises(LabError, match=re.escape(complaint)):
+        box.hold().evaluate(expression)
+
+
+def test_what_an_expression_prints_is_no_part_of_its_value(
+    box: Lab, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert box.hold().evaluate("print('1') or 2") == 2
+    assert capfd.readouterr().out == "1\n"
 
 
 def test_a_cell_runs_inside_a_container(notebook: Notebook) -> None:

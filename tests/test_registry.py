@@ -10,8 +10,12 @@ import itertools
 import json
 import os
 import re
+import signal
 import subprocess
+import sys
+import threading
 import time
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,11 +24,12 @@ import pytest
 
 from kernelbox.images import embedded, layout, limits
 from kernelbox.images.reference import Remote, remote
-from kernelbox.images.registry import credentials, fetching, transport
+from kernelbox.images.registry import credentials, fetching, helpers, transport
 from kernelbox.images.registry.pull import pull
 from kernelbox.images.registry.push import push
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import KernelboxError, UsageError
+from tests import looking
 from tests.command import COMMAND, Kernelbox
 from tests.registries import PASSWORD, USER, Answer, Liar, Registry, registry
 from tests.test_images import add_image, entry, tar_of
@@ -169,8 +174,25 @@ def test_an_index_gives_each_platform_its_image(
     with pytest.raises(UsageError, match="not made for linux/s390x") as refused:
         pull(store, name, platform="linux/s390x")
     assert "linux/amd64, linux/arm64/v8" in refused.value.hint
+    assert "is no platform" in kernelbox_says(store, name, "nonsense")
+    # An image of one platform has no index that could say so; its config does.
+    single = f"{open_registry.host}/lab/single:v1"
+    add_image(theirs, single, tar_of(entry("amd64")))
+    push(theirs, single)
+    pull(store, single, platform="linux/amd64")
+    store.remove(single)
+    assert "not made for linux/arm64. It is for linux/amd64" in kernelbox_says(
+        store, single, "linux/arm64"
+    )
+    assert not store.has(single)
     # The layout that skopeo was given holds an index: it is an image as well.
     assert theirs.resolve("multi").id in ids.values()
+
+
+def kernelbox_says(store: Store, name: str, platform: str) -> str:
+    with pytest.raises(UsageError) as refused:
+        pull(store, name, platform=platform)
+    return str(refused.value)
 
 
 @pytest.mark.parametrize("options", [["--format", "v2s2"], ["--dest-compress-format", "zstd"]])
@@ -194,6 +216,76 @@ def test_what_others_push_is_pulled_stored_as_oci_and_runs(
         ["skopeo", "copy", "-q", f"oci:{kernelbox.root}/images:{name}", target], check=True
     )
     kernelbox.ok("rmi", name)
+
+
+# --- run ------------------------------------------------------------------------------------------
+
+
+def test_run_pulls_an_image_that_is_not_here_and_only_then(
+    kernelbox: Kernelbox, open_registry: Registry
+) -> None:
+    name = f"{open_registry.host}/lab/bb:v1"
+    run = ("run", "--rm", "--network", "none")
+    first = kernelbox(*run, name, "echo", "pulled")
+    assert (first.returncode, first.stdout) == (0, "pulled\n")
+    assert "Pull complete" in first.stderr
+    assert f"Status: Downloaded newer image for {name}\n" in first.stderr
+    asked = len(open_registry.requests("/manifests/"))
+    assert kernelbox.ok(*run, name, "echo", "here") == "here\n"
+    assert len(open_registry.requests("/manifests/")) == asked
+    again = kernelbox(*run, "--pull", "always", name, "true")
+    assert f"Status: Image is up to date for {name}\n" in again.stderr
+    assert len(open_registry.requests("/manifests/")) > asked
+    kernelbox.ok("rmi", name)
+    assert f'no image "{name}" in the store' in kernelbox.refused(*run, "--pull", "never", name)
+    container = kernelbox.start("-q", "--network", "none", name, "sleep", "infinity")
+    assert re.fullmatch("[0-9a-f]{12}", container)
+    kernelbox.ok("rm", "-f", container)
+    kernelbox.ok("rmi", name)
+
+
+def test_run_with_pull_always_takes_the_image_that_the_tag_means_now(
+    kernelbox: Kernelbox, open_registry: Registry, store: Store
+) -> None:
+    name = f"{open_registry.host}/lab/moving:v1"
+    run = ("run", "--rm", "-q", "--network", "none")
+    for stage in ("one", "two"):
+        three_layers(store, name)
+        push(store, name)
+        if stage == "one":
+            kernelbox.ok("pull", name)
+    before = kernelbox.ok(*run, name, "cat", "/noise")
+    after = kernelbox.ok(*run, "--pull=always", name, "cat", "/noise")
+    assert before != after
+    assert kernelbox.ok(*run, name, "cat", "/noise") == after
+    kernelbox.ok("rmi", name)
+    kernelbox.ok("prune", "-f")
+
+
+def test_an_image_that_nobody_has_is_one_line_with_what_was_tried_and_what_looks_alike(
+    kernelbox: Kernelbox, open_registry: Registry
+) -> None:
+    host = open_registry.host
+    kernelbox.ok("tag", "busybox", f"{host}/lab/busybox:1")
+    line = kernelbox.refused("run", f"{host}/lab/busybx", "true")
+    assert f'no image "{host}/lab/busybx:latest" here' in line
+    assert f"{host} has no lab/busybx:latest" in line
+    assert f"Did you mean {host}/lab/busybox:1?" in line
+    line = kernelbox.refused("run", "nosuch.invalid/busybx", "true")
+    assert "nosuch.invalid/busybx:latest cannot be pulled: there is no host" in line
+    line = kernelbox.refused("run", f"{host}/nothing/of/this/name", "true")
+    assert f"Images here: {host}/lab/busybox:1, busybox:latest" in line
+    kernelbox.ok("rmi", f"{host}/lab/busybox:1")
+
+
+def test_a_run_of_an_image_that_is_here_loads_nothing_that_pulls(kernelbox: Kernelbox) -> None:
+    kernelbox.ok("images")  # makes the embedded one
+    kernelbox.command = [sys.executable, "-X", "importtime", "-m", "kernelbox"]
+    loaded = kernelbox("run", "--rm", "--network", "none", "busybox", "true").stderr
+    names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}
+    assert "kernelbox.cli.front" in names
+    heavy = re.compile(r"urllib3|rich|difflib|http|ssl|hashlib|kernelbox\.images\.registry")
+    assert not [one for one in names if heavy.match(one) or one == "kernelbox.cli.pulling"]
 
 
 # --- who we are -----------------------------------------------------------------------------------
@@ -236,7 +328,7 @@ def test_a_registry_with_a_password_wants_a_login(
 
 def test_a_config_file_of_dockers_keeps_what_else_is_in_it(config: Path) -> None:
     config.parent.mkdir()
-    old = {"auths": {"other": {"auth": "eDp5"}}, "credsStore": "pass", "detachKeys": "ctrl-e"}
+    old = {"auths": {"other": {"auth": "eDp5"}}, "credsStore": "", "detachKeys": "ctrl-e"}
     config.write_text(json.dumps(old))
     credentials.write("docker.io", "me", "pass:word")
     assert credentials.read("docker.io") == ("me", "pass:word")
@@ -247,6 +339,116 @@ def test_a_config_file_of_dockers_keeps_what_else_is_in_it(config: Path) -> None
         config.write_text(broken)
         with pytest.raises(UsageError, match="damaged"):
             credentials.read("other")
+
+
+HELPER = """#!/usr/bin/python3
+import json, os, sys
+path = os.environ["HELPER_KEEPS"]
+kept = json.load(open(path)) if os.path.exists(path) else {}
+given = sys.stdin.read()
+if sys.argv[1] == "store":
+    entry = json.loads(given)
+    kept[entry["ServerURL"]] = [entry["Username"], entry["Secret"]]
+elif given not in kept:
+    sys.exit(print("credentials not found in native keychain") or 1)
+elif sys.argv[1] == "get":
+    print(json.dumps({"ServerURL": given, "Username": kept[given][0], "Secret": kept[given][1]}))
+elif sys.argv[1] == "erase":
+    del kept[given]
+json.dump(kept, open(path, "w"))
+"""
+
+
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A credential helper `docker-credential-test` in PATH; the file that it keeps logins in."""
+    program = tmp_path / "bin/docker-credential-test"
+    program.parent.mkdir()
+    program.write_text(HELPER)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("HELPER_KEEPS", str(tmp_path / "kept.json"))
+    return tmp_path / "kept.json"
+
+
+@pytest.mark.parametrize("where", ["credsStore", "credHelpers"])
+def test_a_helper_keeps_the_password_that_push_and_pull_use(
+    kernelbox: Kernelbox, closed_registry: Registry, config: Path, helper: Path, where: str
+) -> None:
+    host = closed_registry.host
+    names = ("DOCKER_CONFIG", "PATH", "HELPER_KEEPS")
+    environment = {name: os.environ[name] for name in names}
+    config.parent.mkdir()
+    config.write_text(json.dumps({where: "test" if where == "credsStore" else {host: "test"}}))
+    name = f"{host}/lab/kept:{where.lower()}"
+    kernelbox.ok("tag", "busybox", name)
+    assert "Log in" in kernelbox("push", name, env=environment).stderr
+    login = ("login", "-u", USER, "--password-stdin", host)
+    kernelbox.ok(*login, input=PASSWORD, env=environment)
+    assert json.loads(helper.read_text()) == {host: [USER, PASSWORD]}
+    assert json.loads(config.read_text())["auths"] == {host: {}}
+    assert kernelbox("push", name, env=environment).returncode == 0
+    kernelbox.ok("rmi", name)
+    kernelbox.ok("pull", "-q", name, env=environment)
+    assert "Removing" in kernelbox.ok("logout", host, env=environment)
+    assert json.loads(helper.read_text()) == {}
+    assert json.loads(config.read_text())["auths"] == {}
+    assert "Not logged in" in kernelbox.ok("logout", host, env=environment)
+    assert "Log in" in kernelbox("pull", name, env=environment).stderr
+    kernelbox.ok("rmi", name)
+
+
+def test_a_registrys_own_helper_goes_before_the_one_for_all_and_both_before_the_file(
+    config: Path, helper: Path
+) -> None:
+    config.parent.mkdir()
+    auths = {name: {"auth": "eDp5"} for name in ("own", "all", "neither")}
+    document = {"auths": auths, "credsStore": "nosuch", "credHelpers": {"own": "test"}}
+    config.write_text(json.dumps(document))
+    helper.write_text(json.dumps({"own": ["me", "from the helper"], "docker.io": ["x", "y"]}))
+    assert credentials.read("own") == ("me", "from the helper")
+    with pytest.raises(UsageError, match="no program docker-credential-nosuch") as refused:
+        credentials.read("all")
+    assert "config.json" in refused.value.hint
+    config.write_text(json.dumps({**document, "credsStore": "test"}))
+    assert credentials.read("neither") == ("x", "y")  # from before there was a helper
+    assert credentials.read("nobody") is None
+    credentials.write("docker.io", "me", "secret")
+    assert json.loads(helper.read_text())["https://index.docker.io/v1/"] == ["me", "secret"]
+    assert "secret" not in config.read_text()
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("echo '{}'", "nothing that is a login"),
+        ("echo oops; echo more >&2; exit 3", "failed: oops more"),
+        ("exec sleep 9", "does not answer"),
+    ],
+)
+def test_a_helper_that_fails_is_one_line(
+    config: Path, helper: Path, monkeypatch: pytest.MonkeyPatch, program: str, said: str
+) -> None:
+    monkeypatch.setattr(helpers, "PATIENCE", 0.2 if "sleep" in program else 20.0)
+    config.parent.mkdir()
+    config.write_text('{"credsStore": "test"}')
+    (helper.parent / "bin/docker-credential-test").write_text(f"#!/bin/sh\n{program}\n")
+    with pytest.raises(KernelboxError, match=said) as refused:
+        credentials.read("anywhere")
+    assert "\n" not in str(refused.value)
+    for name in ("../../bin/sh", "", 5):
+        config.write_text(json.dumps({"credHelpers": {"anywhere": name or ["x"]}}))
+        with pytest.raises(UsageError, match="no credential helper"):
+            credentials.read("anywhere")
+
+
+def test_a_helper_may_say_no_with_empty_words(config: Path, helper: Path) -> None:
+    """docker-credential-pass does, where it once had something."""
+    config.parent.mkdir()
+    config.write_text('{"credsStore": "test"}')
+    helper.write_text('{"anywhere": ["", ""]}')
+    assert credentials.read("anywhere") is None
+    assert not credentials.forget("anywhere")
 
 
 def test_a_token_is_fetched_with_our_password_and_used_at_the_registry_only(
@@ -281,6 +483,37 @@ def test_a_token_is_fetched_with_our_password_and_used_at_the_registry_only(
         assert not any("authorization" in headers for headers in blobs)
 
 
+@pytest.mark.parametrize("kept", ["in the file", "by a helper"])
+def test_an_identity_token_is_given_to_the_token_service_only(
+    store: Store, open_registry: Registry, config: Path, helper: Path, kept: str
+) -> None:
+    def script(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        if path == "/token":
+            form = urllib.parse.parse_qs(liar.bodies[-1].decode())
+            given = form["refresh_token"] == ["mine"] and form["grant_type"] == ["refresh_token"]
+            assert form["scope"] == ["repository:lab/bb:pull"]
+            assert form["service"] == ["us"]
+            return Answer(body=b'{"access_token": "sesame"}') if given else Answer(401)
+        if headers.get("authorization") != "Bearer sesame":
+            realm = f'Bearer realm="http://{liar.host}/token",service="us"'
+            return Answer(401, {"WWW-Authenticate": realm})
+        return None
+
+    with Liar(open_registry.host, script) as liar:
+        name = f"{liar.host}/lab/bb:v1"
+        config.parent.mkdir()
+        entry = {"auth": "eDp5", "identitytoken": "mine"}
+        in_file = {"auths": {liar.host: entry}}
+        config.write_text(json.dumps(in_file if "file" in kept else {"credsStore": "test"}))
+        helper.write_text(json.dumps({liar.host: ["<token>", "mine"]}))
+        pull(store, name)
+        entry["identitytoken"] = "yours"
+        config.write_text(json.dumps(in_file))
+        with pytest.raises(KernelboxError, match="refuses the login"):
+            pull(store, name)
+    assert not any("mine" in str(headers) for _, path, headers in liar.seen if path != "/token")
+
+
 def test_plain_http_is_for_this_machine_or_on_request(
     store: Store, open_registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +530,29 @@ def _loopback(host: str, port: int, *_: object) -> list[Any]:
     import socket
 
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+
+def test_a_certificate_must_be_trusted_and_what_began_with_tls_goes_on_with_it(
+    kernelbox: Kernelbox, open_registry: Registry, tmp_path: Path
+) -> None:
+    liar = Liar(open_registry.host)
+    trusting = {"SSL_CERT_FILE": str(liar.encrypt(tmp_path))}
+    name = f"{liar.host}/lab/bb:v1"
+    with liar:
+        refused = kernelbox("pull", "-q", name).stderr
+        assert "certificate that nobody here trusts" in refused and "SSL_CERT_FILE" in refused
+        for word in ("/manifests/", "/blobs/"):
+
+            def away(method: str, path: str, headers: dict[str, str], at: str = word) -> Any:
+                to = {"Location": f"http://{open_registry.host}{path}"}
+                return Answer(307, to) if at in path else None
+
+            liar.script = away
+            refused = kernelbox("pull", "-q", name, env=trusting).stderr
+            assert f"redirects to {open_registry.host} without encryption" in refused
+        liar.script = lambda *_: None
+        assert kernelbox.ok("pull", "-q", name, env=trusting) == f"{name}\n"
+    kernelbox.ok("rmi", name)
 
 
 # --- killed, and at once --------------------------------------------------------------------------
@@ -346,6 +602,53 @@ def test_a_killed_pull_goes_on_where_it_was(
     )
 
 
+def test_a_pull_onto_a_full_disk_is_one_line_and_leaves_nothing_half_made(
+    kernelbox: Kernelbox, open_registry: Registry, tmp_path: Path
+) -> None:
+    """On disks of several sizes: it is full while fetching, or while unpacking."""
+    script = """
+        mount -t tmpfs -o size=$2 none $1 && $3 images >/dev/null; ls $1/images/* >$1.before
+        $3 pull -q $4; echo $?; rm -rf $1/images/downloads; ls $1/images/* | diff - $1.before
+    """
+    requests = set()
+    for size in ("4500k", "4800k", "5200k"):
+        root = tmp_path / size
+        root.mkdir()
+        environment = {**kernelbox.environment, "KERNELBOX_ROOT": str(root)}
+        name = f"{open_registry.host}/lab/bb:v1"
+        words = ["unshare", "-m", "sh", "-c", script, "sh", root, size, " ".join(COMMAND), name]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True)
+        assert done.stdout == "125\n"
+        assert re.fullmatch("kernelbox: .*ENOSPC.*Free some space.*\n", done.stderr)
+        requests.add(done.stderr.split()[1])
+    assert requests == {"write", "unpack"}
+
+
+@pytest.mark.parametrize("command", ["pull", "run"])
+def test_ctrl_c_ends_a_pull_at_once_though_the_registry_has_stalled(
+    kernelbox: Kernelbox, open_registry: Registry, tmp_path: Path, command: str
+) -> None:
+    over = threading.Event()
+
+    def stalling(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        if "/blobs/" in path:
+            over.wait(60)
+        return None
+
+    environment = {**kernelbox.environment, "KERNELBOX_ROOT": str(tmp_path)}
+    kernelbox.ok("images", env=environment)
+    with Liar(open_registry.host, stalling) as liar:
+        words = [*COMMAND, command, f"{liar.host}/lab/bb:v1"]
+        child = subprocess.Popen(words, env=environment, stdout=-1, stderr=-1)
+        assert looking.soon(lambda: any("/blobs/" in path for _, path, _ in liar.seen))
+        child.send_signal(signal.SIGINT)
+        said = child.communicate(timeout=20)[1]  # the registry has 30 seconds to say something
+        over.set()
+    assert child.returncode == 130
+    assert b"Traceback" not in said and b"kernelbox:" not in said
+    subprocess.run([*COMMAND, "reset"], env=environment, check=True, capture_output=True)
+
+
 def forward_blob(real: Registry, path: str) -> bytes:
     import urllib.request
 
@@ -369,6 +672,41 @@ def test_pulls_at_once_fetch_and_store_an_image_once(
     named = [one.reference for one in store.list() if one.reference.startswith("127.")]
     assert len(named) == 1
     assert os.listdir(store.downloads) == []
+
+
+def test_layers_are_fetched_side_by_side(store: Store, open_registry: Registry) -> None:
+    """The server keeps the first ones waiting until there are three."""
+    asking: list[str] = []
+    enough = threading.Event()
+
+    def script(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        if "/blobs/" in path:
+            asking.append(path)
+            if len(asking) == 3:
+                enough.set()
+            assert enough.wait(20), "one after the other"
+        return None
+
+    with Liar(open_registry.host, script) as liar:
+        pull(store, f"{liar.host}/lab/bb:v1")
+    assert len(set(asking)) == 4
+
+
+def test_a_terminal_shows_a_bar_for_each_layer_and_a_pipe_a_line(
+    kernelbox: Kernelbox, open_registry: Registry, store: Store
+) -> None:
+    name = f"{open_registry.host}/lab/bb:v1"
+    pull(store, name)
+    layers = [one["digest"][7:19] for one in store.find(name)[1].manifest["layers"]]
+    with kernelbox.terminal("pull", name, size=(24, 120)) as terminal:
+        status = terminal.end()
+    assert status == 0
+    for layer in layers:
+        assert re.search(rf"{layer}: Pull complete .*━━━.* [KM]iB", terminal.seen)
+    kernelbox.ok("rmi", name)
+    said = kernelbox.ok("pull", name).splitlines()
+    assert sorted(said[1:4]) == sorted(f"{layer}: Pull complete" for layer in layers)
+    kernelbox.ok("rmi", name)
 
 
 # --- registries that misbehave --------------------------------------------------------------------
@@ -414,6 +752,23 @@ def test_what_does_not_pass_is_given_up(store: Store, open_registry: Registry, s
     assert is_empty(store)
 
 
+def chain_of_indexes() -> Any:
+    """Return a script for indexes that lead to indexes: a circle cannot be, as digests are true."""
+    texts = [b'{"schemaVersion": 2, "manifests": []}']
+    for _ in range(9):
+        below = layout.descriptor(layout.INDEX, layout.digest_of(texts[-1]), len(texts[-1]))
+        document = {"schemaVersion": 2, "mediaType": layout.INDEX, "manifests": [below]}
+        texts.append(layout.encode(document))
+    known = {layout.digest_of(text): text for text in texts}
+
+    def script(method: str, path: str, headers: dict[str, str]) -> Answer | None:
+        tag = path.rpartition("/")[2]
+        text = known.get(tag, texts[-1])
+        return Answer(200, {"Content-Type": layout.INDEX}, text) if "/manifests/" in path else None
+
+    return script
+
+
 def lies(open_registry: Registry) -> dict[str, Any]:
     """Return a script for each lie, and what is said of it."""
 
@@ -445,6 +800,14 @@ def lies(open_registry: Registry) -> dict[str, Any]:
         "lacks a size": to("/manifests/", manifest(layers=[{**blob, "size": -1}])),
         "lacks a digest": to("/manifests/", manifest(config=["x"])),
         "layers, and overlay": to("/manifests/", manifest(layers=[blob] * 501)),
+        "more JSON than": to(
+            "/manifests/",
+            Answer(
+                200, {"Transfer-Encoding": "chunked"}, b"FFFFFF\r\n" + b" " * 0xFFFFFF + b"\r\n"
+            ),
+        ),
+        "sent no JSON object": to("/manifests/", Answer(200, {}, b"[" * 1_000_000)),
+        "index leads to an index": chain_of_indexes(),
         "config is larger": to(
             "/manifests/", manifest(config={**config, "size": limits.MAX_JSON + 1})
         ),

@@ -20,8 +20,8 @@ FLOORS = (
     "kernel paths",
     "capabilities cgroup channel images ledger namespaces network overlay rootfs seccomp "
     "spec state trace users",
-    "build cleanup commit compose copying crew held init launch lifecycle monitor observe pen "
-    "relay reset runtime threshold",
+    "build cleanup commit compose copying crew held init launch lifecycle monitor observe packing "
+    "pen relay reset runtime threshold",
     "agent",
     "cli lab widgets",
 )

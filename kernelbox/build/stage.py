@@ -18,7 +18,6 @@ from kernelbox.images.containerfile import stages
 from kernelbox.images.containerfile.ignore import Ignore
 from kernelbox.images.gathering import Tree
 from kernelbox.images.image import Image
-from kernelbox.images.reference import quoted
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.tuples import NamedTuple
 
@@ -147,10 +146,7 @@ class _Stage:
             self._work.fetch(reference)
             return store.resolve(reference)
         except KernelboxError as error:
-            raise one.error(
-                f"no image {quoted(reference)} here, and it cannot be pulled: {error.message}",
-                error.hint,
-            ) from error
+            raise one.error(error.message, error.hint) from error
 
     # --- instructions ----------------------------------------------------------------------------
 

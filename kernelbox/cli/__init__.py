@@ -6,6 +6,7 @@
     front.py       what happens at the terminal while a container runs
     containers.py  ps, stop, kill, rm, wait, inspect
     output.py      logs, top, stats
+    pulling.py     what pull and run show of it
     build.py       build
     images.py      pull, push, images, tag, rmi, history, prune, login, logout
     archives.py    save, load, import, commit, diff, cp

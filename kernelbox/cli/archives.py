@@ -133,28 +133,41 @@ def command_cp(argv: list[str]) -> int:
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="say nothing of what is left out"
     )
-    parser.add_argument("source", metavar="[CONTAINER:]PATH")
-    parser.add_argument("target", metavar="[CONTAINER:]PATH")
+    parser.add_argument("source", metavar="[CONTAINER:]PATH|-", help="-: a tar, extracted there")
+    parser.add_argument("target", metavar="[CONTAINER:]PATH|-", help="-: as a tar, printed")
     given = parser.parse_args(argv)
-    from kernelbox import copying
-
     source, target = _split(given.source), _split(given.target)
     if bool(source[0]) == bool(target[0]):
         raise UsageError("one of the two must be in a container, and only one", "NAME:PATH")
-    if "-" in (source[1], target[1]):
-        raise UsageError("cp reads and writes no tar", "Use a file or a directory")
     cleanup.sweep()
-    with ExitStack() as stack:
-        places = []
-        for (name, path), write in ((source, False), (target, True)):
-            one = copying.there(state.find(name), path, write=write) if name else copying.here(path)
-            places.append(stack.enter_context(one))
-        left_out = copying.copy(*places, archive=given.archive, follow=given.follow_link)
+    left_out = _copy(source, target, given)
     if left_out and not given.quiet:
         print(
             f"kernelbox: left out, as no files: {', '.join(map(repr, left_out))}", file=sys.stderr
         )
     return 0
+
+
+def _copy(source: tuple[str, str], target: tuple[str, str], given: argparse.Namespace) -> list[str]:
+    """Copy what `cp` is given; return what was left out."""
+    from kernelbox import copying, packing
+
+    with ExitStack() as stack:
+
+        def place(name: str, path: str) -> copying.Place:
+            at = copying.there(state.find(name), path) if name else copying.here(path)
+            return stack.enter_context(at)
+
+        if given.target == "-":
+            if sys.stdout.isatty():
+                raise UsageError("a tar is nothing for a terminal", "Redirect the output")
+            return packing.pack(place(*source), sys.stdout.buffer, follow=given.follow_link)
+        if given.source == "-":
+            tar = _input("-", "Redirect the input")
+            return packing.unpack(tar, place(*target), archive=given.archive)
+        return copying.copy(
+            place(*source), place(*target), archive=given.archive, follow=given.follow_link
+        )
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -163,11 +176,11 @@ def _split(text: str) -> tuple[str, str]:
     return (name, path or "/") if colon and not text.startswith(("/", ".")) else ("", text)
 
 
-def _input(path: str) -> str:
+def _input(path: str, cure: str = "Use -i FILE, or redirect the input") -> str:
     """Return a path to read from; what `-` stands for is standard input."""
     if path == "-":
         if sys.stdin.isatty():
-            raise UsageError("a tar is nothing to be typed", "Use -i FILE, or redirect the input")
+            raise UsageError("a tar is nothing to be typed", cure)
         return "/dev/stdin"
     if not os.path.exists(path):
         raise UsageError(f"there is no file {path}", "Look at its name")

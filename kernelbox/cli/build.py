@@ -9,7 +9,7 @@ import tempfile
 from kernelbox import cleanup, trace
 from kernelbox.cli.parser import parser_for
 from kernelbox.compose import image_store
-from kernelbox.images.reference import check, normalise
+from kernelbox.images.reference import normalise
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
@@ -119,11 +119,9 @@ def _show(event: Event) -> None:
 
 
 def _fetch(reference: str) -> None:
-    name = check(reference)
-    from kernelbox.images.registry.pull import pull  # urllib3: only who asks a registry needs it
+    from kernelbox.cli.pulling import pull_to_run  # only where an image is missing
 
-    print(f"Pulling {name}", file=sys.stderr, flush=True)
-    pull(image_store(), name)
+    pull_to_run(reference)
 
 
 def _warn(text: str) -> None:

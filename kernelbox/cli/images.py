@@ -11,9 +11,10 @@ from kernelbox import cleanup, state
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.progress import bars, short
+from kernelbox.cli.pulling import pull
 from kernelbox.cli.table import ago, columns, size
 from kernelbox.compose import image_store
-from kernelbox.images.reference import DOCKER_HUB, check, remote, split
+from kernelbox.images.reference import DOCKER_HUB, remote, split
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -33,18 +34,13 @@ def command_pull(argv: list[str]) -> int:
     _add_plain_http(parser)
     parser.add_argument("image", metavar="NAME[:TAG|@DIGEST]")
     given = parser.parse_args(argv)
-    store = image_store()
-    from kernelbox.images.registry.pull import pull  # urllib3: only who asks a registry needs it
-
-    name, where = check(given.image), remote(given.image)
+    where = remote(given.image)
     if not given.quiet:
         print(f"{where.tag}: Pulling from {where.repository}", flush=True)
-    with bars("Pull", quiet=given.quiet) as watch:
-        done = pull(store, name, platform=given.platform, plain_http=given.plain_http, watch=watch)
-    if not given.quiet:
-        print(f"Digest: {done.digest}")
-        what = "Downloaded newer image" if done.new else "Image is up to date"
-        print(f"Status: {what} for {name}")
+    pull(
+        given.image, sys.stdout, platform=given.platform,
+        plain_http=given.plain_http, quiet=given.quiet,
+    )  # fmt: skip
     joint = "@" if where.tag.startswith("sha256:") else ":"
     print(f"{where.registry}/{where.repository}{joint}{where.tag}")
     return 0
@@ -64,7 +60,7 @@ def command_push(argv: list[str]) -> int:
     full = f"{where.registry}/{where.repository}"
     if not given.quiet:
         print(f"The push refers to repository [{full}]", flush=True)
-    with bars("Push", quiet=given.quiet) as watch:
+    with bars("Push", sys.stdout, quiet=given.quiet) as watch:
         done = push(store, given.image, plain_http=given.plain_http, watch=watch)
     if given.quiet:
         print(f"{full}:{where.tag}")

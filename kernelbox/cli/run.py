@@ -13,6 +13,7 @@ from kernelbox.kernel.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.channel import Channel
+    from kernelbox.spec import Spec
 
 
 _STREAMS = (
@@ -60,6 +61,8 @@ RUN = Command(
         Option(("--cap-drop",), "take a capability from it", "NAME", default=[]),
         Option(("--init",), "run a small init as PID 1", default=False),
         Option(("--userns",), "host, or auto for one of its own", "MODE", default="host"),
+        Option(("--pull",), "fetch the image: missing, always, never", "WHEN", default="missing"),
+        Option(("--quiet", "-q"), "say nothing of fetching it", default=False),
         Option(("--time-offset",), "a time namespace, so much ahead", "SECONDS", convert=int),
         *_OBSERVATION,
     ),
@@ -77,12 +80,30 @@ def command_run(argv: list[str]) -> int:
     """Run a program in a new container; return its exit code, or 0 with `--detach`."""
     given = SimpleNamespace(**read(RUN, argv))
     _check_terminal(given)
+    if given.pull not in ("missing", "always", "never"):
+        raise UsageError(f"--pull {given.pull!r} is unknown", "Use missing, always or never")
     monitor, _ = launch.launch()
+    launch.order_run(monitor, _composed(given), _wish(given))
+    return _follow(monitor, given)
+
+
+def _composed(given: SimpleNamespace) -> Spec:
+    """Return the container to be made, and see to it that its image is here."""
     from kernelbox import compose  # while the monitor gets ready
+    from kernelbox.images.index import NoSuchImage
 
     fields = {name: value for name, value in vars(given).items() if name in compose.Options._fields}
-    launch.order_run(monitor, compose.compose(compose.Options(**fields)), _wish(given))
-    return _follow(monitor, given)
+    options = compose.Options(**fields)
+    if given.pull != "always":
+        try:
+            return compose.compose(options)
+        except NoSuchImage:
+            if given.pull == "never" or not given.image or given.image.startswith("sha256:"):
+                raise
+    from kernelbox.cli import pulling  # urllib3: not for who has the image
+
+    pulling.pull_to_run(given.image, quiet=given.quiet or given.trace == "json")
+    return compose.compose(options)
 
 
 def command_exec(argv: list[str]) -> int:

@@ -67,7 +67,8 @@ def save(store: Store, references: Sequence[str], out: BinaryIO) -> None:
         listed = docker.setdefault(image.id, _docker_entry(image))
         if name and "@" not in name:
             listed["RepoTags"].append(name)
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+    counted = layout.CountingWriter(out)  # a tarfile's own stream is loud when a pipe breaks
+    with tarfile.open(fileobj=counted, mode="w:", format=tarfile.PAX_FORMAT) as tar:
         for digest in blobs:
             with open(store.layout.blob_path(digest), "rb") as file:
                 member = _member(_place(digest), os.fstat(file.fileno()).st_size)

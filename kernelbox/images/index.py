@@ -24,11 +24,16 @@ REPO_DIGEST = "dev.kernelbox.repo-digest"
 """The digest that a registry has an image under: of several platforms, that of their index."""
 
 
+class NoSuchImage(UsageError):
+    """No image of the store is called so."""
+
+
 def look_up(source: Layout, reference: str) -> Descriptor:
     """Return the entry of an image that is named by its name, its digest or the start of its id.
 
     Raises:
-        UsageError: There is no such image, or more than one.
+        NoSuchImage: There is none.
+        UsageError: There is more than one.
     """
     entries: list[Descriptor] = source.read_index()["manifests"]
     wanted = normalise(reference)
@@ -40,7 +45,7 @@ def look_up(source: Layout, reference: str) -> Descriptor:
         raise UsageError(f"{quoted(reference)} begins several image ids", "Give more digits")
     if not found:
         here = ", ".join(sorted(name_of(entry) for entry in entries if name_of(entry)))
-        raise UsageError(
+        raise NoSuchImage(
             f"no image {quoted(wanted)} in the store",
             f"Images here: {here or 'none'}; others: kernelbox pull, or load",
         )

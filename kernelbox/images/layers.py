@@ -110,7 +110,7 @@ def pack(entries: Iterable[Entry], out: Writable, *, compress: bool = False, mti
     with tarfile.open(fileobj=tape, mode="w:", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar:
         # Hard links come last, when what they link to is there for certain.
         for entry in sorted(entries, key=lambda entry: (bool(entry.hardlink), entry.name)):
-            member = _member(entry, mtime)
+            member = header(entry, mtime)
             if not member.isreg():
                 tar.addfile(member)
             elif isinstance(entry.content, bytes):
@@ -215,7 +215,13 @@ def _entry(name: str, path: str, hardlink: str = "") -> Entry:
     )
 
 
-def _member(entry: Entry, mtime: int) -> tarfile.TarInfo:
+def header(entry: Entry, mtime: int = 0) -> tarfile.TarInfo:
+    """Return the header of an entry; of a file's size only where its content is bytes.
+
+    Args:
+        entry: What it describes.
+        mtime: Its time, seconds since 1970, if it has none of its own.
+    """
     member = tarfile.TarInfo(entry.name)
     member.mode = stat.S_IMODE(entry.mode)
     member.mtime = mtime if entry.mtime is None else entry.mtime

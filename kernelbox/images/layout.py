@@ -105,20 +105,12 @@ def hex_of(digest: str) -> str:
     return digits
 
 
-class HashingWriter(io.RawIOBase):
-    """Pass bytes on to a file, and know the digest and size of all that passed."""
+class CountingWriter(io.RawIOBase):
+    """Pass bytes on to a file, which may be a pipe, and know how many passed."""
 
     def __init__(self, out: Writable) -> None:
-        import hashlib  # only who writes needs it
-
         self._out = out
-        self._hash = hashlib.sha256()
         self.size = 0
-
-    @property
-    def digest(self) -> str:
-        """The digest of all bytes so far."""
-        return f"sha256:{self._hash.hexdigest()}"
 
     def writable(self) -> bool:
         """Return True: see io.IOBase."""
@@ -130,10 +122,29 @@ class HashingWriter(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """Pass bytes on."""
-        self._hash.update(data)
-        self.size += len(data)
         self._out.write(data)
+        self.size += len(data)
         return len(data)
+
+
+class HashingWriter(CountingWriter):
+    """Know the digest of what passed, too."""
+
+    def __init__(self, out: Writable) -> None:
+        import hashlib  # only who writes needs it
+
+        super().__init__(out)
+        self._hash = hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """The digest of all bytes so far."""
+        return f"sha256:{self._hash.hexdigest()}"
+
+    def write(self, data: Any) -> int:
+        """Pass bytes on."""
+        self._hash.update(data)
+        return super().write(data)
 
 
 class BlobWriter(HashingWriter):

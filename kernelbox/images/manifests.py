@@ -151,6 +151,22 @@ def check_config(document: Document, manifest: Document) -> Document:
     return document
 
 
+def check_sizes(source: Layout, image: Found) -> None:
+    """See to it that blobs are as large as is said: who is sent one relies on that.
+
+    Raises:
+        UsageError: One is not.
+    """
+    for part in (image.manifest["config"], *image.manifest["layers"]):
+        path = source.blob_path(part["digest"])
+        if os.path.exists(path) and os.path.getsize(path) != part["size"]:
+            raise UsageError(
+                f"blob {part['digest']} has {os.path.getsize(path)} bytes, "
+                f"and its manifest says {part['size']}",
+                "Get the image anew",
+            )
+
+
 def digests(source: Layout, entry: Descriptor, depth: int = 0) -> Iterator[str]:
     """Yield the digest of every blob that a descriptor leads to; of an index, of what is here.
 

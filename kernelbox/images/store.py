@@ -119,7 +119,9 @@ class Store:
         name = "" if reference is None else check(reference)
         with self.lock():
             with damaged(name):
-                chain = self.unpack(manifests.find(self.layout, manifest))
+                found = manifests.find(self.layout, manifest)
+                manifests.check_sizes(self.layout, found)
+                chain = self.unpack(found)
             annotations = {REF_NAME: name} if name else {}
             annotations[CHAIN_IDS] = ",".join(chain)
             if repo_digest:

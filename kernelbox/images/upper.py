@@ -231,11 +231,11 @@ def _xattrs(parent: int, name: str, path: str) -> dict[str, bytes]:
             if nodes.may_set(key):
                 found[key] = os.getxattr(fd, key)
     if "security.capability" in found:
-        found["security.capability"] = _for_all(found["security.capability"])
+        found["security.capability"] = for_all(found["security.capability"])
     return found
 
 
-def _for_all(capability: bytes) -> bytes:
+def for_all(capability: bytes) -> bytes:
     """Return a file capability without the user namespace that it was given in.
 
     Source: capabilities(7), section File capability extended attribute versioning.

@@ -6,12 +6,14 @@ box = lab.start()                  the agent, and through it the kernel
 p = box.hold()                     a process under remote control
 p.unshare("uts")                   one request to the kernel, and its trace
 box.run("busybox", "echo hello")   a whole container
+box.kernelbox("images")            a command, as in a terminal
 box.processes()                    who runs, and who shares what with whom: a live view
 box.birth("busybox", "top")        a container that is made one request at a time
 
 client.py   the lab: starting the agent, asking it
 held.py     the notebook's end of a held process
 running.py  containers that run, and what became of them
+terminal.py commands of kernelbox's, as in a terminal
 views.py    traces and looks, as text and as tables
 watching.py live views of processes, mounts, layers, networks and use
 birth.py    a container's birth, stepped through

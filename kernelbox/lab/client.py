@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import os
 import shlex
 import socket
 import subprocess
@@ -11,9 +10,9 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from kernelbox import paths
 from kernelbox.channel import Channel
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.lab import terminal
 from kernelbox.lab.held import Held
 from kernelbox.lab.running import Container, Front, Result, finish, standard_streams
 from kernelbox.lab.watching import Scene, Watching
@@ -173,6 +172,18 @@ class Lab(Watching):
         changes["args"] = _words(command)
         return self._follow("exec", quiet, container=container, changes=changes, wish=_wish(trace))
 
+    def kernelbox(self, command: str | list[str], *, quiet: bool = False) -> Result:
+        """Run a command of kernelbox's as in a terminal: `box.kernelbox("images")`; wait for it.
+
+        Args:
+            command: As in `run`, without the word `kernelbox`.
+            quiet: As in `run`.
+
+        Raises:
+            LabError: The command failed; the message and the hint are its own.
+        """
+        return terminal.command(_words(command), quiet=quiet)
+
     def call(self, name: str, **arguments: Any) -> Any:
         """Ask the agent for one of its calls: containers, inspect, stop, remove, sweep, reset."""
         return self._ask("call", name=name, arguments=arguments)["value"]
@@ -265,10 +276,7 @@ class Lab(Watching):
 
 def _start_agent(socket_end: socket.socket) -> subprocess.Popen[bytes]:
     """Start the agent: by itself for root, else through sudo without a question."""
-    command = [sys.executable, "-I", "-m", "kernelbox.agent"]
-    if os.geteuid() != 0:
-        # sudo starts with an environment of its own.
-        command = ["sudo", "-n", "env", f"KERNELBOX_ROOT={paths.root()}", *command]
+    command = terminal.privileged([sys.executable, "-I", "-m", "kernelbox.agent"])
     try:
         # A session of its own: interrupting the notebook's kernel must not reach the agent.
         return subprocess.Popen(command, stdin=socket_end.fileno(), start_new_session=True)

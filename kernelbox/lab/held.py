@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,7 @@ class Held:
 
     def shell(self, script: str) -> int:
         """Run a shell script as a child of it; print what it prints; return its exit code."""
-        return int(self._with_output("shell", script=script)["value"])
+        return int(self._with_output("shell", Pipe("stdout"), script=script)["value"])
 
     def python(self, source: str) -> None:
         """Run Python inside it: `os`, `signal`, `syscalls`, `flags` and `files` are there.
@@ -129,13 +130,36 @@ class Held:
         Raises:
             LabError: The code raised an exception.
         """
-        answer = self._with_output("python", source=source)
-        if answer["value"]:
-            raise LabError(answer["value"])
+        self._python(source, Pipe("stdout"))
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of a Python expression inside it: `evaluate("os.listdir('/')")`.
+
+        Only plain data comes through: numbers, texts, bytes, None, and lists, tuples, sets and
+        dicts of these. What `python` has defined in it can be used.
+
+        Raises:
+            LabError: The expression raised an exception, or its value is no plain data.
+        """
+        out = Pipe("stdout", echo=False)
+        # In parentheses, or what looks like an expression could be several statements.
+        self._python(f"print(ascii((\n{expression}\n)))", out)
+        printed, _, value = out.text.removesuffix("\n").rpartition("\n")
+        if printed:
+            print(printed)
+        try:
+            return set() if value == "set()" else ast.literal_eval(value)
+        except (ValueError, SyntaxError) as error:
+            raise LabError(f"{expression!r:.80} is {value:.80}, which is no plain data") from error
+
+    def _python(self, source: str, out: Pipe) -> None:
+        failure = self._with_output("python", out, source=source)["value"]
+        if failure:
+            raise LabError(failure)
 
     def exec(self, *args: str) -> None:
         """Make it become a program; print what that prints, until it ends. Source: execve(2)."""
-        self._with_output("exec", args=list(args), last=True)
+        self._with_output("exec", Pipe("stdout"), args=list(args), last=True)
 
     def end(self) -> None:
         """End it: hang up, and wait until it is gone. Twice is fine."""
@@ -156,8 +180,8 @@ class Held:
     def _do(self, request: str, **arguments: Any) -> Trace:
         return Trace(Event(*event) for event in self._ask(request, **arguments)["events"])
 
-    def _with_output(self, request: str, **arguments: Any) -> dict[str, Any]:
-        pipes = (Pipe("stdout"), Pipe("stderr"))
+    def _with_output(self, request: str, out: Pipe, **arguments: Any) -> dict[str, Any]:
+        pipes = (out, Pipe("stderr"))
         try:
             return self._ask(request, pipes=pipes, **arguments)
         finally:

@@ -1,12 +1,14 @@
 """Who we are at a registry: `login` and `logout`, in the form of Docker's own config file.
 
-    {"auths": {"registry.example:5000": {"auth": base64("user:password")}}}
+    {"auths": {"registry.example:5000": {"auth": base64("user:password")}},
+     "credsStore": "pass", "credHelpers": {"other.example": "secretservice"}}
 
 The file is `$DOCKER_CONFIG/config.json`, or `~/.docker/config.json`: what `docker login` or
-`podman login` wrote there is used, and what else is in it stays. The password is encoded, not
-encrypted; only its owner may read the file.
+`podman login` wrote there is used, and what else is in it stays. A password in it is encoded, not
+encrypted; only its owner may read the file. Where it names a helper, for one registry or for all,
+the password is kept there, and the file says only that there is one: see helpers.py.
 
-Source: Docker documentation, "docker login", section Credential stores (the default store).
+Source: Docker documentation, "docker login", sections "Credential stores" and "Credential helpers".
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import os
 
 from kernelbox.images import limits
 from kernelbox.images.reference import DOCKER_HUB
+from kernelbox.images.registry import helpers
+from kernelbox.images.registry.tokens import IDENTITY
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
@@ -36,12 +40,22 @@ def path() -> str:
 def read(registry: str) -> tuple[str, str] | None:
     """Return user and password for a registry; None if nobody logged in there.
 
+    Where its helper has none, the file may have one from before there was a helper.
+
     Raises:
-        UsageError: The file is damaged.
+        UsageError: The file is damaged, or there is no such helper as it names.
+        KernelboxError: The file cannot be read, or the helper fails.
     """
-    auths = _load().get("auths")
+    document = _load()
+    if helper := _helper(document, registry):
+        kept = helpers.get(helper, _keys(registry)[0])
+        if kept is not None:
+            return kept
+    auths = document.get("auths")
     for key in _keys(registry):
         entry = auths.get(key) if isinstance(auths, dict) else None
+        if isinstance(entry, dict) and isinstance(entry.get("identitytoken"), str):
+            return IDENTITY, entry["identitytoken"]
         encoded = entry.get("auth") if isinstance(entry, dict) else None
         if not encoded:
             continue
@@ -56,17 +70,21 @@ def read(registry: str) -> tuple[str, str] | None:
 
 
 def write(registry: str, user: str, password: str) -> None:
-    """Remember user and password for a registry.
+    """Remember user and password for a registry: with its helper, or in the file.
 
     Raises:
-        KernelboxError: The file cannot be read or written.
+        KernelboxError: The file cannot be read or written, or the helper fails.
     """
     document = _load()
-    encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
     auths = document.setdefault("auths", {})
     if not isinstance(auths, dict):
         raise UsageError(f"{path()} is damaged", "Move it away")
-    auths[_keys(registry)[0]] = {"auth": encoded}
+    key = _keys(registry)[0]
+    if helper := _helper(document, registry):
+        helpers.store(helper, key, user, password)
+        auths[key] = {}
+    else:
+        auths[key] = {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()}
     _store(document)
 
 
@@ -74,16 +92,27 @@ def forget(registry: str) -> bool:
     """Forget user and password for a registry; return whether there were any.
 
     Raises:
-        KernelboxError: The file cannot be read or written.
+        KernelboxError: The file cannot be read or written, or the helper fails.
     """
     document = _load()
+    helper = _helper(document, registry)
+    kept = helpers.erase(helper, _keys(registry)[0]) if helper else False
     auths = document.get("auths")
     if not isinstance(auths, dict):
-        return False
+        return kept
     found = [auths.pop(key) for key in _keys(registry) if key in auths]
     if found:
         _store(document)
-    return bool(found)
+    return kept or any(found)
+
+
+def _helper(document: dict[str, Any], registry: str) -> Any:
+    """Return the name of the helper for a registry: its own, or the one for all; "" if none."""
+    own = document.get("credHelpers")
+    for key in _keys(registry):
+        if isinstance(own, dict) and key in own:
+            return own[key]
+    return document.get("credsStore") or ""
 
 
 def _keys(registry: str) -> list[str]:

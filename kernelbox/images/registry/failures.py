@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import urllib3
 
 from kernelbox.kernel.errors import KernelboxError
@@ -27,13 +29,22 @@ class Unreachable(Dropped):
     """There is nobody to answer. Who answered before may come back; else nobody waits for it."""
 
 
+class Untrusted(Unreachable):
+    """Somebody answers, and cannot prove to be the registry."""
+
+
 def dropped(registry: str, error: Exception) -> Dropped:
     """Return the one line that explains a broken connection."""
     e = urllib3.exceptions
+    if isinstance(error, e.SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError):
+        return Untrusted(
+            f"{registry} has a certificate that nobody here trusts",
+            "Name the one that signed it: SSL_CERT_FILE=...",
+        )
     if isinstance(error, e.SSLError):
         return Unreachable(
             f"{registry} does not speak TLS as it should",
-            "If it has none at all, use --plain-http",
+            "If it has none at all: pull, push and login have --plain-http",
         )
     if isinstance(error, e.NameResolutionError):
         return Unreachable(f"there is no host {registry}", "Look at the name and at the network")

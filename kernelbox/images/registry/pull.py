@@ -81,6 +81,8 @@ def pull(
         KernelError: The file system refuses: ENOSPC, EACCES.
     """
     name, where = check(reference), remote(reference)
+    if platform and not 2 <= len(platform.split("/")) <= 3:
+        raise UsageError(f"{platform!r} is no platform", "Such as linux/arm64 or linux/arm/v7")
     with Repository(where, plain_http=plain_http) as repository:
         with damaged(name):
             top, sent, manifest = _find(repository, where.tag, platform)
@@ -92,6 +94,8 @@ def pull(
             with store.lock():
                 if _adopt(store, list(blobs.values())):
                     stored = store.layout.write_blob(layout.MANIFEST, text)
+                    if platform and layout.digest_of(sent) == top["digest"]:
+                        _check_platform(store, stored, platform)
                     image = store.add(name, stored, top["digest"])
                     new = before != (stored["digest"], top["digest"])
                     return Pulled(image.reference, top["digest"], image.id, new)
@@ -109,6 +113,15 @@ def _find(repository: Repository, tag: str, platform: str) -> tuple[Descriptor, 
             return top, text, document
         _, text, document = repository.manifest(manifests.choose(document, platform)["digest"])
     raise Refused("an index leads to an index, and that on and on")
+
+
+def _check_platform(store: Store, manifest: Descriptor, platform: str) -> None:
+    """See to it that an image without an index is for the platform that was asked for."""
+    with damaged(manifest["digest"]):
+        config = manifests.find(store.layout, manifest).config
+    made = "/".join(str(config.get(key, "")) for key in ("os", "architecture"))
+    if platform.split("/")[:2] != made.split("/"):
+        raise UsageError(f"the image is not made for {platform}", f"It is for {made}")
 
 
 def _known(store: Store, name: str) -> tuple[str, str]:
@@ -133,16 +146,19 @@ def _fetch(store: Store, repository: Repository, blobs: Sequence[Descriptor], wa
         fetching.fetch(store, repository, blob, progress)
 
     stop: list[bool] = []
-    with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(PARALLEL)
+    patient = True
+    try:
         waiting = [pool.submit(one, blob) for blob in blobs]
-        try:
-            for done in concurrent.futures.as_completed(waiting):
-                done.result()
-        except BaseException:
-            stop.append(True)
-            for each in waiting:
-                each.cancel()
-            raise
+        for done in concurrent.futures.as_completed(waiting):
+            done.result()
+    except KeyboardInterrupt:
+        # A registry that has stalled is not waited for; what has come is kept for the next pull.
+        patient = False
+        raise
+    finally:
+        stop.append(True)
+        pool.shutdown(wait=patient, cancel_futures=True)
 
 
 def _adopt(store: Store, blobs: Sequence[Descriptor]) -> bool:

@@ -1,17 +1,15 @@
-"""HTTP to one registry: who we are, where it sends us, and what to do when it does not answer.
+"""HTTP to one registry: where it sends us, and what to do when it does not answer.
 
 Nothing that a registry says is followed blindly. Credentials go to the registry itself and to the
 token service that it names, over TLS, and never along a redirect to another host. Plain http is for
 this machine, or for whom the person asked for it. Every wait has an end, and what may be tried
-again is tried again, a few times.
+again is tried again, a few times. Leaves what is answered to who asks for a login to tokens.py.
 
-Source: distribution/distribution, "Token Authentication Specification"; RFC 9110, sections 10.2.3
-(Retry-After) and 15.4 (redirection).
+Source: RFC 9110, sections 10.2.3 (Retry-After) and 15.4 (redirection).
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import threading
@@ -23,7 +21,8 @@ import urllib3
 
 from kernelbox.images import limits
 from kernelbox.images.reference import DOCKER_HUB
-from kernelbox.images.registry.failures import Dropped, Refused, Unreachable, dropped
+from kernelbox.images.registry import tokens
+from kernelbox.images.registry.failures import Dropped, Refused, Unreachable, Untrusted, dropped
 from kernelbox.kernel.errors import KernelboxError
 
 TYPE_CHECKING = False
@@ -114,7 +113,7 @@ class Transport:
                 if answer.status in expected:
                     return answer
                 if answer.status not in _MAY_PASS or attempt == TRIES:
-                    raise self._refusal(answer, what or url)
+                    raise self.refusal(answer, what or url)
                 wait = _retry_after(answer, pause)
                 answer.release_conn()
             time.sleep(wait)
@@ -179,7 +178,7 @@ class Transport:
             challenge = answer.headers.get("WWW-Authenticate", "")
             answer.drain_conn()
             with self._lock:
-                self._tokens[scope] = self._authorisation(challenge, scope)
+                self._tokens[scope] = tokens.authorisation(self, challenge, scope, self._login)
             answer = self._follow(method, url, self._tokens[scope], headers, body)
         return answer
 
@@ -197,7 +196,7 @@ class Transport:
             sent = dict(headers)
             if authorisation and self._is_ours(url):
                 sent["Authorization"] = authorisation
-            answer = self._once(method, url, sent, body() if body else None)
+            answer = self.once(method, url, sent, body() if body else None)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
             if method not in ("GET", "HEAD"):
@@ -207,9 +206,14 @@ class Transport:
             url = self.place(answer.headers.get("Location"), url)
         raise Refused(f"{self.registry} redirects in a circle")
 
-    def _once(
+    def once(
         self, method: str, url: str, headers: Mapping[str, str], body: Any
     ) -> BaseHTTPResponse:
+        """Make one request, to wherever, and return the answer whatever it is.
+
+        Raises:
+            Dropped: There is none.
+        """
         try:
             return self._pool.request(
                 method,
@@ -236,54 +240,19 @@ class Transport:
         if not _HERE.fullmatch(self._host):
             return "https"
         try:
-            self._once("GET", f"https://{self._host}/v2/", {}, None).drain_conn()
+            self.once("GET", f"https://{self._host}/v2/", {}, None).drain_conn()
         except Dropped as error:
-            if isinstance(error.__cause__, urllib3.exceptions.SSLError):
-                return "http"
-            raise
+            no_tls = isinstance(error.__cause__, urllib3.exceptions.SSLError)
+            if not no_tls or isinstance(error, Untrusted):
+                raise
+            return "http"
         return "https"
 
     def _is_ours(self, url: str) -> bool:
         return url.startswith(f"{self._scheme}://{self._host}/")
 
-    def _authorisation(self, challenge: str, scope: str) -> str:
-        """Return the Authorization header that answers a challenge."""
-        kind, _, rest = challenge.partition(" ")
-        said = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        basic = ""
-        if self._login:
-            basic = "Basic " + base64.b64encode(":".join(self._login).encode()).decode()
-        if kind.lower() == "basic":
-            if not basic:
-                raise self._log_in("wants a password")
-            return basic
-        if kind.lower() != "bearer" or "realm" not in said:
-            raise Refused(f"{self.registry} wants a login of an unknown kind")
-        asked = {"service": said.get("service", ""), "scope": scope or said.get("scope", "")}
-        query = urllib.parse.urlencode({key: value for key, value in asked.items() if value})
-        realm = self.place(said["realm"], "/")
-        joint = "&" if "?" in realm else "?"
-        answer = self._once(
-            "GET", f"{realm}{joint}{query}", {"Authorization": basic} if basic else {}, None
-        )
-        if answer.status in (400, 401, 403):
-            answer.close()
-            raise self._log_in("refuses the login" if basic else "wants a login")
-        if answer.status != 200:
-            raise self._refusal(answer, "a token")
-        document = self.json(answer)[1]
-        token = document.get("token") or document.get("access_token")
-        if not isinstance(token, str):
-            raise Refused(f"{self.registry} gives no token")
-        return f"Bearer {token}"
-
-    def _log_in(self, what: str) -> Refused:
-        return Refused(
-            f"{self.registry} {what}", f"Log in: kernelbox login {self.registry}", status=401
-        )
-
-    def _refusal(self, answer: BaseHTTPResponse, what: str) -> KernelboxError:
-        """Return the error for an answer that is none of those expected."""
+    def refusal(self, answer: BaseHTTPResponse, what: str) -> KernelboxError:
+        """Return the error for an answer that is none of those expected, and close that."""
         said = ""
         try:
             errors = self.json(answer)[1].get("errors")
@@ -295,7 +264,7 @@ class Transport:
         cause = " ".join(said.split())[:200]
         shown = f" ({cause})" if cause else ""
         if answer.status == 401:
-            return self._log_in(f"wants a login for {what}")
+            return tokens.log_in(self.registry, f"wants a login for {what}")
         if answer.status == 403:
             return Refused(f"{self.registry} denies {what}{shown}", "Is it yours?", status=403)
         if answer.status == 404:

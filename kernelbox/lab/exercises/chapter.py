@@ -9,6 +9,7 @@ course.observe("pids", 2)             what it was; refused without a guess
 course.hints("all-its-numbers")       three, each folded within the one before
 course.check("all-its-numbers", ...)  looks at the kernel now; raises if the exercise is not solved
 course.pieces("birth")                requests to be put in order
+course.curve("...", points, ...)      what was measured at several sizes
 course.predictions()                  guessed and observed, side by side
 course.quiz()
 course.progress()
@@ -24,6 +25,7 @@ from kernelbox.lab import client
 from kernelbox.lab.exercises import checking, progress
 from kernelbox.lab.exercises.chart import Comparison
 from kernelbox.lab.exercises.clean import Left, clean
+from kernelbox.lab.exercises.curve import Curve
 from kernelbox.lab.exercises.predictions import Guess, Observation
 from kernelbox.lab.exercises.quiz import Quiz
 from kernelbox.lab.exercises.registry import contents
@@ -32,6 +34,8 @@ from kernelbox.lab.exercises.verdict import NotYet, Verdict, folded_hints
 from kernelbox.lab.wire import LabError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kernelbox.lab.exercises.parsons import Puzzle
     from kernelbox.lab.exercises.predictions import Answer, Prediction
     from kernelbox.lab.exercises.registry import Exercise
@@ -127,6 +131,18 @@ class Chapter:
     def _prediction(self, name: str) -> Prediction:
         found: Prediction = _named(name, self._contents.predictions, "prediction")
         return found
+
+    def curve(
+        self,
+        title: str,
+        points: Mapping[float, float],
+        *,
+        across: str,
+        up: str,
+        level: tuple[str, float] | None = None,
+    ) -> Curve:
+        """Return what was measured as a curve with a table. Arguments are those of `Curve`."""
+        return Curve(title, points, across=across, up=up, level=level)
 
     # --- exercises -------------------------------------------------------------------------------
 

@@ -78,6 +78,7 @@ def _svg(numbers: list[Observation]) -> str:
     with matplotlib.rc_context({"svg.hashsalt": "kernelbox", "svg.fonttype": "none"}):
         figure = Figure(figsize=(7.5, 0.7 + 0.5 * len(numbers)), layout="constrained")
         axes = figure.subplots()
+        axes.set_xscale("symlog")  # first: what is drawn before has the margins of a linear one
         places = range(len(numbers))
         guessed = [float(one.guess or 0) for one in numbers]
         observed = [float(one.answer) for one in numbers]
@@ -86,7 +87,6 @@ def _svg(numbers: list[Observation]) -> str:
         axes.plot(observed, places, "o", color="#20639b", markersize=8, label="observed")
         axes.set_yticks(places, [one.prediction.question for one in numbers])
         axes.set_ylim(len(numbers) - 0.5, -0.5)
-        axes.set_xscale("symlog")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         axes.grid(axis="x", color="#dddddd")
         out = io.StringIO()

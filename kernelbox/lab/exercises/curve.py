@@ -1,0 +1,104 @@
+"""What was measured at several sizes, as a curve on logarithmic axes, with a table beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.figure import Figure
+
+
+class Curve:
+    """Measurements that are others in every run: drawn as they were, told only in general.
+
+    Args:
+        title: What was measured.
+        points: By a number above 0, what was measured with it; above 0, too.
+        across: What the numbers are, with their unit.
+        up: What was measured, with its unit.
+        level: A value to compare with, and what it is; or nothing.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        points: Mapping[float, float],
+        *,
+        across: str,
+        up: str,
+        level: tuple[str, float] | None = None,
+    ) -> None:
+        self.title = title
+        self.points = dict(points)
+        self.across = across
+        self.up = up
+        self.level = level
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{number:g}" for number in self.points)
+        compared = f"; beside it: {self.level[0]}" if self.level else ""
+        return f"{self.title}\n{self.up}, for {self.across}: {numbers}{compared}"
+
+    def _repr_html_(self) -> str:
+        return self.svg() + self.table()
+
+    def svg(self) -> str:
+        """Return the curve as an image, marked as moving (`kb-moving`)."""
+        from kernelbox.widgets import foreign, still
+
+        left, top = still.margins()
+        drawing = foreign.drawn(self.figure())
+        return still.document(
+            self.title,
+            repr(self),
+            drawing.at(left, top - 14),
+            drawing.width,
+            top + drawing.height - 10,
+            "Both axes are logarithmic: each step multiplies.",
+            foreign=True,
+            moving=True,
+        )
+
+    def table(self) -> str:
+        """Return a row for each point."""
+        from kernelbox.widgets.still import Cell, table
+
+        rows = [(f"{number:g}", value) for number, value in self.points.items()]
+        rows += [self.level] if self.level else []
+        return table(
+            f"{self.title}, in numbers",
+            (self.across, self.up),
+            [[Cell(name), Cell(f"{value:.3g}", varies=True)] for name, value in rows],
+        )
+
+    def figure(self) -> Figure:
+        """Return the drawing, in the colours of light paper."""
+        from matplotlib.figure import Figure
+
+        from kernelbox.widgets.palette import colors
+
+        light = {name: shades[0] for name, shades in colors().items()}
+        figure = Figure(figsize=(8.0, 3.2), layout="constrained")
+        axes = figure.subplots()
+        axes.set(xscale="log", yscale="log")
+        axes.plot([*self.points], [*self.points.values()], "o-", color=light["line-0"])
+        if self.level:
+            name, value = self.level
+            axes.axhline(value, color=light["line-1"], linestyle="--")
+            axes.annotate(
+                name, (min(self.points), value), xytext=(0, 5), textcoords="offset points",
+                color=light["line-1"],
+            )  # fmt: skip
+        axes.set_xticks([*self.points], [f"{number:g}" for number in self.points])
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.minorticks_off()
+        axes.set_xlabel(self.across, color=light["ink"])
+        axes.set_ylabel(self.up, color=light["ink"])
+        axes.grid(axis="y", color=light["rule"])
+        axes.tick_params(colors=light["muted"], length=0)
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        axes.spines["bottom"].set_color(light["edge"])
+        return figure
