@@ -46,6 +46,14 @@ def test_lines_become_instructions_with_their_numbers() -> None:
     assert found[2].listed() is None
 
 
+@pytest.mark.parametrize(
+    "text", ["cat <<<EOF", "echo 'a <<EOF'", 'echo "a <<EOF"', "echo \\<<EOF", "echo $((1<<N))"]
+)
+def test_what_looks_like_a_here_document_is_not_always_one(text: str) -> None:
+    (one,) = reading.read(f"RUN {text}\n").instructions
+    assert one.heredocs == ()
+
+
 def test_the_escape_character_can_be_another_one() -> None:
     found = reading.read("# escape=`\nFROM a\nRUN dir c:\\ `\n && x\n")
     assert found.escape == "`"
@@ -71,6 +79,7 @@ def test_the_escape_character_can_be_another_one() -> None:
         ("FROM a\nRUN --mount=type=cache,target=/x a", "--mount is not known"),
         ("FROM a\nADD https://example.org/x /", "fetches nothing"),
         ("FROM a\nONBUILD RUN x", "no place for triggers"),
+        ("FROM a\nRUN []", "it names no program"),
         ("FROM a\nRUN <<E\nx", "line 2: the here-document E has no end"),
         ("FROM --platform=linux/s390x a", "no programs for linux/s390x"),
         ("# escape=x\nFROM a", "line 1: 'x' cannot be the escape character"),

@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from kernelbox.build.running import Streams
+    from kernelbox.build.running import Show, Streams
     from kernelbox.images.image import Image
     from kernelbox.images.store import Store
 
@@ -67,12 +67,14 @@ class Watch(NamedTuple):
         hit: That the cache had it.
         warn: Of what may be a mistake.
         fetch: That an image is not here; it pulls it, or raises KernelboxError.
+        show: Of each request of a RUN to the kernel; None if nobody wants to know.
     """
 
     begin: Callable[[int, int, str], None]
     hit: Callable[[], None]
     warn: Callable[[str], None]
     fetch: Callable[[str], None]
+    show: Show | None = None
 
 
 def build(store: Store, order: Order, streams: Streams, watch: Watch) -> Image:
@@ -111,6 +113,7 @@ def build(store: Store, order: Order, streams: Streams, watch: Watch) -> Image:
             begin=lambda source: watch.begin(next(numbers), plan.steps, source),
             hit=watch.hit,
             fetch=watch.fetch,
+            show=watch.show,
         )
         for one in plan.stages:
             work.results[one.number] = stage.carry_out(work, one)

@@ -37,6 +37,7 @@ class Stack:
         config: The whole document.
         layers: The bottom one first.
         lowerdirs: The same, unpacked, the topmost first.
+        args: The ARGs that have a value; a stage has those of the stage below it, too.
     """
 
     def __init__(
@@ -46,10 +47,13 @@ class Stack:
         self.config = json.loads(json.dumps(config))  # nobody else's
         self.layers = list(layers)
         self.lowerdirs = list(lowerdirs)
+        self.args: dict[str, str] = {}
 
     def copy(self) -> Stack:
         """Return the same, to be changed."""
-        return Stack(self._store, self.config, self.layers, self.lowerdirs)
+        same = Stack(self._store, self.config, self.layers, self.lowerdirs)
+        same.args = dict(self.args)
+        return same
 
     @property
     def run(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Source: Docker documentation, "Dockerfile reference".
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 
@@ -17,7 +18,6 @@ from kernelbox.images.containerfile import stages
 from kernelbox.images.containerfile.ignore import Ignore
 from kernelbox.images.gathering import Tree
 from kernelbox.images.image import Image
-from kernelbox.images.reference import quoted
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.tuples import NamedTuple
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from kernelbox.build.running import Streams
+    from kernelbox.build.running import Show, Streams
     from kernelbox.images.containerfile.reading import Instruction
     from kernelbox.images.containerfile.stages import Plan, Stage
     from kernelbox.images.store import Store
@@ -39,6 +39,7 @@ PROXIES = {
     for spelled in (name, name.lower())
 }
 _NETWORKS = {"default": "bridge", "none": "none", "host": "host"}
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _HOSTNAME = "build"  # the same each time: a program may write it into a file
 
 
@@ -54,6 +55,7 @@ class Work(NamedTuple):
         cached: Whether a layer that was made before is taken.
         network: The network of RUN: `bridge`, `none` or `host`.
         streams: What the programs of RUN read and write.
+        show: Told of each request of a RUN to the kernel; None if nobody wants to know.
         begin: Told of each instruction before it is carried out.
         hit: Told if the cache had it.
         fetch: Brings an image that is not here.
@@ -67,6 +69,7 @@ class Work(NamedTuple):
     cached: bool
     network: str
     streams: Streams
+    show: Show | None
     begin: Callable[[str], None]
     hit: Callable[[], None]
     fetch: Callable[[str], None]
@@ -89,7 +92,6 @@ class _Stage:
     def __init__(self, work: Work, stage: Stage) -> None:
         self._work = work
         self._stage = stage
-        self._args: dict[str, str] = {}
         self._has_own_command = False
         self._done = Stack(work.store, {}, [], [])
 
@@ -105,6 +107,8 @@ class _Stage:
                     raise
                 raise one.error(error.message, error.hint or "Look at what it names") from None
             except OSError as error:  # of the context, or of a path that no file system takes
+                if error.errno in _DISK:
+                    raise
                 cause = os.strerror(error.errno or 0).lower()
                 raise one.error(f"cannot read what it names: {cause}", "Look at it") from error
         return self._done
@@ -142,10 +146,7 @@ class _Stage:
             self._work.fetch(reference)
             return store.resolve(reference)
         except KernelboxError as error:
-            raise one.error(
-                f"no image {quoted(reference)} here, and it cannot be pulled: {error.message}",
-                error.hint,
-            ) from error
+            raise one.error(error.message, error.hint) from error
 
     # --- instructions ----------------------------------------------------------------------------
 
@@ -164,7 +165,7 @@ class _Stage:
 
     def _variables(self) -> dict[str, str]:
         """Return what variables stand for: ENV counts more than ARG."""
-        return self._args | changes.environment(self._done.run)
+        return self._done.args | changes.environment(self._done.run)
 
     def _declare(self, one: Instruction) -> None:
         work = self._work
@@ -172,7 +173,7 @@ class _Stage:
         names = stages.names(one, work.plan.escape)
         inherited = {name: outside[name] for name in names if name in outside}
         own = stages.given(one, self._variables(), work.build_args, work.plan.escape)
-        self._args |= inherited | own
+        self._done.args |= inherited | own
         self._done.note(one.source)
 
     def _change(self, one: Instruction) -> None:
@@ -246,7 +247,7 @@ class _Stage:
             raise one.error(f"no network {network!r}", "Use default, none or host")
         mode = self._work.network if network == "default" else _NETWORKS[network]
         own = changes.environment(self._done.run)
-        passed = {name: value for name, value in self._args.items() if name not in own}
+        passed = {name: value for name, value in self._done.args.items() if name not in own}
         said = [f"|{len(passed)}", *(f"{name}={value}" for name, value in passed.items())]
         created_by = " ".join(["RUN", *(said if passed else []), *args])
         who = (self._done.run.get("User") or "", self._done.run.get("WorkingDir") or "/")
@@ -268,7 +269,7 @@ class _Stage:
         image = Image("", self._done.chain or "", self._done.run, self._done.lowerdirs)
         container = compose.compose(options, image)
         try:
-            with running.ended(container, self._work.streams) as code:
+            with running.ended(container, self._work.streams, self._work.show) as code:
                 if code:
                     raise KernelboxError(f"{one.rest[:200]!a} ended with exit code {code}", code=1)
                 upperdir = f"{paths.container(container.id)}/upper"

@@ -6,15 +6,17 @@ import os
 import sys
 import tempfile
 
-from kernelbox import cleanup
+from kernelbox import cleanup, trace
 from kernelbox.cli.parser import parser_for
 from kernelbox.compose import image_store
-from kernelbox.images.reference import check, normalise
+from kernelbox.images.reference import normalise
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+
+    from kernelbox.kernel.record import Event
 
 
 def command_build(argv: list[str]) -> int:
@@ -34,8 +36,9 @@ def command_build(argv: list[str]) -> int:
         network={"default": "bridge"}.get(given.network, given.network),
     )
     cleanup.sweep()
-    quiet = building.Watch(lambda *_: None, lambda: None, _warn, _fetch)
-    watch = quiet if given.quiet else building.Watch(_heading, _cached, _warn, _fetch)
+    watch = building.Watch(_heading, _cached, _warn, _fetch, _show if given.trace else None)
+    if given.quiet:
+        watch = watch._replace(begin=lambda *_: None, hit=lambda: None)
     with tempfile.TemporaryFile() as printed:
         fd = printed.fileno()
         streams = (0, fd, fd) if given.quiet else (0, 1, 2)
@@ -72,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         "--network", choices=["default", "none", "host"], default="default",
         help="what RUN is connected to (default: a bridge)",
     )  # fmt: skip
+    parser.add_argument(
+        "--trace", action="store_true", help="print each request of a RUN to the kernel"
+    )
     parser.add_argument("-q", "--quiet", action="store_true", help="print the image's id only")
     parser.add_argument("directory", metavar="DIR", help="what COPY copies from")
     return parser
@@ -106,12 +112,16 @@ def _cached() -> None:
     print("CACHED", flush=True)
 
 
-def _fetch(reference: str) -> None:
-    name = check(reference)
-    from kernelbox.images.registry.pull import pull  # urllib3: only who asks a registry needs it
+def _show(event: Event) -> None:
+    width = os.get_terminal_size(2).columns if os.isatty(2) else 0
+    color = os.isatty(2) and "NO_COLOR" not in os.environ
+    print(trace.line(event, color=color, width=width), file=sys.stderr, flush=True)
 
-    print(f"Pulling {name}", file=sys.stderr, flush=True)
-    pull(image_store(), name)
+
+def _fetch(reference: str) -> None:
+    from kernelbox.cli.pulling import pull_to_run  # only where an image is missing
+
+    pull_to_run(reference)
 
 
 def _warn(text: str) -> None:

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
 _FLAG = re.compile(r"--([a-z][a-z-]*)(?:=(\S*))?(?:\s+|$)")
-_HEREDOC = re.compile(r"(?<![<\w])<<(-?)([\"']?)([A-Za-z_][\w.]*)\2(?=\s|$|[;|&>)])")
+# What is in quotes, or behind a backslash, begins no here-document.
+_HEREDOC = re.compile(
+    r"""(?<![<\w])<<(-?)(["']?)([A-Za-z_][\w.]*)\2(?=\s|$|[;|&>)])"""
+    r"""|'[^']*'|"(?:\\.|[^"\\])*"|\\."""
+)
 _WITH_HEREDOCS = ("RUN", "COPY", "ADD")
 
 # Each instruction, and the flags that it takes.
@@ -204,7 +208,7 @@ class _Reader:
     def _with_heredocs(self, number: int, word: str, rest: str) -> Instruction:
         found = []
         if word.upper() in _WITH_HEREDOCS and not rest.startswith("["):
-            for tabs, quote, name in _HEREDOC.findall(rest):
+            for tabs, quote, name in (one for one in _HEREDOC.findall(rest) if one[2]):
                 found.append(Heredoc(name, self._body(number, name, bool(tabs)), bool(quote)))
         return _instruction(number, word, rest, tuple(found))
 

@@ -227,6 +227,8 @@ def _check(one: Instruction) -> None:
             raise one.error(
                 "kernelbox fetches nothing here", "Fetch it before the build, or in a RUN"
             )
+    if one.name == "RUN" and one.listed() == []:
+        raise one.error("it names no program", 'Write it as RUN ["program", "argument"]')
     if one.name == "RUN" and any(one.rest == f"<<{doc.name}" for doc in one.heredocs):
         first = one.heredocs[0].text
         if first.startswith("#!"):
