@@ -105,9 +105,7 @@ environment() {
 	fi
 	# Every command starts faster from bytecode, and PYTHONDONTWRITEBYTECODE does not stop this.
 	.venv/bin/python -m compileall -q kernelbox
-	local bytecode
-	mapfile -t bytecode < <(find kernelbox -name __pycache__)
-	hand_over "${bytecode[@]}"
+	find kernelbox -name __pycache__ | while IFS= read -r directory; do hand_over "$directory"; done
 }
 
 # pip's start script goes through all of `site`, a tenth of a start. Ours does not, where it can be
