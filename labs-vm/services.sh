@@ -49,6 +49,7 @@ put() {
 	text=$(cat)
 	[ "$text" != "$(cat "$1" 2>/dev/null)" ] || return 0
 	mkdir -p "$(dirname "$1")"
-	install -m "$2" /dev/stdin "$1" <<<"$text"
+	printf '%s\n' "$text" >"$1"
+	chmod "$2" "$1"
 	changed=yes
 }
