@@ -7,10 +7,8 @@ services() {
 	[ -d /usr/lib/systemd/system ] || fail 'the services of a lab VM need systemd'
 	lab_user
 	local file changed=
-	for file in labs-vm/guest/*; do
-		local target=/usr/local/lib/kernelbox/${file##*/}
-		case $file in *.service | *.socket | *.target) target=/etc/systemd/system/${file##*/} ;; esac
-		put "$target" "$(stat -c %a "$file")" <<<"$(sed "s|/opt/kernelbox|$PWD|g" "$file")"
+	for file in labs-vm/units/*; do
+		put "/etc/systemd/system/${file##*/}" 644 <<<"$(sed "s|/opt/kernelbox|$PWD|g" "$file")"
 	done
 	put /usr/local/bin/kernelbox 755 <<<"$(printf '#!/bin/sh\nexec %q "$@"' "$PWD/.venv/bin/kernelbox")"
 	gateway
