@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .PHONY: help setup lab test bench notebooks pictures widgets lock clean
 
 # For what else packages are needed: see labs-vm/provision.sh.
-test: FOR := test browser
+test: FOR := test browser vagrant
 bench: FOR := test
 pictures: FOR := browser
 

@@ -20,6 +20,7 @@ declare -A needs_for=(
 	[test]='docker-registry:docker-registry skopeo:skopeo umoci:umoci podman:podman mmdebstrap:mmdebstrap
 		runc:runc gcc:gcc /usr/include/stdio.h:libc6-dev'
 	[browser]=chromium:chromium
+	[vagrant]='vagrant:vagrant ruby:ruby'
 	[vm]='qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs
 		sfdisk:fdisk cpio:cpio'
 )
