@@ -8,17 +8,18 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help setup lab test bench notebooks pictures widgets lock clean
+.PHONY: help setup lab test vagrant-test bench notebooks pictures widgets lock clean
 
 # For what else packages are needed: see labs-vm/provision.sh.
 test: FOR := test browser vagrant
 bench: FOR := test
+vagrant-test: FOR := vm
 pictures: FOR := browser
 
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is missing, leave the command at .venv/bin/kernelbox
 	@labs-vm/provision.sh for $(FOR)
@@ -43,6 +44,9 @@ test: setup ## run every test and every notebook
 	@. labs-vm/begin.sh
 	exec "$${as_root[@]}" .venv/bin/python -m pytest -p no:cacheprovider --runxfail tests \
 		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=120 --nbval-sanitize-with=tests/nbval-sanitize.cfg $(NOTEBOOKS))
+
+vagrant-test: setup ## do with Vagrant what a student does, for real, in a root and namespaces of its own
+	@labs-vm/vagrant-test
 
 bench: setup ## measure kernelbox beside runc and a C program
 	@. labs-vm/begin.sh

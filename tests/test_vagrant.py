@@ -7,6 +7,7 @@ box that is damaged. What another computer would be like is said on its command 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -75,6 +76,41 @@ def test_vagrant_takes_the_vagrantfile_and_writes_nothing_beside_it(tmp_path: Pa
     )
     assert "Vagrantfile validated successfully." in done.stdout, done.stdout + done.stderr
     assert sorted(os.listdir(LABS_VM)) == before
+
+
+READ = """
+require "json"
+require "vagrant"
+environment = Vagrant::Environment.new(cwd: ".", ui_class: Vagrant::UI::Silent)
+vm = environment.vagrantfile.machine_config(:default, ARGV[0].to_sym, nil, nil, false)[:config].vm
+puts JSON.generate(
+  box: vm.box, version: vm.box_version, networks: vm.networks.map(&:last),
+  folders: vm.synced_folders.reject { |_, folder| folder[:disabled] }.keys,
+  last: vm.provisioners.last.config.args,
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("provider", "box", "forwards"),
+    [("virtualbox", "bento/debian-13", True), ("hyperv", "generic/debian12", False)],
+)
+def test_a_provider_gets_a_pinned_box_no_folder_and_a_port_for_this_computer_only(
+    tmp_path: Path, provider: str, box: str, forwards: bool
+) -> None:
+    done = call(
+        *("ruby", "-e", READ, provider),
+        VAGRANT_HOME=str(tmp_path / "home"),
+        VAGRANT_DOTFILE_PATH=str(tmp_path / "dot"),
+        KERNELBOX_PORT="9123",
+    )
+    read = json.loads(done.stdout)
+    assert (read["box"], read["folders"]) == (box, [])
+    assert read["version"]
+    (network,) = [network for network in read["networks"] if network["id"] == "lab"]
+    assert (network["host_ip"], network["host"]) == ("127.0.0.1", 9123)
+    assert network.get("disabled", False) != forwards
+    assert read["last"] == (["9123"] if forwards else ["9123", "tunnel"])
 
 
 # --- the check before a boot ----------------------------------------------------------------------
