@@ -183,6 +183,18 @@ def test_without_a_provider_the_one_to_install_is_named(system: str, architectur
     assert ruby(f"p Preflight.provider(['libvirt'], '{system}', '{architecture}')") == "nil\n"
 
 
+def test_a_port_that_is_no_number_is_told_in_one_line(tmp_path: Path) -> None:
+    done = call(
+        *("vagrant", "validate", "--ignore-provider"),
+        VAGRANT_HOME=str(tmp_path / "home"),
+        VAGRANT_DOTFILE_PATH=str(tmp_path / "dot"),
+        KERNELBOX_PORT="eighty",
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().count("\n") == 0
+    assert done.stderr.startswith('kernelbox: KERNELBOX_PORT is no number: "eighty"')
+
+
 def test_hyper_v_in_the_way_of_virtualbox_is_told_with_both_ways_out() -> None:
     line = ruby("puts Preflight.hyperv(true)")
     assert "vagrant up --provider hyperv" in line
@@ -235,12 +247,10 @@ def test_our_own_box_goes_before_a_plain_one_and_a_new_build_is_another_box(tmp_
 
 
 def test_a_processor_without_a_box_is_told_the_providers_that_have_one() -> None:
-    assert ruby("p Boxes.for('hyperv', 'arm64', '/', {})") == "nil\n"
-    assert ruby("puts Boxes.providers('arm64')").split() == [
-        "virtualbox",
-        "vmware_desktop",
-        "parallels",
-    ]
+    line = ruby("puts Preflight.choice('hyperv', 'arm64', Boxes.for('hyperv', 'arm64', '/', {}))")
+    assert line.startswith("There is no box for hyperv on arm64. Take one of: ")
+    assert "vagrant up --provider virtualbox" in line
+    assert line.count("\n") == 1
 
 
 # --- the checkout ---------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ require "digest"
 require "open3"
 require "socket"
 
+require_relative "boxes"
+
 # What usually keeps a lab VM from starting, looked at before it starts: each check returns nil, or
 # one line with the trouble and its cure. The Vagrantfile asks them; so can anybody, before Vagrant
 # is even installed:
@@ -46,7 +48,7 @@ module Preflight
   }.freeze
 
   def self.virtualbox(version, architecture = Host.architecture)
-    return if architecture != "arm64" || Gem::Version.new(version) >= Gem::Version.new(VIRTUALBOX_ARM64)
+    return if version.nil? || architecture != "arm64" || Gem::Version.new(version) >= Gem::Version.new(VIRTUALBOX_ARM64)
 
     "VirtualBox #{version} is too old for arm64: #{VIRTUALBOX_ARM64} or newer runs the lab. Get one from https://www.virtualbox.org"
   end
@@ -58,6 +60,16 @@ module Preflight
     "Windows runs its own hypervisor (Hyper-V, WSL2 or memory integrity), and VirtualBox is slow or fails on top of it. " \
       "Use it instead, as administrator: vagrant up --provider hyperv; or switch it off and restart Windows: " \
       "bcdedit /set hypervisorlaunchtype off"
+  end
+
+  def self.number(name, value)
+    "#{name} is no number: #{value.inspect}. #{Host.with(name, name == "KERNELBOX_PORT" ? 8889 : 2048, "vagrant up")} is how it is meant" \
+      unless value.match?(/\A[1-9]\d*\n?\z/)
+  end
+
+  def self.choice(provider, architecture, box)
+    "There is no box for #{provider} on #{architecture}. Take one of: " \
+      "#{Boxes.providers(architecture).map { |name| "vagrant up --provider #{name}" }.join(", ")}" if box.nil?
   end
 
   def self.port(number)
@@ -87,6 +99,23 @@ module Preflight
 
     "The box #{file} is damaged: its SHA-256 is not the one in #{File.basename(file)}.sha256. " \
       "Copy both again, or make them: labs-vm/build --box #{file}"
+  end
+
+  # --- some of them together ----------------------------------------------------------------------
+
+  def self.first_of(*checks)
+    checks.each { |check| (line = check.call) && (return line) }
+    nil
+  end
+
+  # What any start takes, and what a machine's first one takes besides.
+  def self.to_start(port_number, memory_mib)
+    port(port_number) || memory(Host.free_memory, memory_mib)
+  end
+
+  def self.to_make(box, provider, home)
+    places = [home, *("/var/lib/libvirt/images" if provider == "libvirt")]
+    first_of(*places.map { |place| -> { disk(place, DISK_MIB[box.file ? :own : :plain]) } })
   end
 
   # Somebody may listen on every address: then binding this one can succeed, and connecting tells.
