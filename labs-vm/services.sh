@@ -21,6 +21,8 @@ services() {
 		systemctl restart kernelbox-door.socket kernelbox-lab.service
 	else
 		systemctl start kernelbox-door.socket kernelbox-lab.service
+		# Its start has delivered the notebooks; if it has been running, newer ones are still to come.
+		runuser -u lab -- labs-vm/guest/deliver
 	fi
 }
 
