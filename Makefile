@@ -8,15 +8,16 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help setup lab test vagrant-test bench notebooks pictures widgets lock clean
+.PHONY: help setup lab test vm vm-test vagrant-test bench notebooks pictures widgets lock clean
 
 # For what else packages are needed: see labs-vm/provision.sh.
-test: FOR := test browser vagrant
+test: FOR := test browser style vagrant
 bench: FOR := test
 vagrant-test: FOR := vm
 pictures: FOR := browser
 
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+COMPARED := --nbval-sanitize-with=tests/nbval-sanitize.cfg $(NOTEBOOKS)
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -43,7 +44,17 @@ lab: setup ## run one container as a proof, then serve the notebooks on 127.0.0.
 test: setup ## run every test and every notebook
 	@. labs-vm/begin.sh
 	exec "$${as_root[@]}" .venv/bin/python -m pytest -p no:cacheprovider --runxfail tests \
-		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=120 --nbval-sanitize-with=tests/nbval-sanitize.cfg $(NOTEBOOKS))
+		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=120 $(COMPARED))
+
+vm: ## start the lab VM with QEMU: JupyterLab on cgroup v2, until Ctrl-C
+	@labs-vm/provision.sh packages for vm
+	exec labs-vm/run
+
+# A marker says which tests: see tests/conftest.py. Without KVM a program takes 10 to 30 times as long.
+vm-test: ## run what touches control groups, and every notebook, in the lab VM (ALL=1: every test)
+	@labs-vm/provision.sh packages for vm
+	exec labs-vm/run --test --runxfail $(if $(ALL),,-m vm) --ignore=tests/test_browser.py --ignore=tests/test_vm.py --ignore=tests/test_vagrant.py tests \
+		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=1200 $(COMPARED))
 
 vagrant-test: setup ## do with Vagrant what a student does, for real, in a root and namespaces of its own
 	@labs-vm/vagrant-test

@@ -21,6 +21,7 @@ declare -A needs_for=(
 		runc:runc gcc:gcc /usr/include/stdio.h:libc6-dev'
 	[browser]=chromium:chromium
 	[vagrant]='vagrant:vagrant ruby:ruby'
+	[style]=shellcheck:shellcheck
 	[vm]='qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs
 		sfdisk:fdisk cpio:cpio'
 )
