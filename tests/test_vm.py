@@ -349,9 +349,13 @@ def test_results_come_back_with_how_the_job_ended(run: ModuleType, tmp_path: Pat
     with tarfile.open(disk, "w") as tar:
         for name in ("status", "junit.xml"):
             tar.add(tmp_path / name, name)
+        tar.add(tmp_path / "junit.xml", "../../outside")
     os.truncate(disk, 1 << 20)
-    assert run.take_results(disk, tmp_path / "into") == 3
-    assert (tmp_path / "into/junit.xml").read_text() == "<xml/>"
+    into = tmp_path / "a/b/into"
+    assert run.take_results(disk, into) == 3
+    assert (into / "junit.xml").read_text() == "<xml/>"
+    assert {one.name for one in into.iterdir()} == {"status", "junit.xml", "outside"}
+    assert not list(tmp_path.glob("a/outside"))
 
 
 def test_a_disk_without_results_is_no_success(run: ModuleType, tmp_path: Path) -> None:
