@@ -22,6 +22,10 @@ from kernelbox.tuples import NamedTuple
 _OPTIONS_SIZE, _VALUE_SIZE = 4096, 256
 _MOST_LAYERS = 500  # OVL_MAX_STACK
 
+# Before it, overlay takes no layer from a mount that is attached nowhere: EINVAL, and the kernel's
+# log says "failed to clone lowerpath". Source: clone_private_mount() in the kernel.
+_DETACHED_LAYERS_SINCE = (6, 15)
+
 _SETTINGS = (
     # Without it, the end of every container waits until the whole disk below upperdir is in sync.
     # Its changes need not survive a power cut. Source: overlayfs.rst, "Volatile mount".
@@ -96,7 +100,7 @@ def detached(overlay: Overlay, userns_fd: int | None = None) -> int:
     Raises:
         UsageError: The image has more layers than overlay can stack.
         KernelError: EINVAL before Linux 5.19 or where the file system has no idmapped mounts; with
-            more than some 14 layers, before Linux 6.7.
+            more than some 14 layers, before Linux 6.7; before 6.15, if the caller has threads.
 
     Source: mount_setattr(2), "ID-mapped mounts".
     """
@@ -108,12 +112,49 @@ def detached(overlay: Overlay, userns_fd: int | None = None) -> int:
             stack.callback(os.close, layer)
             if userns_fd is not None:
                 syscalls.mount_setattr(layer, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns_fd)
-            layers.append(_name(layer))
+            layers.append(layer)
+        if _linux() < _DETACHED_LAYERS_SINCE:
+            _attach(layers, overlay.lowerdirs, stack)
         upper, work = overlay.upperdir, overlay.workdir
         if max(len(os.fsencode(path)) for path in (upper, work)) >= _VALUE_SIZE:
             _, upper, work = _by_descriptor(overlay._replace(lowerdirs=[]), stack)
         # A layer is named by its descriptor: there is no path to a detached mount.
-        return _make(Overlay(layers, upper, work, overlay.merged))
+        return _make(Overlay([_name(layer) for layer in layers], upper, work, overlay.merged))
+
+
+def _linux() -> tuple[int, ...]:
+    """Return the kernel's version: 6 and 12 for `6.12.117+deb13-cloud-amd64`."""
+    return tuple(map(int, os.uname().release.split("-")[0].split(".")[:2]))
+
+
+def _attach(layers: list[int], places: list[str], stack: ExitStack) -> None:
+    """Attach detached mounts, each onto one of `places`, where nobody else sees them.
+
+    That is in a mount namespace of our own. It is left when the stack closes, and ends with its
+    mounts, whatever happens to us; the overlay has its own hold on the layers.
+
+    Source: mount_namespaces(7); setns(2): root and working directory change with the namespace.
+    """
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+    home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    stack.callback(os.close, home)
+    root, here = os.open("/", flags), os.open(".", flags)
+    stack.callback(os.close, root)
+    stack.callback(os.close, here)
+
+    def go_back() -> None:
+        syscalls.setns(home, k.CLONE_NEWNS)
+        os.fchdir(root)
+        syscalls.chroot(".")
+        os.fchdir(here)
+
+    syscalls.unshare(k.CLONE_NEWNS)
+    stack.callback(go_back)
+    syscalls.mount(None, "/", None, k.MS_REC | k.MS_PRIVATE)
+    for layer, place in zip(layers, places, strict=True):
+        target = os.open(place, flags)
+        stack.callback(os.close, target)
+        syscalls.move_mount(layer, target)
 
 
 def _make(overlay: Overlay) -> int:

@@ -9,7 +9,9 @@ them at the end. Everything else that a test makes must be gone when the test is
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -24,6 +26,7 @@ from kernelbox.lab import Lab
 from tests import looking, store_notebooks
 from tests.command import Kernelbox, Running
 
+OF_CGROUPS = re.compile(r"[cC]group|\bmemory\.|--memory|--cpus|pids.max|pids-limit|freeze|PSI")
 USUAL_ROOT = Path("/var/lib/kernelbox")
 NOTEBOOKS_ROOT = Path(store_notebooks.ROOT)  # reset when all is over, if this session has used it
 
@@ -45,6 +48,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(os.path.dirname(os.environ["KERNELBOX_PROGRESS"]), ignore_errors=True)
     if config.getoption("nbval", default=False):
         Kernelbox(Path(store_notebooks.ROOT)).ok("reset")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `vm` what `make vm-test` runs: tests that speak of control groups, and all notebooks.
+
+    What a test touches stands in it: a new one joins without being put on a list.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function):
+            _, _, itself = inspect.getsource(item.function).partition("def ")
+            if not OF_CGROUPS.search(itself):
+                continue
+        item.add_marker("vm")
 
 
 @pytest.fixture(scope="session")

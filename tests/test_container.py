@@ -13,6 +13,7 @@ import os
 import socket
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -473,3 +474,30 @@ def test_the_exit_status_is_the_programs_own(
     assert kernelbox(*run, "exit 0").returncode == 0
     assert kernelbox(*run, "exit 42").returncode == 42
     assert kernelbox(*run, "sh -c 'kill -9 $$'; exit $?").returncode == 137
+
+
+def test_before_linux_6_15_the_layers_of_a_user_namespace_are_attached_where_nobody_sees_them(
+    tests_root: Path,
+) -> None:
+    """Overlay took no detached layer then; both ways work on a newer kernel, so it is told an age.
+
+    Whether anything stays mounted is looked at after every test.
+    """
+    older = (
+        "from kernelbox import overlay\n"
+        "overlay._DETACHED_LAYERS_SINCE = (99, 0)\n"
+        "from kernelbox.cli import main\n"
+        "main()\n"
+    )
+    options = ("run", "--rm", "--trace=json", "--userns", "auto", "--network", "none")
+    done = subprocess.run(
+        [sys.executable, "-c", older, *options, "busybox", "stat", "-c", "%u", "/bin/busybox"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+    asked = [json.loads(line) for line in done.stderr.splitlines()]
+    names = [one["request"].partition("(")[0] for one in asked if one["side"] == "runtime"]
+    way = [one for one in names if one in ("unshare", "move_mount", "fsmount", "setns")]
+    assert way == ["unshare", "move_mount", "fsmount", "setns"]

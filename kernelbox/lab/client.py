@@ -5,8 +5,6 @@ from __future__ import annotations
 import atexit
 import shlex
 import socket
-import subprocess
-import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from kernelbox.channel import Channel
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab import terminal
 from kernelbox.lab.held import Held
+from kernelbox.lab.reaching import reach
 from kernelbox.lab.running import Container, Front, Result, finish, standard_streams
 from kernelbox.lab.watching import Scene, Watching
 from kernelbox.lab.wire import Conversation, LabError
@@ -75,12 +74,8 @@ class Lab(Watching):
 
     def __init__(self) -> None:
         super().__init__()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours, theirs:
-            self._process = _start_agent(theirs)
-            theirs.close()
-            self.agent = _hear_hello(Channel(ours), self._process)
-            self._conversation = Conversation(Channel(socket.socket(fileno=ours.detach())))
+        channel, self.agent, self._ending = reach()
+        self._conversation = Conversation(channel)
         self._owned: list[Held | Container | Birth] = []
         self.made: set[str] = set()
         atexit.register(self.close)
@@ -227,11 +222,11 @@ class Lab(Watching):
         with suppress(LabError, OSError):
             self._end_owned()
         self._conversation.channel.close()
-        self._process.wait()
+        self._ending.wait()
         self._tell_views()
 
     def __repr__(self) -> str:
-        return "<the lab is open>" if self._process.poll() is None else "<the lab is closed>"
+        return "<the lab is open>" if self._ending.poll() is None else "<the lab is closed>"
 
     def _end_owned(self) -> None:
         while self._owned:
@@ -272,34 +267,6 @@ class Lab(Watching):
             if kind == "run":
                 self.made.add(answer["value"])
             return finish(socket.socket(fileno=answer["fds"][0]), pipes)
-
-
-def _start_agent(socket_end: socket.socket) -> subprocess.Popen[bytes]:
-    """Start the agent: by itself for root, else through sudo without a question."""
-    command = terminal.privileged([sys.executable, "-I", "-m", "kernelbox.agent"])
-    try:
-        # A session of its own: interrupting the notebook's kernel must not reach the agent.
-        return subprocess.Popen(command, stdin=socket_end.fileno(), start_new_session=True)
-    except OSError as error:  # there is no sudo
-        raise _no_agent() from error
-
-
-def _hear_hello(channel: Channel, agent: subprocess.Popen[bytes]) -> int:
-    """Return the agent's process id, which is the first thing it says."""
-    hello = channel.receive()
-    if hello is not None and hello["kind"] == "done":
-        return int(hello["value"])
-    agent.wait()
-    if hello is None:
-        raise _no_agent()
-    raise LabError(hello["message"], hello["hint"])
-
-
-def _no_agent() -> LabError:
-    return LabError(
-        "the lab's agent did not start",
-        "It needs root, or sudo without a password: try `sudo -v`, or kernelbox doctor",
-    )
 
 
 def _words(command: str | list[str]) -> list[str]:

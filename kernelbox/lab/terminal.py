@@ -7,27 +7,18 @@ rights and its root; the agent has no part in it. Leaves containers to client.py
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 import subprocess
 import sys
 from contextlib import closing, suppress
 
-from kernelbox import paths
+from kernelbox.lab.reaching import privileged
 from kernelbox.lab.running import Result
 from kernelbox.lab.views import Trace
 from kernelbox.lab.wire import LabError, Pipe
 
 _PATIENCE = 2.0  # seconds
-
-
-def privileged(command: list[str]) -> list[str]:
-    """Return a command as it is started: by itself for root, else through sudo, unasked."""
-    if os.geteuid() == 0:
-        return command
-    # sudo starts with an environment of its own.
-    return ["sudo", "-n", "env", f"KERNELBOX_ROOT={paths.root()}", *command]
 
 
 def command(words: list[str], *, quiet: bool = False) -> Result:
