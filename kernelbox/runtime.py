@@ -320,10 +320,16 @@ def _open_volumes(spec: Spec, directory: str, address: str) -> list[init.Gift]:
 
 
 def _resolv_conf(spec: Spec) -> str:
-    """Return the container's resolv.conf: the host's own where it shares the host's network."""
-    if spec.network == "host":
+    """Return the container's resolv.conf: the host's own where it shares the host's network.
+
+    A host may have none, or a link to what systemd-resolved writes while that is not running.
+    """
+    if spec.network != "host":
+        return network.resolv_conf()
+    try:
         return files.read("/etc/resolv.conf")
-    return network.resolv_conf()
+    except FileNotFoundError:
+        return ""
 
 
 def _open_gift(source: str, target: str, read_only: bool) -> init.Gift:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import socket
 import stat
 import subprocess
@@ -501,3 +502,13 @@ def test_before_linux_6_15_the_layers_of_a_user_namespace_are_attached_where_nob
     names = [one["request"].partition("(")[0] for one in asked if one["side"] == "runtime"]
     way = [one for one in names if one in ("unshare", "move_mount", "fsmount", "setns")]
     assert way == ["unshare", "move_mount", "fsmount", "setns"]
+
+
+def test_a_host_without_a_resolv_conf_shares_its_network_all_the_same() -> None:
+    """As where it is a link to what systemd-resolved has not written. Here /etc is covered."""
+    program = shlex.join([sys.executable, "-m", "kernelbox", "run", "--rm", "--network", "host"])
+    script = f"mount -t tmpfs none /etc && exec {program} busybox wc -c /etc/resolv.conf"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "0 /etc/resolv.conf\n"), done.stderr
