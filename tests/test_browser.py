@@ -489,7 +489,7 @@ def test_two_pictures_for_the_readme_are_taken(
         "while not (birth.event and '\"/dev\"' in birth.event.request): birth.step()",
     )
     notebook.run(0, 1, 2)
-    expect(notebook.view(PROCESSES).locator("tbody tr")).to_have_count(11)
+    expect(notebook.view(PROCESSES).locator("tbody tr")).to_have_count(10)
     notebook.picture(2, artefacts / "readme-processes.png")
     notebook.run(3, 4)
     jupyterlab.page.set_viewport_size({**SIZE, "height": 1400})
