@@ -157,7 +157,7 @@ def _end_process(identity: str) -> None:
     """
     pid, started = (int(word) for word in identity.split())
     try:
-        pidfd = os.pidfd_open(pid)
+        pidfd = process.hold(pid)
     except ProcessLookupError:
         return
     try:

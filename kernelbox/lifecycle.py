@@ -34,7 +34,7 @@ def hold(container_id: str) -> int:
     its = state.read(container_id)
     if its.status == "running":
         try:
-            pidfd = os.pidfd_open(its.pid)
+            pidfd = process.hold(its.pid)
         except ProcessLookupError:
             pidfd = -1
         # The pid may have become another process's between the look and the open.

@@ -15,11 +15,13 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kernelbox.kernel import process
 from tests import looking
 from tests.command import Kernelbox, Running
 from tests.looking import enter, inside, soon, status
@@ -512,3 +514,20 @@ def test_a_host_without_a_resolv_conf_shares_its_network_all_the_same() -> None:
         ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "0 /etc/resolv.conf\n"), done.stderr
+
+
+def test_what_is_no_process_any_more_is_not_held() -> None:
+    """A thread stands for a process in the moment of its collection: the kernel's word differs."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        assert thread.native_id is not None
+        for pid in (gone.pid, thread.native_id):
+            with pytest.raises(ProcessLookupError):
+                process.hold(pid)
+    finally:
+        over.set()
+        thread.join()

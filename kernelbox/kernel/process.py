@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import select
 import signal
@@ -82,7 +83,24 @@ def pidfd_open(pid: int) -> int:
 
     Source: pidfd_open(2).
     """
-    return request("pidfd_open", (pid, 0), lambda: os.pidfd_open(pid))
+    return request("pidfd_open", (pid, 0), lambda: hold(pid))
+
+
+def hold(pid: int) -> int:
+    """Do what `pidfd_open` does, without a record.
+
+    Raises:
+        ProcessLookupError: There is no such process. Of one that is collected in this very moment
+            Linux before 6.15 says EINVAL, as of a thread, which is no process either; ENOENT since.
+
+    Source: pidfd_open(2); pidfd_prepare() in the kernel.
+    """
+    try:
+        return os.pidfd_open(pid)
+    except OSError as refusal:
+        if refusal.errno in (errno.EINVAL, errno.ENOENT):
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH)) from refusal
+        raise
 
 
 def pidfd_send_signal(pidfd: int, number: int) -> None:

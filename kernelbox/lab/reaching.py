@@ -16,6 +16,7 @@ from typing import Protocol
 
 from kernelbox import paths
 from kernelbox.channel import Channel
+from kernelbox.kernel import process
 from kernelbox.lab.wire import LabError
 
 SOCKET = "KERNELBOX_AGENT"  # in the environment: the path of the service's socket
@@ -35,7 +36,7 @@ class Served:
     """An agent that a service has started, and will collect. Source: pidfd_open(2)."""
 
     def __init__(self, pid: int) -> None:
-        self._pidfd = os.pidfd_open(pid)
+        self._pidfd = process.hold(pid)
 
     def poll(self) -> int | None:
         """Return None as long as it runs."""
