@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import importlib.machinery
-import importlib.util
+import importlib
 import json
 import os
 import re
@@ -20,7 +19,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,14 +31,12 @@ TOOLS = ("mmdebstrap", "qemu-img", "mkfs.ext4", "sfdisk", "cpio")
 
 
 @pytest.fixture(scope="module")
-def run() -> ModuleType:
-    """labs-vm/run as a module."""
-    loader = importlib.machinery.SourceFileLoader("labs_vm_run", str(LABS_VM / "run"))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+def run() -> Iterator[SimpleNamespace]:
+    """The rooms of labs-vm/run."""
+    sys.path.insert(0, str(LABS_VM))
+    names = ("needs", "disks", "machine")
+    yield SimpleNamespace(**{name: importlib.import_module(f"lib.{name}") for name in names})
+    sys.path.remove(str(LABS_VM))
 
 
 def shell(
@@ -269,19 +266,19 @@ def test_a_tool_that_is_missing_is_named(checkout: Path, tmp_path: Path) -> None
 # --- run ------------------------------------------------------------------------------------------
 
 
-def test_a_port_that_is_taken_is_named(run: ModuleType) -> None:
+def test_a_port_that_is_taken_is_named(run: SimpleNamespace) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        with pytest.raises(run.Trouble, match=rf"port {port} is taken .* --port {port + 1}"):
-            run.check_port(port)
-    run.check_port(port)
+        with pytest.raises(run.needs.Trouble, match=rf"port {port} is taken .* --port {port + 1}"):
+            run.needs.check_port(port)
+    run.needs.check_port(port)
 
 
-def test_no_room_is_named(run: ModuleType, tmp_path: Path) -> None:
-    with pytest.raises(run.Trouble, match=r"MiB free, and the lab VM wants"):
-        run.check_room(tmp_path, 1 << 60)
+def test_no_room_is_named(run: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(run.needs.Trouble, match=r"MiB free, and the lab VM wants"):
+        run.needs.check_room(tmp_path, 1 << 60)
 
 
 def test_no_qemu_is_named_with_how_to_get_it() -> None:
@@ -302,18 +299,18 @@ def image_of(directory: Path) -> Path:
     return directory
 
 
-def test_a_damaged_file_of_the_image_is_found(run: ModuleType, tmp_path: Path) -> None:
+def test_a_damaged_file_of_the_image_is_found(run: SimpleNamespace, tmp_path: Path) -> None:
     image = image_of(tmp_path / "image")
-    assert run.damage(image) == ""
+    assert run.needs.damage(image) == ""
     (image / "kernel").write_text("kernel!")
-    assert run.damage(image) == "kernel"
+    assert run.needs.damage(image) == "kernel"
     (image / "kernel").unlink()
-    with pytest.raises(run.Trouble, match=r"has no kernel\. Remove that directory"):
-        run.find_image(str(image))
+    with pytest.raises(run.needs.Trouble, match=r"has no kernel\. Remove that directory"):
+        run.needs.find_image(str(image))
 
 
 def test_the_checkout_travels_as_it_is_now(
-    run: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree = tmp_path / "tree"
     (tree / "kernelbox/__pycache__").mkdir(parents=True)
@@ -321,10 +318,10 @@ def test_the_checkout_travels_as_it_is_now(
     for name in ("kernelbox/a.py", "kernelbox/__pycache__/a.pyc", ".venv/b", "labs run"):
         (tree / name).write_text(name)
     (tree / "labs run").chmod(0o755)
-    monkeypatch.setattr(run, "TOP", tree)
+    monkeypatch.setattr(run.needs, "TOP", tree)
 
     def travelling() -> list[str]:
-        run.checkout_tar(tmp_path / "out.tar", "echo the job\n")
+        run.disks.checkout_tar(tmp_path / "out.tar", "echo the job\n")
         with tarfile.open(tmp_path / "out.tar") as tar:
             assert tar.getmember("labs run").mode & 0o777 == 0o755
             job = tar.extractfile(".job")
@@ -342,7 +339,7 @@ def test_the_checkout_travels_as_it_is_now(
     assert travelling() == [".gitignore", ".job", "labs run"]
 
 
-def test_results_come_back_with_how_the_job_ended(run: ModuleType, tmp_path: Path) -> None:
+def test_results_come_back_with_how_the_job_ended(run: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "status").write_text("3\n")
     (tmp_path / "junit.xml").write_text("<xml/>")
     disk = tmp_path / "disk"
@@ -352,17 +349,17 @@ def test_results_come_back_with_how_the_job_ended(run: ModuleType, tmp_path: Pat
         tar.add(tmp_path / "junit.xml", "../../outside")
     os.truncate(disk, 1 << 20)
     into = tmp_path / "a/b/into"
-    assert run.take_results(disk, into) == 3
+    assert run.disks.take_results(disk, into) == 3
     assert (into / "junit.xml").read_text() == "<xml/>"
     assert {one.name for one in into.iterdir()} == {"status", "junit.xml", "outside"}
     assert not list(tmp_path.glob("a/outside"))
 
 
-def test_a_disk_without_results_is_no_success(run: ModuleType, tmp_path: Path) -> None:
+def test_a_disk_without_results_is_no_success(run: SimpleNamespace, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.write_bytes(bytes(1 << 20))
-    with pytest.raises(run.Trouble, match="no results that can be read"):
-        run.take_results(disk, tmp_path / "into")
+    with pytest.raises(run.needs.Trouble, match="no results that can be read"):
+        run.disks.take_results(disk, tmp_path / "into")
 
 
 @pytest.mark.parametrize(
@@ -370,18 +367,18 @@ def test_a_disk_without_results_is_no_success(run: ModuleType, tmp_path: Path) -
     [("echo kernelbox-vm: alive", True), ("echo no such accelerator; exit 1", False)],
 )
 def test_an_accelerator_counts_only_if_a_guest_was_alive(
-    run: ModuleType, tmp_path: Path, guest: str, found: bool
+    run: SimpleNamespace, tmp_path: Path, guest: str, found: bool
 ) -> None:
     qemu = program(tmp_path, "qemu", guest)
-    assert run.runs(str(qemu), tmp_path, "kvm") is found
+    assert run.machine.runs(str(qemu), tmp_path, "kvm") is found
 
 
 def test_a_guest_that_hangs_is_given_up(
-    run: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "PROBE_LIMIT", 0.2)
+    monkeypatch.setattr(run.machine, "PROBE_LIMIT", 0.2)
     qemu = program(tmp_path, "qemu", "exec sleep 1000")
-    assert run.runs(str(qemu), tmp_path, "kvm") is False
+    assert run.machine.runs(str(qemu), tmp_path, "kvm") is False
 
 
 # --- a boot ---------------------------------------------------------------------------------------
