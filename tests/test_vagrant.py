@@ -146,6 +146,15 @@ def test_a_full_disk_is_told_even_where_the_directory_is_still_to_come(
         )
 
 
+def test_a_machine_that_runs_without_its_port_is_told_as_half_started() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert ruby(f"p Preflight.half_started({port}, 'virtualbox', 'id')") == "nil\n"
+    assert "vagrant halt --force, then vagrant up" in ruby(
+        f"puts Preflight.half_started({port}, 'virtualbox', 'id')"
+    )
+
+
 def test_a_disk_with_room_is_not_complained_of(tmp_path: Path) -> None:
     enough = "p Preflight.disk(ARGV.first || '/', 1)"
     assert ruby(enough) == "nil\n"

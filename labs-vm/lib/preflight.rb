@@ -113,6 +113,13 @@ module Preflight
     port(port_number) || memory(Host.free_memory, memory_mib)
   end
 
+  # Of a machine that runs: Vagrant takes it for started, however far it has come. vagrant-libvirt
+  # cannot halt one that has no address yet; what is on its disk stays either way.
+  def self.half_started(port_number, provider, id)
+    stop = provider == "libvirt" ? "virsh --connect qemu:///system destroy #{id}" : "vagrant halt --force"
+    "The machine runs, and nothing leads to its JupyterLab: its start was interrupted. Begin again: #{stop}, then vagrant up" if free?(port_number)
+  end
+
   def self.to_make(box, provider, home)
     places = [home, *("/var/lib/libvirt/images" if provider == "libvirt")]
     first_of(*places.map { |place| -> { disk(place, DISK_MIB[box.file ? :own : :plain]) } })
