@@ -594,7 +594,8 @@ def test_cp_says_what_is_wrong(kernelbox: Kernelbox, tmp_path: Path) -> None:
 CONTENT = (
     "mkdir -p /data/sub; echo content > /data/sub/file; ln /data/sub/file /data/hard; "
     "chown lab:lab /data/sub/file; chmod 4751 /data/sub/file; ln -s /etc/passwd /data/link; "
-    "mkfifo /data/fifo; touch '/data/new\nline'; truncate -s 5M /data/sparse; touch -d @5 /data/sub"
+    "mkfifo /data/fifo; touch '/data/new\nline'; truncate -s 5M /data/sparse; "
+    "touch -d @5 /data/sub; touch /done"
 )
 
 
@@ -620,7 +621,7 @@ def test_a_directory_comes_out_as_a_tar_with_its_owners_and_goes_in_again(
 ) -> None:
     options = ("--network", "none", "--userns", userns)
     box = kernelbox.start(*options, "busybox", "sh", "-c", f"{CONTENT}; sleep 99")
-    kernelbox.ok("exec", box, "sh", "-c", "until test -e /data/sparse; do sleep 0.1; done")
+    kernelbox.ok("exec", box, "sh", "-c", "until test -e /done; do sleep 0.1; done")
     if ended:
         kernelbox.ok("stop", "-t", "0", box)
     tar = packed(kernelbox, f"{box}:/data")
@@ -645,7 +646,7 @@ def test_a_directory_comes_out_as_a_tar_with_its_owners_and_goes_in_again(
 
 def test_a_file_comes_out_as_a_tar_of_one_and_a_symlink_as_itself(kernelbox: Kernelbox) -> None:
     box = kernelbox.start("--network", "none", "busybox", "sh", "-c", f"{CONTENT}; sleep 99")
-    kernelbox.ok("exec", box, "sh", "-c", "until test -e /data/sparse; do sleep 0.1; done")
+    kernelbox.ok("exec", box, "sh", "-c", "until test -e /done; do sleep 0.1; done")
 
     def listed(*words: str) -> str:
         return host("tar", "-tvf", "-", input=packed(kernelbox, *words))

@@ -178,7 +178,8 @@ class LayerStack(View):
             origin = Cell(what[0], hue=what[1]) if what else Cell(layer, "muted")
             rows.append([Cell(name, "code", rails=branch.rails), origin])
         if len(parents) > _MOST:
-            rows.append([Cell(f"and {len(parents) - _MOST} more", "muted"), Cell("")])
+            more = Cell(f"and {len(parents) - _MOST} more", "muted", varies=True)
+            rows.append([more, Cell("")])
         return rows
 
     def _note(self) -> str:
