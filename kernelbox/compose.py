@@ -11,6 +11,7 @@ import time
 
 from kernelbox import capabilities, network, paths, spec, state
 from kernelbox.images import embedded
+from kernelbox.images.index import NoSuchImage
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import UsageError
 from kernelbox.tuples import NamedTuple
@@ -70,7 +71,7 @@ def compose(options: Options, image: Image | None = None) -> Spec:
     Raises:
         UsageError: An unknown image, no command, or an option that cannot be.
     """
-    image = image or image_store().resolve(options.image)
+    image = image or _find(options.image)
     config = image.config
     container_id = os.urandom(6).hex()
     return spec.Spec(
@@ -93,6 +94,14 @@ def compose(options: Options, image: Image | None = None) -> Spec:
         stop_signal=_stop_signal(config.get("StopSignal")),
         created=time.time(),
     )
+
+
+def _find(reference: str) -> Image:
+    """Return an image; only when it is not here, look whether the store has all it should have."""
+    try:
+        return Store(paths.images()).resolve(reference)
+    except NoSuchImage:
+        return image_store().resolve(reference)
 
 
 def image_store() -> Store:
@@ -122,7 +131,7 @@ def _process(options: Options, config: dict[str, object], container_id: str) -> 
     if options.tty:
         env["TERM"] = "xterm"
     env |= spec.environment(_words(config.get("Env")), {})
-    env |= spec.environment(list(options.env), dict(os.environ))
+    env |= spec.environment(list(options.env), os.environ)
     return spec.Process(
         args=args,
         env=env,

@@ -13,6 +13,7 @@ from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -201,7 +202,7 @@ def volume(text: str) -> Volume:
     return Volume(source, target, mode == "ro")
 
 
-def environment(pairs: list[str], given: dict[str, str]) -> dict[str, str]:
+def environment(pairs: list[str], given: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that `-e NAME=value` and `-e NAME` (taken from `given`) mean.
 
     Raises:

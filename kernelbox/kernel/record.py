@@ -101,14 +101,17 @@ def request(
         gate(Event(_side, _count, spell(name, shown), "", 0, shell))
     started = time.perf_counter_ns()
     try:
-        _break_here()
+        if _break is not None:
+            _break_here(*_break)
         result = act()
     except OSError as refusal:
         number = refusal.errno or 0
-        _show(name, shown, errno_name(number), started, shell)
+        if sink is not None:
+            sink(_event(name, shown, errno_name(number), started, shell))
         hint = explain.why(name, number)
         raise KernelError(spell(name, shown), number, hint) from refusal
-    _show(name, shown, _spell_result(result), started, shell)
+    if sink is not None:
+        sink(_event(name, shown, _spell_result(result), started, shell))
     return result
 
 
@@ -124,7 +127,8 @@ def announce(name: str, shown: tuple[object, ...], shell: str = "") -> Event:
     if gate is not None:
         gate(event)
     try:
-        _break_here()
+        if _break is not None:
+            _break_here(*_break)
     except OSError as refusal:
         raise KernelError(event.request, refusal.errno or 0) from refusal
     return event
@@ -168,17 +172,15 @@ def _spell_result(result: object) -> str:
     return str(result) if isinstance(result, int) else "0"
 
 
-def _show(name: str, shown: tuple[object, ...], result: str, started: int, shell: str) -> None:
-    if sink is not None:
-        elapsed = (time.perf_counter_ns() - started) // 1000
-        sink(Event(_side, _count, spell(name, shown), result, elapsed, shell))
+def _event(name: str, shown: tuple[object, ...], result: str, started: int, shell: str) -> Event:
+    elapsed = (time.perf_counter_ns() - started) // 1000
+    return Event(_side, _count, spell(name, shown), result, elapsed, shell)
 
 
-def _break_here() -> None:
+def _break_here(side: str, number: int, what: str) -> None:
     """Do what `KERNELBOX_BREAK` asks for, if this is the request it names."""
-    if _break is None or _break[:2] != (_side, _count):
+    if (side, number) != (_side, _count):
         return
-    what = _break[2]
     if what == "SIGKILL":
         os.kill(os.getpid(), 9)
         os._exit(128 + 9)  # PID 1 of a PID namespace does not hear a signal from inside it
