@@ -98,6 +98,7 @@ def compose(options: Options, image: Image | None = None) -> Spec:
 
 def _find(reference: str) -> Image:
     """Return an image; only when it is not here, look whether the store has all it should have."""
+    state.prepare()
     try:
         return Store(paths.images()).resolve(reference)
     except NoSuchImage:
