@@ -23,7 +23,7 @@ declare -A needs_for=(
 	[vagrant]='vagrant:vagrant ruby:ruby'
 	[style]=shellcheck:shellcheck
 	[vm]='qemu-system-x86_64:qemu-system-x86 qemu-img:qemu-utils mmdebstrap:mmdebstrap mkfs.ext4:e2fsprogs
-		sfdisk:fdisk cpio:cpio'
+		sfdisk:fdisk cpio:cpio xz:xz-utils'
 )
 
 main() {
