@@ -34,8 +34,6 @@ from kernelbox.lab.exercises.verdict import NotYet, Verdict, folded_hints
 from kernelbox.lab.wire import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from kernelbox.lab.exercises.parsons import Puzzle
     from kernelbox.lab.exercises.predictions import Answer, Prediction
     from kernelbox.lab.exercises.registry import Exercise
@@ -132,17 +130,7 @@ class Chapter:
         found: Prediction = _named(name, self._contents.predictions, "prediction")
         return found
 
-    def curve(
-        self,
-        title: str,
-        points: Mapping[float, float],
-        *,
-        across: str,
-        up: str,
-        level: tuple[str, float] | None = None,
-    ) -> Curve:
-        """Return what was measured as a curve with a table. Arguments are those of `Curve`."""
-        return Curve(title, points, across=across, up=up, level=level)
+    curve = Curve  # what was measured at several sizes: `course.curve(title, points, ...)`
 
     # --- exercises -------------------------------------------------------------------------------
 
