@@ -25,7 +25,8 @@ def checkout_tar(path: Path, job: str) -> None:
         "--others",
         "--exclude-standard",
     ]
-    with contextlib.suppress(OSError):
+    names = ""
+    with contextlib.suppress(OSError):  # there may be no git
         names = subprocess.run(listed, capture_output=True, text=True, check=False).stdout
     files = [needs.TOP / name for name in names.split("\0") if name]
     if not files:  # no git, or no clone
@@ -43,8 +44,9 @@ def checkout_tar(path: Path, job: str) -> None:
 
 def made_here(file: Path) -> bool:
     """Whether a file is one that `make` or a program made."""
-    parts = set(file.relative_to(needs.TOP).parts)
-    return bool(parts & {".git", ".venv", "__pycache__", ".ipynb_checkpoints", "node_modules"})
+    parts = file.relative_to(needs.TOP).parts
+    anywhere = {".git", ".venv", "__pycache__", ".ipynb_checkpoints", "node_modules"}
+    return bool(anywhere & set(parts)) or parts[0] in ("build", "dist") or file.suffix == ".box"
 
 
 def home_disk(home: Path) -> Path:
