@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LARGEST = 1 << 17
-_MOST_DESCRIPTORS = 8
+MOST_DESCRIPTORS = 8  # that go with one message
 
 
 def enclose(document: Any, name: str) -> int:
@@ -90,9 +90,9 @@ class Channel:
             ValueError: It is no JSON object.
         """
         try:
-            payload, fds, _flags, _address = socket.recv_fds(
-                self.socket, _LARGEST, _MOST_DESCRIPTORS
-            )
+            # Its size first: room for the largest message would be mapped and unmapped each time.
+            size = self.socket.recv_into(bytearray(1), 1, socket.MSG_PEEK | socket.MSG_TRUNC)
+            payload, fds, _flags, _address = socket.recv_fds(self.socket, size, MOST_DESCRIPTORS)
         except ConnectionResetError:
             # It ended without reading all we said. That is told once, ahead of its own last words.
             return self.receive()
