@@ -173,7 +173,11 @@ def _end_process(identity: str) -> None:
 
 def _remove_cgroup(container_id: str) -> None:
     group = cgroup.of(container_id)
-    if group.exists():
+    try:
+        group.remove(patience=0)  # the end of its init was the end of every process in it
+    except KernelError as refusal:
+        if refusal.errno != errno.EBUSY:
+            raise
         group.kill()
         group.remove()
 

@@ -79,16 +79,19 @@ class Cgroup:
         """Say whether any of the group's directories exists."""
         return any(os.path.isdir(directory) for directory in self.directories)
 
-    def remove(self) -> None:
+    def remove(self, patience: float = tree.PATIENCE) -> None:
         """Remove the group and every group below it; twice is fine.
 
+        Args:
+            patience: Seconds that processes may take to leave it.
+
         Raises:
-            KernelError: EBUSY if processes remain for 2 s.
+            KernelError: EBUSY if some remain.
 
         Source: cgroups(7), "Removing cgroups".
         """
         for directory in self.directories:
-            tree.remove(directory)
+            tree.remove(directory, patience)
 
     # --- limits ---------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_PATIENCE = 2.0  # seconds
+PATIENCE = 2.0  # seconds
 
 
 def read(path: str) -> str:
@@ -110,13 +110,14 @@ def kill(pid: int, name: str) -> None:
         os.close(pidfd)
 
 
-def remove(directory: str) -> None:
+def remove(directory: str, patience: float = PATIENCE) -> None:
     """Remove a group of kernelbox's and every group below it; a missing one is fine.
 
-    A process leaves its group a little after it was waited for, so EBUSY is retried for 2 s.
+    A process leaves its group a little after it was waited for, so EBUSY is retried.
 
     Args:
         directory: On cgroupfs, as a ledger names it.
+        patience: Seconds for that.
 
     Raises:
         KernelError: EBUSY if processes remain.
@@ -126,7 +127,7 @@ def remove(directory: str) -> None:
     """
     if "/kernelbox/" not in f"{directory}/" or os.path.normpath(directory) != directory:
         raise UsageError(f"{directory} is not a control group that kernelbox made")
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     pause = 0.001
     while os.path.isdir(directory):
         try:
