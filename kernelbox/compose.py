@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from kernelbox.spec import Process, Spec
 
 
+_MOST_KNOWN = 64  # images
+_known: dict[str, tuple[tuple[int, ...], Image]] = {}  # by reference, with the store's version
+
+
 class Options(NamedTuple):
     """What `kernelbox run` takes, in Docker's words; None or empty means the image's or no wish.
 
@@ -97,12 +101,25 @@ def compose(options: Options, image: Image | None = None) -> Spec:
 
 
 def _find(reference: str) -> Image:
-    """Return an image; only when it is not here, look whether the store has all it should have."""
+    """Return an image; only when it is not here, look whether the store has all it should have.
+
+    The agent asks for the same one again and again: as long as the store has changed nothing, the
+    answer is the same.
+    """
     state.prepare()
+    store = Store(paths.images())
+    version = store.version()
+    known = _known.get(reference)
+    if known and known[0] == version and all(map(os.path.isdir, known[1].lowerdirs)):
+        return known[1]
     try:
-        return Store(paths.images()).resolve(reference)
+        image = store.resolve(reference)
     except NoSuchImage:
-        return image_store().resolve(reference)
+        image = image_store().resolve(reference)
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[reference] = version, image
+    return image
 
 
 def image_store() -> Store:

@@ -51,6 +51,14 @@ class Store:
         self._layers = f"{self.path}/layers"
         self._lock = WriteLock((self.path, self.layout.blobs, self._layers))
 
+    def version(self) -> tuple[int, ...]:
+        """Return what differs after each change of which images there are."""
+        try:
+            index = os.stat(f"{self.path}/index.json")
+        except FileNotFoundError:
+            return ()
+        return index.st_dev, index.st_ino, index.st_mtime_ns, index.st_size
+
     def has(self, reference: str) -> bool:
         """Return whether an image has this name."""
         name = normalise(reference)
