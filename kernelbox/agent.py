@@ -15,6 +15,7 @@ The agent forks: monitors for containers, a held process for a student. It ends 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import select
@@ -295,6 +296,8 @@ def main() -> None:
         notebook.send("error", ticket=0, message=error.message, hint=error.hint, code=error.code)
         sys.exit(1)
     _load_ahead()
+    # A collection goes through all there is, and what a fork has touched is no longer shared.
+    gc.freeze()
     notebook.send("done", ticket=0, value=os.getpid())
     Agent(notebook).serve()
 

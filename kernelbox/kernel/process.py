@@ -156,9 +156,8 @@ def start_time(pid: int) -> int:
     Source: proc(5), /proc/PID/stat, field 22.
     """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            # The command's name, field 2, may hold spaces and brackets: count from its end.
-            return int(file.read().rpartition(b")")[2].split()[19])
+        # The command's name, field 2, may hold spaces and brackets: count from its end.
+        return int(storage.read(f"/proc/{pid}/stat").rpartition(")")[2].split()[19])
     except (FileNotFoundError, ProcessLookupError):
         return 0
 
@@ -200,7 +199,7 @@ def default_signals() -> None:
     Source: signal(7), "Execution of signal handlers"; execve(2).
     """
     for number in _MAY_BE_IGNORED:
-        signal.signal(number, signal.SIG_DFL)
+        syscalls.libc.signal(ctypes.c_int(number), None)  # signal.signal looks up enums, slowly
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
