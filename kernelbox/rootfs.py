@@ -234,14 +234,18 @@ def mask() -> None:
 
     A file is covered by /dev/null, a directory by an empty read-only file system.
     """
+    empty = ""
     for path in MASKED:
         mode = _mode(path)
         if mode is None:
             continue
-        if stat.S_ISDIR(mode):
-            syscalls.mount("tmpfs", path, "tmpfs", _SAFE | k.MS_RDONLY, "size=0k")
-        else:
+        if not stat.S_ISDIR(mode):
             syscalls.mount("/dev/null", path, None, k.MS_BIND)
+        elif empty:
+            syscalls.mount(empty, path, None, k.MS_BIND)  # read-only, too
+        else:
+            syscalls.mount("tmpfs", path, "tmpfs", _SAFE | k.MS_RDONLY, "size=0k")
+            empty = path
     for path in READ_ONLY:
         if _mode(path) is not None:
             syscalls.mount(path, path, None, k.MS_BIND | k.MS_REC)
