@@ -85,10 +85,10 @@ def there(container_id: str, path: str) -> Iterator[Place]:
             directory = paths.container(container_id)
             # Not its own workdir: that is marked, as a volatile overlay may not be mounted again.
             work = stack.enter_context(tempfile.TemporaryDirectory(prefix="cp-", dir=directory))
-            upper, merged = f"{directory}/upper", f"{directory}/merged"
+            tree = overlay.Overlay(container.lowerdirs, f"{directory}/upper", work, paths.merged())
             # Its user namespace has ended, too; one with the same maps shows who owns what.
             userns = stack.enter_context(users.namespace()) if shift else None
-            fd = overlay.detached(overlay.Overlay(container.lowerdirs, upper, work, merged), userns)
+            fd = overlay.detached(tree, userns)
         try:
             yield Place(path, fd, inside=True, shift=shift)
         finally:

@@ -2,7 +2,7 @@
 
 `build` is a straight list, read from top to bottom; every line is one thing a container has and a
 process has not. The process is a fork of the runtime's, already in its new namespaces, and speaks
-with the runtime side over `birth.control`: go, ready, start, and then silence, because the socket
+with the runtime side over `birth.control`: ready, start, and then silence, because the socket
 closes on exec. If anything fails, one message says what, and the process ends.
 """
 
@@ -16,7 +16,7 @@ import termios
 from contextlib import contextmanager
 
 from kernelbox import capabilities, overlay, rootfs, users
-from kernelbox.channel import Channel
+from kernelbox.channel import MOST_DESCRIPTORS, Channel
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import netdevice, process, record, syscalls
 from kernelbox.kernel.errors import CommandError, KernelboxError, errno_name
@@ -50,6 +50,8 @@ class Birth(NamedTuple):
     Attributes:
         spec: What the container shall be.
         control: The conversation with the runtime side.
+        delivery: Where `Gift`s come from that the runtime side opens meanwhile: the root of a
+            container in a user namespace, then the volumes in the order of mounting, then the end.
         stdio: Descriptors for 0, 1 and 2; with a terminal they are not used.
         overlay: The directories of its root.
         entrance: The way into its cgroup.
@@ -58,13 +60,13 @@ class Birth(NamedTuple):
         network_fd: A network namespace to join; None when born into its own, or sharing the host's.
         devices: Device nodes to borrow, by name; empty when it can make its own.
         helper: The small init of `--init`; None without.
-        volumes: In the order of mounting.
         observed: Whether the other side wants to hear of every request.
         stepped: Whether each request waits for its go.
     """
 
     spec: Spec
     control: Channel
+    delivery: Channel
     stdio: tuple[int, int, int]
     overlay: overlay.Overlay
     entrance: Entrance
@@ -73,22 +75,20 @@ class Birth(NamedTuple):
     network_fd: int | None
     devices: dict[str, int]
     helper: int | None
-    volumes: list[Gift]
     observed: bool
     stepped: bool
 
 
 def main(birth: Birth) -> NoReturn:
-    """Wait for go, build the container, wait for start, become the program."""
+    """Build the container, wait for start, become the program."""
     control = birth.control
     with reporting(control, birth.observed, birth.stepped):
         process.die_with_parent()
-        go = control.receive()
-        if go is not None:
-            terminal = build(birth, go.get("fds", [None])[0])
-            control.send("ready")
-            if control.receive() is not None:
-                run(birth.spec.process, control, terminal, birth.stdio, init=birth.spec.init)
+        terminal = build(birth)
+        control.send("ready")
+        # If the runtime side is dead, it has no word for start, and what was built ends here.
+        if control.receive() is not None:
+            run(birth.spec.process, control, terminal, birth.stdio, init=birth.spec.init)
     raise AssertionError("reporting does not return")
 
 
@@ -138,16 +138,17 @@ def _where(error: BaseException) -> str:
     return f"{os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}"
 
 
-def build(birth: Birth, detached_root: int | None) -> int | None:
+def build(birth: Birth) -> int | None:
     """Make a container out of this process; return the descriptor of its terminal, if it has one.
 
     Args:
         birth: What the runtime side prepared.
-        detached_root: For a container in a user namespace, its merged tree.
     """
     spec = birth.spec
 
     # Who it is, before the rest: mounts made in a user namespace belong to its root.
+    if spec.userns != "host":
+        root = next(deliveries(birth.delivery))  # comes when its ids have been mapped
     syscalls.prctl(k.PR_SET_DUMPABLE, 0)
     if spec.userns != "host":
         syscalls.setresgid(0)
@@ -166,11 +167,11 @@ def build(birth: Birth, detached_root: int | None) -> int | None:
 
     # Its root.
     rootfs.make_private()
-    if detached_root is None:
+    if spec.userns == "host":
         overlay.mount(birth.overlay)
         syscalls.chdir(birth.overlay.merged)
     else:
-        rootfs.attach_root(detached_root)
+        rootfs.attach_root(root.fd)
     rootfs.pivot()
     rootfs.mount_proc()
     rootfs.mount_sys()
@@ -185,7 +186,7 @@ def build(birth: Birth, detached_root: int | None) -> int | None:
     if birth.helper is not None:
         rootfs.attach(birth.helper, INIT_PATH, directory=False)
     rootfs.seal_dev()
-    for gift in birth.volumes:
+    for gift in deliveries(birth.delivery):
         rootfs.attach(gift.fd, gift.target, directory=gift.directory)
 
     # What it must not see or change.
@@ -193,6 +194,22 @@ def build(birth: Birth, detached_root: int | None) -> int | None:
     if spec.read_only:
         rootfs.make_read_only()
     return terminal
+
+
+def deliver(delivery: Channel, gifts: list[Gift]) -> None:
+    """Pass gifts to the container side: the descriptors are copied and, here, closed."""
+    for first in range(0, len(gifts), MOST_DESCRIPTORS):
+        some = gifts[first : first + MOST_DESCRIPTORS]
+        delivery.send("gifts", fds=[gift.fd for gift in some], what=[gift[1:] for gift in some])
+        for gift in some:
+            os.close(gift.fd)
+
+
+def deliveries(delivery: Channel) -> Iterator[Gift]:
+    """Wait for gifts and yield each, until the runtime side has closed its end."""
+    while (message := delivery.receive()) is not None:
+        for fd, what in zip(message["fds"], message["what"], strict=True):
+            yield Gift(fd, *what)
 
 
 def run(

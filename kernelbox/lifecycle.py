@@ -96,9 +96,9 @@ def wait(container_id: str) -> int:
     """
     try:
         # Held open, it can still be read when the container is removed as it ends (`--rm`).
-        with open(f"{paths.container(container_id)}/exit", encoding="ascii") as ending:
+        with open(f"{paths.container(container_id)}/lock", encoding="ascii") as lock:
             last = _wait_until_at_rest(container_id)
-            return last.exit_code if last.status == "exited" else int(ending.read().strip() or 137)
+            return last.exit_code if last.status == "exited" else state.noted_exit(lock.read())
     except FileNotFoundError:
         raise UsageError(
             f"container {container_id} has just been removed", "Wait earlier, or leave out --rm"

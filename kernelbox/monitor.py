@@ -164,22 +164,23 @@ class Gate:
 
 def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
     """Be a container's monitor; return its exit code once everything is cleaned up."""
-    _reserve(container)
+    lock = _reserve(container)
     try:
-        log = Log(f"{paths.container(container.id)}/log")
         theirs, ours = _open_stdio(container.process, wish)
         born = runtime.create(container, theirs)
         _close(theirs)
         # A program may fill the disk at once: there must be room for what comes to be written.
         state.write(container.id, state.State(pid=born.pid))
-        born.listen(until="ready")
+        # Where nobody has a say before its start, it need not wait for that.
+        if container.process.terminal or wish.stepped:
+            born.listen(until="ready")
         if born.terminal is not None:
             resize(born.terminal, *wish.size)
         runtime.start(born)
         running = state.State(
             status="running",
             pid=born.pid,
-            start_time=process.start_time(born.pid),
+            start_time=born.start_time,
             started=time.time(),
             address=born.address,
         )
@@ -194,19 +195,19 @@ def _look_after(container: Spec, wish: Wish, front: Channel) -> int:
             record.gate = None
     front.send("started", id=container.id, pid=born.pid)
     relay = _relay(born, ours, container.process, wish, front)
-    relay.log = log
+    relay.log = Log(f"{paths.container(container.id)}/log")
     relay.run()
     code = process.wait_exit(born.pid)
     if wish.read_later:
         front.send("ended", code=code)
         while (message := front.receive()) is not None and message["kind"] != "go":
             pass  # a signal or a size, for a program that has ended
-    return _bring_to_rest(container, running, code)
+    return _bring_to_rest(container, running, code, lock)
 
 
-def _reserve(container: Spec) -> None:
+def _reserve(container: Spec) -> int:
     try:
-        state.reserve(container.id, container.name, spec.to_json(container))
+        return state.reserve(container.id, container.name, spec.to_json(container))
     except FileExistsError:
         raise  # the id is another container's: leave that alone
     except OSError:
@@ -214,9 +215,9 @@ def _reserve(container: Spec) -> None:
         raise
 
 
-def _bring_to_rest(container: Spec, running: state.State, code: int) -> int:
+def _bring_to_rest(container: Spec, running: state.State, code: int, lock: int) -> int:
     """Record how the container ended, and release what it held."""
-    state.note_exit(container.id, str(code))
+    state.note_exit(lock, str(code))
     try:
         if container.remove:
             cleanup.discard(container.id)

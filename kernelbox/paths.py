@@ -36,6 +36,11 @@ def trash() -> str:
     return f"{root()}/trash"
 
 
+def merged() -> str:
+    """Return the empty directory where each container, in its own mount namespace, has its root."""
+    return f"{root()}/merged"
+
+
 def names() -> str:
     """Return the directory of container names: symlinks from a name to an id."""
     return f"{root()}/names"

@@ -39,7 +39,7 @@ class Log:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._file = self._open()
+        self._file = -1  # until there is something to be logged
 
     def _open(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -49,11 +49,13 @@ class Log:
         """Append `data`. A full disk loses log lines, never the container."""
         line = {"log": data.decode("utf-8", "surrogateescape"), "stream": stream}
         with suppress(OSError):
+            if self._file < 0:
+                self._file = self._open()
             os.write(self._file, (json.dumps({**line, "time": time.time()}) + "\n").encode())
             if os.fstat(self._file).st_size >= _LARGEST_LOG:
                 os.close(self._file)
+                self._file = -1
                 os.replace(self._path, self._path + ".1")
-                self._file = self._open()
 
 
 class Stream:

@@ -52,6 +52,7 @@ class Container:
     Attributes:
         pid: Of its init, in the runtime's PID namespace.
         pidfd: The same, safe against reuse.
+        start_time: Of its init, in clock ticks since boot.
         control: The conversation with its init.
         terminal: The runtime's end of its terminal; None without `-t`.
         address: On the bridge; empty without one.
@@ -60,6 +61,7 @@ class Container:
     def __init__(self, pid: int, pidfd: int, control: Channel) -> None:
         self.pid = pid
         self.pidfd = pidfd
+        self.start_time = process.start_time(pid)
         self.control = control
         self.terminal: int | None = None
         self.address = ""
@@ -133,15 +135,16 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Container:
 
     group = _make_cgroup(spec.id, spec.limits, own, shared)
     tree = _make_overlay_directories(spec, directory)
-    gifts = _open_volumes(spec, directory, address)
     if spec.time_offset is not None:
         _shift_time(spec.time_offset)
     _hand_over(stdio, spec)
     ours, theirs = Channel.pair()
+    giving, taking = Channel.pair()
     with closing(group.open()) as entrance:
         birth = init.Birth(
             spec=spec,
             control=theirs,
+            delivery=taking,
             stdio=stdio,
             overlay=tree,
             entrance=entrance,
@@ -150,25 +153,26 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Container:
             network_fd=_network_to_join(spec),
             devices=_borrow_devices() if spec.userns != "host" else {},
             helper=_open_helper() if spec.init else None,
-            volumes=gifts,
             observed=record.sink is not None,
             stepped=record.gate is not None,
         )
         pid, pidfd = process.clone3(_new_namespaces(spec), entrance.clone_fd)
         if pid == 0:
             ours.close()
+            giving.close()
             init.main(birth)
     theirs.close()
-    own.record("process", f"{pid} {process.start_time(pid)}")
-    _close_gifts(birth)
-
+    taking.close()
     container = Container(pid, pidfd, ours)
-    root = _prepare_user_namespace(pid, tree) if spec.userns != "host" else None
-    ours.send("go", fds=None if root is None else [root])
-    if root is not None:
-        os.close(root)
+    own.record("process", f"{pid} {container.start_time}")
+    _close_inherited(birth)
+
+    # From here on the container side builds: what it needs last is made meanwhile.
+    with closing(giving):
+        if spec.userns != "host":
+            init.deliver(giving, [_prepare_user_namespace(pid, tree)])
+        init.deliver(giving, _open_volumes(spec, directory, address))
     if bridge:
-        # Meanwhile the container side mounts: the two need not wait for each other.
         _plug_in(container, bridge, spec, address, own)
     return container
 
@@ -293,14 +297,12 @@ def _make_cgroup(
 
 
 def _make_overlay_directories(spec: Spec, directory: str) -> overlay.Overlay:
-    tree = overlay.Overlay(
-        spec.lowerdirs, f"{directory}/upper", f"{directory}/work", f"{directory}/merged"
-    )
-    for path in (tree.upperdir, tree.workdir, tree.merged):
+    upper, work = f"{directory}/upper", f"{directory}/work"
+    for path in (upper, work):
         os.mkdir(path, 0o755)
         if spec.userns != "host":
             os.chown(path, users.HOST_ID, users.HOST_ID)
-    return tree
+    return overlay.Overlay(spec.lowerdirs, upper, work, paths.merged())
 
 
 def _open_volumes(spec: Spec, directory: str, address: str) -> list[init.Gift]:
@@ -359,10 +361,9 @@ def _open_helper() -> int:
     return fd
 
 
-def _close_gifts(birth: init.Birth) -> None:
+def _close_inherited(birth: init.Birth) -> None:
     """Close what the container side has inherited by now."""
-    fds = [birth.network_fd, birth.helper, *birth.devices.values()]
-    for fd in fds + [gift.fd for gift in birth.volumes]:
+    for fd in (birth.network_fd, birth.helper, *birth.devices.values()):
         if fd is not None:
             os.close(fd)
 
@@ -398,11 +399,11 @@ def _network_to_join(spec: Spec) -> int | None:
     return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _prepare_user_namespace(pid: int, tree: overlay.Overlay) -> int:
+def _prepare_user_namespace(pid: int, tree: overlay.Overlay) -> init.Gift:
     """Write the id maps of `pid`, and return its merged tree as seen through them."""
     users.write_maps(pid)
     userns = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return overlay.detached(tree, userns)
+        return init.Gift(overlay.detached(tree, userns), "/", directory=True)
     finally:
         os.close(userns)

@@ -4,9 +4,9 @@
                     state.json     status, pid, exit code: replaced whole at each change
                     ledger         what the container owns
                     log            what it printed
-                    exit           empty until it ends, then its exit code
-                    lock           held, for as long as it lives, by the monitor that looks after it
-                    upper work merged   its overlay
+                    lock           held, for as long as it lives, by the monitor that looks after
+                                   it; PID START_TIME of that, and in the end the exit code
+                    upper work     its overlay
     names/<name>                   a symbolic link to the id
 
 All that the command line and the notebook share is here. A container that is neither finished nor
@@ -19,6 +19,7 @@ import errno
 import fcntl
 import json
 import os
+import signal
 from contextlib import contextmanager
 
 from kernelbox import paths, storage
@@ -71,11 +72,14 @@ def prepare() -> None:
     Raises:
         KernelboxError: There is no privilege or no room for them.
     """
+    if os.path.isdir(paths.merged()):  # the last one
+        return
     try:
         os.makedirs(paths.containers(), mode=0o700, exist_ok=True)
         os.makedirs(paths.names(), mode=0o700, exist_ok=True)
         os.makedirs(paths.trash(), mode=0o700, exist_ok=True)
         os.makedirs(paths.host(), mode=0o700, exist_ok=True)
+        os.makedirs(paths.merged(), mode=0o700, exist_ok=True)
     except OSError as error:
         raise disk_error(error) from error
 
@@ -107,13 +111,14 @@ def housekeeping() -> Iterator[None]:
         os.close(fd)
 
 
-def reserve(container_id: str, name: str, config: dict[str, Any]) -> None:
-    """Make a container's directory, take its name and its lock, all at once.
+def reserve(container_id: str, name: str, config: dict[str, Any]) -> int:
+    """Make a container's directory, take its name and its lock, all at once; return the lock.
 
     Without a name it is given one here, where nobody else can take the same meanwhile.
 
     The lock is a POSIX record lock: the container's processes, forked from this one, do not
-    inherit it, and it ends with this process, however that ends.
+    inherit it, and it ends with this process, however that ends. Or when this process closes the
+    file, whichever descriptor it has opened that by.
 
     Raises:
         UsageError: The name is in use.
@@ -131,10 +136,10 @@ def reserve(container_id: str, name: str, config: dict[str, Any]) -> None:
         os.mkdir(directory, 0o711)
         lock = os.open(f"{directory}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.lockf(lock, fcntl.LOCK_EX)
-        os.write(lock, f"{os.getpid()} {process.start_time(os.getpid())}".encode())
+        note_exit(lock, "")
         os.symlink(container_id, f"{paths.names()}/{name}")
-        note_exit(container_id, "")
         _replace(f"{directory}/config.json", {**config, "name": name})
+        return lock
 
 
 def _invent_name() -> str:
@@ -165,7 +170,8 @@ def monitor(container_id: str) -> list[str]:
     """Return the `PID START_TIME` of the container's monitor, in a list; empty if none lives."""
     if not looked_after(container_id):
         return []
-    return [storage.read(f"{paths.container(container_id)}/lock")]
+    words = storage.read(f"{paths.container(container_id)}/lock").split()
+    return [" ".join(words[:2])]
 
 
 def write(container_id: str, state: State) -> None:
@@ -185,15 +191,21 @@ def write(container_id: str, state: State) -> None:
             file.truncate()
 
 
-def note_exit(container_id: str, code: str) -> None:
+def note_exit(lock: int, code: str) -> None:
     """Write down the exit code where whoever waits has it open already, whatever is removed next.
 
     Raises:
         OSError: ENOSPC, EROFS.
     """
-    fd = os.open(f"{paths.container(container_id)}/exit", os.O_WRONLY | os.O_CREAT, 0o600)
-    os.write(fd, code.ljust(4).encode())  # four bytes from the beginning: no full disk stops them
-    os.close(fd)
+    # As long each time: no full disk stops the second.
+    text = f"{os.getpid()} {process.start_time(os.getpid())} {code:4}"
+    os.pwrite(lock, text.encode(), 0)
+
+
+def noted_exit(lock: str) -> int:
+    """Return the exit code in what a lock holds; without one, that of a killed program."""
+    words = lock.split()
+    return int(words[2]) if len(words) > 2 else 128 + signal.SIGKILL
 
 
 def read(container_id: str) -> State:
