@@ -19,7 +19,7 @@ from contextlib import redirect_stdout
 
 from kernelbox import capabilities, namespaces, threshold, users
 from kernelbox.channel import Channel
-from kernelbox.kernel import files, process, record, syscalls
+from kernelbox.kernel import files, mounts, process, record, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 
@@ -143,7 +143,7 @@ def _mount(
             flags |= bit
     if not flags & _STAYS_HERE:
         threshold.refuse_leak("mount", target)
-    syscalls.mount(source, target, kind, flags, ",".join(data) or None)
+    mounts.mount(source, target, kind, flags, ",".join(data) or None)
 
 
 # How mounts spread, and what may be done with one of them, is each mount namespace's own affair.
@@ -171,7 +171,7 @@ _MOUNT_WORDS = {
 def _umount(_fds: list[int], target: str, lazy: bool) -> None:
     threshold.refuse_on_the_host("mnt", "umount")
     threshold.refuse_leak("umount", target)
-    syscalls.umount2(target, k.MNT_DETACH if lazy else 0)
+    mounts.umount2(target, k.MNT_DETACH if lazy else 0)
 
 
 def _sethostname(_fds: list[int], name: str) -> None:
@@ -181,7 +181,7 @@ def _sethostname(_fds: list[int], name: str) -> None:
 
 def _pivot_root(_fds: list[int], new_root: str, put_old: str) -> None:
     threshold.refuse_on_the_host("mnt", "pivot_root")
-    syscalls.pivot_root(new_root, put_old)
+    mounts.pivot_root(new_root, put_old)
 
 
 def _fork(_fds: list[int]) -> list[int]:
@@ -283,6 +283,7 @@ _SCOPE: dict[str, Any] = {
     "sys": sys,
     "signal": signal,
     "syscalls": syscalls,
+    "mounts": mounts,
     "flags": k,
     "files": files,
 }

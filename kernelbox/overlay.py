@@ -14,7 +14,7 @@ import os
 from contextlib import ExitStack
 
 from kernelbox.kernel import flags as k
-from kernelbox.kernel import syscalls
+from kernelbox.kernel import mounts, syscalls
 from kernelbox.kernel.errors import UsageError
 from kernelbox.tuples import NamedTuple
 
@@ -69,20 +69,20 @@ def mount(overlay: Overlay) -> None:
     _check_number(overlay)
     text = options(overlay)
     if len(os.fsencode(text)) < _OPTIONS_SIZE:
-        syscalls.mount("overlay", overlay.merged, "overlay", k.MS_NODEV, text)
+        mounts.mount("overlay", overlay.merged, "overlay", k.MS_NODEV, text)
         return
     # Some 50 layers fill a page with their paths, but 200 with the numbers of descriptors.
     with ExitStack() as stack:
         short = Overlay(*_by_descriptor(overlay, stack), overlay.merged)
         text = options(short)
         if len(text) < _OPTIONS_SIZE:
-            syscalls.mount("overlay", overlay.merged, "overlay", k.MS_NODEV, text)
+            mounts.mount("overlay", overlay.merged, "overlay", k.MS_NODEV, text)
             return
         made = _make(short)
         stack.callback(os.close, made)
         target = os.open(overlay.merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, target)
-        syscalls.move_mount(made, target)
+        mounts.move_mount(made, target)
 
 
 def detached(overlay: Overlay, userns_fd: int | None = None) -> int:
@@ -108,10 +108,10 @@ def detached(overlay: Overlay, userns_fd: int | None = None) -> int:
     with ExitStack() as stack:
         layers = []
         for path in overlay.lowerdirs:
-            layer = syscalls.open_tree(path, 0)
+            layer = mounts.open_tree(path, 0)
             stack.callback(os.close, layer)
             if userns_fd is not None:
-                syscalls.mount_setattr(layer, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns_fd)
+                mounts.mount_setattr(layer, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns_fd)
             layers.append(layer)
         if _linux() < _DETACHED_LAYERS_SINCE:
             _attach(layers, overlay.lowerdirs, stack)
@@ -150,11 +150,11 @@ def _attach(layers: list[int], places: list[str], stack: ExitStack) -> None:
 
     syscalls.unshare(k.CLONE_NEWNS)
     stack.callback(go_back)
-    syscalls.mount(None, "/", None, k.MS_REC | k.MS_PRIVATE)
+    mounts.mount(None, "/", None, k.MS_REC | k.MS_PRIVATE)
     for layer, place in zip(layers, places, strict=True):
         target = os.open(place, flags)
         stack.callback(os.close, target)
-        syscalls.move_mount(layer, target)
+        mounts.move_mount(layer, target)
 
 
 def _make(overlay: Overlay) -> int:
@@ -162,21 +162,21 @@ def _make(overlay: Overlay) -> int:
 
     Source: `Documentation/filesystems/overlayfs.rst`, "Multiple lower layers" (lowerdir+).
     """
-    context = syscalls.fsopen("overlay")
+    context = mounts.fsopen("overlay")
     try:
         lower = ":".join(overlay.lowerdirs)
         if len(lower) < _VALUE_SIZE:
-            syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "lowerdir", lower)
+            mounts.fsconfig(context, k.FSCONFIG_SET_STRING, "lowerdir", lower)
         else:  # one by one, since Linux 6.7
             for layer in overlay.lowerdirs:
-                syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "lowerdir+", layer)
-        syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "upperdir", overlay.upperdir)
-        syscalls.fsconfig(context, k.FSCONFIG_SET_STRING, "workdir", overlay.workdir)
+                mounts.fsconfig(context, k.FSCONFIG_SET_STRING, "lowerdir+", layer)
+        mounts.fsconfig(context, k.FSCONFIG_SET_STRING, "upperdir", overlay.upperdir)
+        mounts.fsconfig(context, k.FSCONFIG_SET_STRING, "workdir", overlay.workdir)
         for name, value in _SETTINGS:
             kind = k.FSCONFIG_SET_STRING if value else k.FSCONFIG_SET_FLAG
-            syscalls.fsconfig(context, kind, name, value or None)
-        syscalls.fsconfig(context, k.FSCONFIG_CMD_CREATE)
-        return syscalls.fsmount(context, k.MOUNT_ATTR_NODEV)
+            mounts.fsconfig(context, kind, name, value or None)
+        mounts.fsconfig(context, k.FSCONFIG_CMD_CREATE)
+        return mounts.fsmount(context, k.MOUNT_ATTR_NODEV)
     finally:
         os.close(context)
 

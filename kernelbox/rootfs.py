@@ -19,7 +19,7 @@ import errno
 import os
 import stat
 
-from kernelbox.kernel import files, syscalls
+from kernelbox.kernel import files, mounts, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError, UsageError
 
@@ -59,7 +59,7 @@ def make_private() -> None:
 
     Source: mount_namespaces(7), "Shared subtrees".
     """
-    syscalls.mount(None, "/", None, k.MS_REC | k.MS_PRIVATE)
+    mounts.mount(None, "/", None, k.MS_REC | k.MS_PRIVATE)
 
 
 def attach_root(fd: int) -> None:
@@ -69,7 +69,7 @@ def attach_root(fd: int) -> None:
     """
     old_root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        syscalls.move_mount(fd, old_root)
+        mounts.move_mount(fd, old_root)
         os.fchdir(fd)
     finally:
         os.close(old_root)
@@ -81,12 +81,12 @@ def pivot() -> None:
 
     Source: pivot_root(2), 'pivot_root(".", ".")'.
     """
-    syscalls.pivot_root(".", ".")
+    mounts.pivot_root(".", ".")
 
 
 def leave_old_root() -> None:
     """Unmount the old root: after this no path of the host exists in this mount namespace."""
-    syscalls.umount2(".", k.MNT_DETACH)
+    mounts.umount2(".", k.MNT_DETACH)
     syscalls.chdir("/")
 
 
@@ -96,7 +96,7 @@ def mount_proc() -> None:
     Source: proc(5); pid_namespaces(7), "/proc and PID namespaces".
     """
     _plain_directory("/proc")
-    syscalls.mount("proc", "/proc", "proc", _SAFE)
+    mounts.mount("proc", "/proc", "proc", _SAFE)
 
 
 def mount_sys() -> None:
@@ -105,7 +105,7 @@ def mount_sys() -> None:
     Source: sysfs(5).
     """
     _plain_directory("/sys")
-    syscalls.mount("sysfs", "/sys", "sysfs", _SAFE | k.MS_RDONLY)
+    mounts.mount("sysfs", "/sys", "sysfs", _SAFE | k.MS_RDONLY)
 
 
 def mount_cgroup(version: int, controllers: list[str]) -> None:
@@ -119,13 +119,13 @@ def mount_cgroup(version: int, controllers: list[str]) -> None:
     """
     base = "/sys/fs/cgroup"
     if version == 2:
-        syscalls.mount("cgroup", base, "cgroup2", _SAFE | k.MS_RDONLY)
+        mounts.mount("cgroup", base, "cgroup2", _SAFE | k.MS_RDONLY)
         return
-    syscalls.mount("tmpfs", base, "tmpfs", _SAFE, "mode=755,size=64k")
+    mounts.mount("tmpfs", base, "tmpfs", _SAFE, "mode=755,size=64k")
     for controller in controllers:
         files.mkdir(f"{base}/{controller}")
-        syscalls.mount("cgroup", f"{base}/{controller}", "cgroup", _SAFE | k.MS_RDONLY, controller)
-    syscalls.mount(None, base, None, k.MS_REMOUNT | k.MS_BIND | k.MS_RDONLY | _SAFE)
+        mounts.mount("cgroup", f"{base}/{controller}", "cgroup", _SAFE | k.MS_RDONLY, controller)
+    mounts.mount(None, base, None, k.MS_REMOUNT | k.MS_BIND | k.MS_RDONLY | _SAFE)
 
 
 def mount_dev(borrowed: dict[str, int]) -> None:
@@ -138,7 +138,7 @@ def mount_dev(borrowed: dict[str, int]) -> None:
     Source: OCI runtime-spec, config-linux.md, "Default Filesystems".
     """
     _plain_directory("/dev")
-    syscalls.mount("tmpfs", "/dev", "tmpfs", k.MS_NOSUID | k.MS_NOEXEC, "mode=755,size=64k")
+    mounts.mount("tmpfs", "/dev", "tmpfs", k.MS_NOSUID | k.MS_NOEXEC, "mode=755,size=64k")
     for name, major, minor in DEVICES:
         if name in borrowed:
             attach(borrowed[name], f"/dev/{name}", directory=False)
@@ -150,7 +150,7 @@ def mount_dev(borrowed: dict[str, int]) -> None:
         ("mqueue", "mqueue", _SAFE, None),
     ):
         files.mkdir(f"/dev/{directory}")
-        syscalls.mount(kind, f"/dev/{directory}", kind, flags, data)
+        mounts.mount(kind, f"/dev/{directory}", kind, flags, data)
     for target, link in (
         ("pts/ptmx", "ptmx"),
         ("/proc/self/fd", "fd"),
@@ -164,7 +164,7 @@ def mount_dev(borrowed: dict[str, int]) -> None:
 def attach_console(terminal: str) -> None:
     """Show the container's own terminal, such as `/dev/pts/0`, as /dev/console too."""
     _make_file("/dev/console")
-    syscalls.mount(terminal, "/dev/console", None, k.MS_BIND)
+    mounts.mount(terminal, "/dev/console", None, k.MS_BIND)
 
 
 def seal_dev() -> None:
@@ -174,7 +174,7 @@ def seal_dev() -> None:
     not write to the file system they are named in.
     """
     flags = k.MS_REMOUNT | k.MS_BIND | k.MS_RDONLY | k.MS_NOSUID | k.MS_NOEXEC
-    syscalls.mount(None, "/dev", None, flags)
+    mounts.mount(None, "/dev", None, flags)
 
 
 def attach(fd: int, path: str, *, directory: bool) -> None:
@@ -191,7 +191,7 @@ def attach(fd: int, path: str, *, directory: bool) -> None:
     target = _open_target(path, directory)
     try:
         _check_coverable(target, path, directory)
-        syscalls.move_mount(fd, target, f"mount --bind ... {path}")
+        mounts.move_mount(fd, target, f"mount --bind ... {path}")
     finally:
         os.close(target)
         os.close(fd)
@@ -240,22 +240,22 @@ def mask() -> None:
         if mode is None:
             continue
         if not stat.S_ISDIR(mode):
-            syscalls.mount("/dev/null", path, None, k.MS_BIND)
+            mounts.mount("/dev/null", path, None, k.MS_BIND)
         elif empty:
-            syscalls.mount(empty, path, None, k.MS_BIND)  # read-only, too
+            mounts.mount(empty, path, None, k.MS_BIND)  # read-only, too
         else:
-            syscalls.mount("tmpfs", path, "tmpfs", _SAFE | k.MS_RDONLY, "size=0k")
+            mounts.mount("tmpfs", path, "tmpfs", _SAFE | k.MS_RDONLY, "size=0k")
             empty = path
     for path in READ_ONLY:
         if _mode(path) is not None:
-            syscalls.mount(path, path, None, k.MS_BIND | k.MS_REC)
+            mounts.mount(path, path, None, k.MS_BIND | k.MS_REC)
             flags = k.MS_REMOUNT | k.MS_BIND | k.MS_RDONLY | _SAFE
-            syscalls.mount(None, path, None, flags)
+            mounts.mount(None, path, None, flags)
 
 
 def make_read_only() -> None:
     """Make the root itself read-only (`--read-only`); mounts below it keep their own state."""
-    syscalls.mount(None, "/", None, k.MS_REMOUNT | k.MS_BIND | k.MS_RDONLY | k.MS_NODEV)
+    mounts.mount(None, "/", None, k.MS_REMOUNT | k.MS_BIND | k.MS_RDONLY | k.MS_NODEV)
 
 
 def _plain_directory(path: str) -> None:

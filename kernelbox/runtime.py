@@ -30,7 +30,7 @@ from kernelbox import (
     users,
 )
 from kernelbox.channel import Channel
-from kernelbox.kernel import files, process, record, syscalls
+from kernelbox.kernel import files, mounts, process, record, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.kernel.record import Event
@@ -336,7 +336,7 @@ def _resolv_conf(spec: Spec) -> str:
 
 def _open_gift(source: str, target: str, read_only: bool) -> init.Gift:
     try:
-        fd = syscalls.open_tree(source, k.AT_RECURSIVE)
+        fd = mounts.open_tree(source, k.AT_RECURSIVE)
     except KernelError as error:
         if error.errno == errno.ENOENT:
             raise UsageError(
@@ -344,20 +344,20 @@ def _open_gift(source: str, target: str, read_only: bool) -> init.Gift:
             ) from error
         raise
     attributes = k.MOUNT_ATTR_NODEV | (k.MOUNT_ATTR_RDONLY if read_only else 0)
-    syscalls.mount_setattr(fd, attributes=attributes, propagation=k.MS_PRIVATE)
+    mounts.mount_setattr(fd, attributes=attributes, propagation=k.MS_PRIVATE)
     return init.Gift(fd, target, stat.S_ISDIR(os.fstat(fd).st_mode))
 
 
 def _borrow_devices() -> dict[str, int]:
     """Open the host's device nodes, for a container that may not make any."""
-    return {name: syscalls.open_tree(f"/dev/{name}", 0) for name, _, _ in rootfs.DEVICES}
+    return {name: mounts.open_tree(f"/dev/{name}", 0) for name, _, _ in rootfs.DEVICES}
 
 
 def _open_helper() -> int:
     if not os.path.exists(HELPER_INIT):
         raise UsageError("--init needs tini, which this host lacks", "apt-get install tini")
-    fd = syscalls.open_tree(HELPER_INIT, 0)
-    syscalls.mount_setattr(fd, attributes=k.MOUNT_ATTR_RDONLY, propagation=k.MS_PRIVATE)
+    fd = mounts.open_tree(HELPER_INIT, 0)
+    mounts.mount_setattr(fd, attributes=k.MOUNT_ATTR_RDONLY, propagation=k.MS_PRIVATE)
     return fd
 
 

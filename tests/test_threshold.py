@@ -79,6 +79,6 @@ def test_a_new_peer_group_of_its_own_is_granted() -> None:
 
 def test_the_host_may_be_seen_through_a_propagation_that_is_refused() -> None:
     """The check can fail: without the line between them, the host does get the mount."""
-    code = 'p.python(\'syscalls.mount("tmpfs", "/tmp", "tmpfs", 0)\')\n'
+    code = 'p.python(\'mounts.mount("tmpfs", "/tmp", "tmpfs", 0)\')\n'
     said = on_a_shared_host(code)
     assert said == "the host is as it was: False\n"

@@ -125,7 +125,7 @@ class Held:
         return int(self._with_output("shell", Pipe("stdout"), script=script)["value"])
 
     def python(self, source: str) -> None:
-        """Run Python inside it: `os`, `signal`, `syscalls`, `flags` and `files` are there.
+        """Run Python inside it, with `os`, `signal`, `syscalls`, `mounts`, `flags` and `files`.
 
         Raises:
             LabError: The code raised an exception.
