@@ -60,8 +60,7 @@ class Agent:
 
     def __init__(self, notebook: Channel) -> None:
         self.notebook = notebook
-        self._poller = select.poll()
-        self._crew = Crew(self._poller)
+        self._crew = Crew()
         self._monitors: set[int] = set()
         self._held: set[int] = set()
         self._tellers: dict[int, Teller] = {}
@@ -71,13 +70,13 @@ class Agent:
 
         Monitors see the notebook go as well, and clean up after the containers bound to it.
         """
-        self._poller.register(self.notebook, select.POLLIN)
+        poller = select.poll()
+        poller.register(self.notebook, select.POLLIN)
         while True:
             self._reap()
+            self._crew.hear()
             silent = self._held | self._crew.at_work(self._monitors)
-            ready = [fd for fd, _ in self._poller.poll(_REAP_EVERY * 1000 if silent else None)]
-            self._crew.hear(ready)  # first: the notebook may want the one that has got free
-            if self.notebook.fileno() not in ready:
+            if not poller.poll(_REAP_EVERY * 1000 if silent else None):
                 continue
             try:
                 message = self.notebook.receive()

@@ -6,6 +6,8 @@ the same few in bounding, effective and permitted, and nothing in the other two.
 
 from __future__ import annotations
 
+import functools
+
 from kernelbox.kernel import files, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
@@ -53,6 +55,7 @@ def choose(add: list[str], drop: list[str]) -> list[str]:
     return [name for name in NAMES if name in kept & ours]
 
 
+@functools.cache
 def _permitted() -> set[str]:
     """Return what this process may pass on: even root does not have everything everywhere."""
     status = files.read("/proc/self/status")

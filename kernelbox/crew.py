@@ -14,8 +14,6 @@ from kernelbox.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from kernelbox.channel import Channel
 
 
@@ -27,19 +25,16 @@ class Member(NamedTuple):
 
 
 class Crew:
-    """The lasting monitors of one agent, by the descriptor of the conversation with each.
+    """The lasting monitors of one agent, by the descriptor of the conversation with each."""
 
-    Args:
-        poller: Where the agent waits; it is to call `hear` with what is ready.
-    """
-
-    def __init__(self, poller: select.poll) -> None:
-        self._poller = poller
+    def __init__(self) -> None:
+        self._poller = select.poll()
         self._members: dict[int, Member] = {}
         self._spare: Member | None = None
 
     def order(self) -> tuple[Channel, int]:
         """Return a channel to a monitor that waits for its order, and its pid."""
+        self.hear()
         while True:
             member = self._spare or self._hire()
             self._spare = None
@@ -51,9 +46,13 @@ class Crew:
         """Return which of these children may end without a word to the agent."""
         return pids - ({self._spare.pid} if self._spare else set())
 
-    def hear(self, ready: Iterable[int]) -> None:
-        """Hear which monitors are free again, and which have ended."""
-        for fd in self._members.keys() & set(ready):
+    def hear(self) -> None:
+        """Hear which monitors are free again, and which have ended.
+
+        What they say waits until somebody asks: to wake the agent for it would delay the notebook,
+        which a monitor tells at the same moment that its program has ended.
+        """
+        for fd, _ in self._poller.poll(0):
             member = self._members[fd]
             if member.channel.receive() is not None and self._spare is None:
                 self._spare = member

@@ -284,8 +284,13 @@ def _open_target(path: str, directory: bool) -> int:
     names = [name for name in path.split("/") if name not in ("", ".")]
     root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        try:
+            return _open(root, names, directory)  # mostly all is there
+        except KernelError as error:
+            if error.errno != errno.ENOENT:
+                raise
         for depth in range(1, len(names)):
-            _open_or_make(root, names[:depth], directory=True, close=True)
+            os.close(_open_or_make(root, names[:depth], directory=True))
         return _open_or_make(root, names, directory)
     except KernelError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EXDEV):
@@ -300,17 +305,13 @@ def _open_target(path: str, directory: bool) -> int:
         os.close(root)
 
 
-def _open_or_make(root: int, names: list[str], directory: bool, *, close: bool = False) -> int:
-    path = "/".join(names) or "."
-    flags = os.O_PATH | (os.O_DIRECTORY if directory else 0)
+def _open_or_make(root: int, names: list[str], directory: bool) -> int:
     try:
-        fd = syscalls.openat2(root, path, flags, _INSIDE)
+        return _open(root, names, directory)
     except KernelError as error:
         if error.errno != errno.ENOENT:
             raise
-        parent = syscalls.openat2(
-            root, "/".join(names[:-1]) or ".", os.O_PATH | os.O_DIRECTORY, _INSIDE
-        )
+        parent = _open(root, names[:-1], directory=True)
         try:
             if directory:
                 os.mkdir(names[-1], 0o755, dir_fd=parent)
@@ -319,11 +320,12 @@ def _open_or_make(root: int, names: list[str], directory: bool, *, close: bool =
                 os.close(os.open(names[-1], new, 0o644, dir_fd=parent))
         finally:
             os.close(parent)
-        fd = syscalls.openat2(root, path, flags, _INSIDE)
-    if close:
-        os.close(fd)
-        return -1
-    return fd
+        return _open(root, names, directory)
+
+
+def _open(root: int, names: list[str], directory: bool) -> int:
+    flags = os.O_PATH | (os.O_DIRECTORY if directory else 0)
+    return syscalls.openat2(root, "/".join(names) or ".", flags, _INSIDE)
 
 
 def _make_file(path: str) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import json
 import os
 import signal
@@ -198,8 +199,12 @@ def note_exit(lock: int, code: str) -> None:
         OSError: ENOSPC, EROFS.
     """
     # As long each time: no full disk stops the second.
-    text = f"{os.getpid()} {process.start_time(os.getpid())} {code:4}"
-    os.pwrite(lock, text.encode(), 0)
+    os.pwrite(lock, f"{_identity(os.getpid())} {code:4}".encode(), 0)
+
+
+@functools.cache
+def _identity(pid: int) -> str:
+    return f"{pid} {process.start_time(pid)}"
 
 
 def noted_exit(lock: str) -> int:
