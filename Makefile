@@ -51,9 +51,10 @@ vm: ## start the lab VM with QEMU: JupyterLab on cgroup v2, until Ctrl-C
 	exec labs-vm/run
 
 # A marker says which tests: see tests/conftest.py. Without KVM a program takes 10 to 30 times as long.
-vm-test: ## run what touches control groups, and every notebook, in the lab VM (ALL=1: every test)
+# The browser draws on the student's own computer, and a lab VM starts no lab VM: those stay outside.
+vm-test: ## run what touches control groups, and every notebook, in the lab VM (ALL=1: every test, in two)
 	@labs-vm/provision.sh packages for vm
-	exec labs-vm/run --test --runxfail $(if $(ALL),,-m vm) --ignore=tests/test_browser.py --ignore=tests/test_vm.py --ignore=tests/test_vagrant.py tests \
+	exec labs-vm/run $(if $(ALL),--machines 2 --limit 5000) --test --runxfail $(if $(ALL),,-m vm) --ignore=tests/test_browser.py --ignore=tests/test_vm.py --ignore=tests/test_vagrant.py tests \
 		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=1200 $(COMPARED))
 
 vagrant-test: setup ## do with Vagrant what a student does, for real, in a root and namespaces of its own

@@ -50,11 +50,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         Kernelbox(Path(store_notebooks.ROOT)).ok("reset")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take `--share K/N`, for several machines that run the tests side by side."""
+    parser.addoption("--share", metavar="K/N", help="run share K of N: every Nth file's tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark as `vm` what `make vm-test` runs: tests that speak of control groups, and all notebooks.
 
     What a test touches stands in it: a new one joins without being put on a list.
     """
+    if share := config.getoption("share"):
+        number, of = map(int, share.split("/"))
+        files = list(dict.fromkeys(item.path for item in items))[number - 1 :: of]
+        config.hook.pytest_deselected(items=[one for one in items if one.path not in files])
+        items[:] = [one for one in items if one.path in files]
     for item in items:
         if isinstance(item, pytest.Function):
             _, _, itself = inspect.getsource(item.function).partition("def ")

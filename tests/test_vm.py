@@ -20,6 +20,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
 
@@ -313,9 +314,9 @@ def test_the_checkout_travels_as_it_is_now(
     run: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree = tmp_path / "tree"
-    (tree / "kernelbox/__pycache__").mkdir(parents=True)
-    (tree / ".venv").mkdir()
-    for name in ("kernelbox/a.py", "kernelbox/__pycache__/a.pyc", ".venv/b", "labs run"):
+    made = (".venv/b", "build/vm/junit.xml", "kernelbox/__pycache__/a.pyc", "lab.box")
+    for name in ("kernelbox/a.py", "labs run", *made):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text(name)
     (tree / "labs run").chmod(0o755)
     monkeypatch.setattr(run.needs, "TOP", tree)
@@ -331,7 +332,7 @@ def test_the_checkout_travels_as_it_is_now(
 
     assert travelling() == [".job", "kernelbox/a.py", "labs run"]  # without git
     git = ("git", "-C", tree, "-c", "user.name=a", "-c", "user.email=a@b")
-    (tree / ".gitignore").write_text(".venv\n__pycache__\n")
+    (tree / ".gitignore").write_text(".venv\n__pycache__\n/build/\n*.box\n")
     for words in (["init", "-q"], ["add", "labs run"], ["commit", "-qm", "one"]):
         assert shell(*git, *words).returncode == 0
     assert travelling() == [".gitignore", ".job", "kernelbox/a.py", "labs run"]
@@ -437,3 +438,15 @@ def test_the_lab_vm_serves_jupyterlab_to_this_machine_and_powers_off(
     rest = lab_vm.stdout.read()
     assert lab_vm.wait() == 0, rest
     assert "powering off" in rest
+
+
+def test_two_machines_share_the_tests(image: Path, tmp_path: Path) -> None:
+    files = ["tests/test_reaching.py", "tests/test_tuples.py"]
+    options = ("--machines", "2", "--image", image, "--results", tmp_path)
+    done = shell(LABS_VM / "run", *options, "--test", "-q", *files)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for number, file in enumerate(files, start=1):
+        assert f"kernelbox: machine {number} of 2 ended with 0\n" in done.stdout
+        ran = ElementTree.parse(tmp_path / str(number) / "junit.xml").iter("testcase")
+        module = file.removesuffix(".py").replace("/", ".")
+        assert {one.attrib["classname"] for one in ran} == {module}
