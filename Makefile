@@ -52,7 +52,7 @@ vm: ## start the lab VM with QEMU: JupyterLab on cgroup v2, until Ctrl-C
 
 # A marker says which tests: see tests/conftest.py. Without KVM a program takes 10 to 30 times as long.
 # The browser draws on the student's own computer, and a lab VM starts no lab VM: those stay outside.
-vm-test: ## run what touches control groups, and every notebook, in the lab VM (ALL=1: every test, in two)
+vm-test: ## run what touches control groups, and every notebook, in the lab VM (ALL=1: every test)
 	@labs-vm/provision.sh packages for vm
 	exec labs-vm/run $(if $(ALL),--machines 2 --limit 5000) --test --runxfail $(if $(ALL),,-m vm) --ignore=tests/test_browser.py --ignore=tests/test_vm.py --ignore=tests/test_vagrant.py tests \
 		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=1200 $(COMPARED))
