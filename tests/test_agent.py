@@ -124,8 +124,11 @@ def private(p: Held) -> Held:
 
 def descriptors(pid: int) -> list[str]:
     """Return what a process has open; one socket is as good as another."""
-    found = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-    return sorted(one.partition("[")[0] for one in found)
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):  # closed in this moment
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}").partition("[")[0])
+    return sorted(found)
 
 
 def children(pid: int) -> list[int]:
