@@ -48,12 +48,12 @@ def mount(
 
     Source: mount(2); mount_namespaces(7).
     """
-    raw_arguments = (_bytes(source), _bytes(target), _bytes(kind), ctypes.c_ulong(flags))
+    arguments = (_bytes(source), _bytes(target), _bytes(kind), ctypes.c_ulong(flags))
     request(
         "mount",
         (source, target, kind, k.Names("MS_", flags), data),
-        lambda: checked(libc.mount(*raw_arguments, _bytes(data))),
-        _mount_command(source, target, kind, flags, data),
+        lambda: checked(libc.mount(*arguments, _bytes(data))),
+        _MountCommand(source, target, kind, flags, data),
     )
 
 
@@ -74,20 +74,34 @@ _MOUNT_OPTIONS = {
 }
 
 
-def _mount_command(
-    source: str | None, target: str, kind: str | None, flags: int, data: str | None
-) -> str:
-    for bit, word in _PROPAGATION.items():
-        if flags & bit:
-            return f"mount --make-{'r' if flags & k.MS_REC else ''}{word} {target}"
-    if flags & k.MS_MOVE:
-        return f"mount --move {source} {target}"
-    if flags & k.MS_BIND and not flags & k.MS_REMOUNT:
-        return f"mount --{'r' if flags & k.MS_REC else ''}bind {source} {target}"
-    words = [word for bit, word in _MOUNT_OPTIONS.items() if flags & bit]
-    options = ",".join(words + ([data] if data else []))
-    parts = ["mount", f"-t {kind}" if kind else "", f"-o {options}" if options else ""]
-    return " ".join(part for part in [*parts, source or "", target] if part)
+class _MountCommand:
+    """The mount(8) command that asks the same as mount(2), spelled when somebody reads it."""
+
+    __slots__ = ("data", "flags", "kind", "source", "target")
+
+    def __init__(
+        self, source: str | None, target: str, kind: str | None, flags: int, data: str | None
+    ) -> None:
+        self.source = source
+        self.target = target
+        self.kind = kind
+        self.flags = flags
+        self.data = data
+
+    def __str__(self) -> str:
+        source, target, flags = self.source, self.target, self.flags
+        for bit, word in _PROPAGATION.items():
+            if flags & bit:
+                return f"mount --make-{'r' if flags & k.MS_REC else ''}{word} {target}"
+        if flags & k.MS_MOVE:
+            return f"mount --move {source} {target}"
+        if flags & k.MS_BIND and not flags & k.MS_REMOUNT:
+            return f"mount --{'r' if flags & k.MS_REC else ''}bind {source} {target}"
+        words = [word for bit, word in _MOUNT_OPTIONS.items() if flags & bit]
+        options = ",".join(words + ([self.data] if self.data else []))
+        kind = f"-t {self.kind}" if self.kind else ""
+        parts = ["mount", kind, f"-o {options}" if options else ""]
+        return " ".join(part for part in [*parts, source or "", target] if part)
 
 
 def umount2(target: str, flags: int = 0) -> None:

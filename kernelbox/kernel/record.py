@@ -82,7 +82,7 @@ arm(os.environ.get("KERNELBOX_BREAK"))
 
 
 def request(
-    name: str, shown: tuple[object, ...], act: Callable[[], Result], shell: str = ""
+    name: str, shown: tuple[object, ...], act: Callable[[], Result], shell: object = ""
 ) -> Result:
     """Make one request to the kernel and return its result.
 
@@ -90,7 +90,7 @@ def request(
         name: The system call, as its man page is called.
         shown: Its arguments as a person should see them; formatted only when needed.
         act: Makes the request; raises OSError when the kernel refuses.
-        shell: The equivalent command line.
+        shell: The equivalent command line, or what `str` makes one of when somebody reads it.
 
     Raises:
         KernelError: The kernel refused; carries request, errno and a hint.
@@ -98,7 +98,7 @@ def request(
     global _count
     _count += 1
     if gate is not None:
-        gate(Event(_side, _count, spell(name, shown), "", 0, shell))
+        gate(Event(_side, _count, spell(name, shown), "", 0, str(shell)))
     started = time.perf_counter_ns()
     try:
         if _break is not None:
@@ -172,9 +172,9 @@ def _spell_result(result: object) -> str:
     return str(result) if isinstance(result, int) else "0"
 
 
-def _event(name: str, shown: tuple[object, ...], result: str, started: int, shell: str) -> Event:
+def _event(name: str, shown: tuple[object, ...], result: str, started: int, shell: object) -> Event:
     elapsed = (time.perf_counter_ns() - started) // 1000
-    return Event(_side, _count, spell(name, shown), result, elapsed, shell)
+    return Event(_side, _count, spell(name, shown), result, elapsed, str(shell))
 
 
 def _break_here(side: str, number: int, what: str) -> None:
