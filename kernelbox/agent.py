@@ -15,6 +15,7 @@ The agent forks: monitors for containers, a held process for a student. It ends 
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import os
@@ -158,9 +159,15 @@ class Agent:
         """Fork a process under remote control; the reply is its pid, and the channel."""
         ours, theirs = Channel.pair()
         with pen.opened() as way_in:
-            pid, pidfd = process.clone3(0, None if way_in is None else way_in.clone_fd)
+            try:
+                pid, pidfd = process.clone3(0, None if way_in is None else way_in.clone_fd)
+            except KernelError as full:
+                if full.errno != errno.EAGAIN:
+                    raise
+                way_in = None  # no room there: then outside
+                pid, pidfd = process.clone3(0)
             if pid == 0:
-                with suppress(KernelError):  # cgroup v1, and no room there: then outside
+                with suppress(KernelError):  # with cgroup v1 it is now that there may be no room
                     if way_in is not None:
                         way_in.enter()
                 held.serve(theirs)

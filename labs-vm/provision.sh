@@ -18,7 +18,7 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 declare -A needs_for=(
 	[lab]='nft:nftables dot:graphviz ip:iproute2 unshare:util-linux ps:procps tini:tini strace:strace'
 	[test]='docker-registry:docker-registry skopeo:skopeo umoci:umoci podman:podman mmdebstrap:mmdebstrap
-		runc:runc gcc:gcc /usr/include/stdio.h:libc6-dev'
+		runc:runc zstd:zstd gcc:gcc /usr/include/stdio.h:libc6-dev'
 	[browser]=chromium:chromium
 	[vagrant]='vagrant:vagrant ruby:ruby'
 	[style]=shellcheck:shellcheck

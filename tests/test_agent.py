@@ -771,22 +771,23 @@ def test_a_root_without_proc_is_no_way_round(p: Held, tmp_path: Path) -> None:
     assert mounts() == before
 
 
-def test_a_refusal_by_the_kernel_arrives_with_its_cause_and_hint(p: Held, tmp_path: Path) -> None:
-    p.unshare("mount")
+def test_a_refusal_by_the_kernel_arrives_with_its_cause_and_hint(
+    private: Held, tmp_path: Path
+) -> None:
     with pytest.raises(LabError) as caught:
-        p.umount(str(tmp_path))
+        private.umount(str(tmp_path))
     assert caught.value.message.startswith(f'umount2("{tmp_path}", ')
     assert caught.value.message.endswith(", 0): EINVAL (Invalid argument)")
     with pytest.raises(LabError) as caught:
-        p.mount("lab", str(tmp_path), "nosuchfs")
+        private.mount("lab", str(tmp_path), "nosuchfs")
     assert caught.value.message.endswith("ENODEV (No such device)")
     assert caught.value.hint == "This kernel has no such file system: see /proc/filesystems"
     with pytest.raises(LabError, match=r"no namespace kind 'nonsense'. The kinds are pid, mount"):
-        p.unshare("nonsense")
+        private.unshare("nonsense")
     with pytest.raises(LabError, match="ESRCH"):
-        p.setns(4_194_304, "uts")
+        private.setns(4_194_304, "uts")
     with pytest.raises(LabError, match="no user 'nosuch'"):
-        p.become_user("nosuch")
+        private.become_user("nosuch")
 
 
 @pytest.mark.parametrize("end", ["shell", "python"])

@@ -319,7 +319,7 @@ def test_requests_in_the_right_order_are_really_made(box: Lab) -> None:
     ("order", "made", "refusal"),
     [
         ("ADCB", 1, "D, mount(None, '/', None, 'rprivate'), was refused: "),
-        ("B, C", 2, ""),
+        ("B, D", 2, ""),
         ("", 0, ""),
         ("BX", 0, "no request has the letter X"),
         (None, 0, "no request has the letter"),

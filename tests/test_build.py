@@ -163,10 +163,13 @@ def test_the_example_of_the_readme_is_true(
     ran = kernelbox.ok("run", "--rm", "greeting")
     assert ran == f"hello you\n{motd}\n"
     assert ran in console
+
+    def steps_in(history: list[str]) -> list[list[str]]:
+        told = [line.partition(" ago ")[2].split()[:3] for line in history]
+        return [words[:2] if "busybox-static" in words else words for words in told]
+
     shown = kernelbox.ok("history", "greeting").splitlines()
-    assert [line.partition(" ago ")[2].split()[:3] for line in shown] == [
-        line.partition(" ago ")[2].split()[:3] for line in console.splitlines()[-6:]
-    ]
+    assert steps_in(shown) == steps_in(console.splitlines()[-6:])  # of whichever busybox
 
 
 def test_an_image_of_scratch_holds_just_what_was_copied(

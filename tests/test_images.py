@@ -57,7 +57,8 @@ def run_in_overlay(lowerdirs: list[str], scratch: Path, script: str) -> str:
     )
     run = subprocess.run(
         ["unshare", "-m", "sh", "-c", mounts, "sh", scratch, ":".join(lowerdirs), script],
-        env={"PATH": os.environ["PATH"]},
+        # A younger mount(8) would hand over lowerdir as one value, of 255 bytes at most.
+        env={"PATH": os.environ["PATH"], "LIBMOUNT_FORCE_MOUNT2": "always"},
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,9 @@ import sys
 
 import pytest
 
-HOST = ["unshare", "--mount", "--propagation", "shared", sys.executable, "-c"]
+# Shared, but with nobody outside: where the real host's mounts are shared, those stay out of it.
+HOST = ["unshare", "--mount", "--propagation", "private"]
+HOST += ["sh", "-c", 'mount --make-rshared / && exec "$0" -c "$1"', sys.executable]
 
 BEGIN = """
 from pathlib import Path

@@ -8,6 +8,7 @@ never leaves half a layer under it. Leaves blobs to layout.py, decompression to 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gzip
 import io
@@ -107,7 +108,10 @@ def pack(entries: Iterable[Entry], out: Writable, *, compress: bool = False, mti
     # No name and no time in the gzip header: they would change the layer's digest.
     zipped = gzip.GzipFile("", "wb", 6, out, mtime=0) if compress else None
     tape = HashingWriter(zipped or out)
-    with tarfile.open(fileobj=tape, mode="w:", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar:
+    with (
+        zipped or contextlib.nullcontext(),
+        tarfile.open(fileobj=tape, mode="w:", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar,
+    ):
         # Hard links come last, when what they link to is there for certain.
         for entry in sorted(entries, key=lambda entry: (bool(entry.hardlink), entry.name)):
             member = header(entry, mtime)
@@ -119,8 +123,6 @@ def pack(entries: Iterable[Entry], out: Writable, *, compress: bool = False, mti
                 with _opened(entry.content) as file:
                     member.size = os.fstat(file.fileno()).st_size
                     tar.addfile(member, file)
-    if zipped:
-        zipped.close()
     return tape.digest
 
 

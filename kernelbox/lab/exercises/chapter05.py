@@ -107,7 +107,7 @@ _FILES = {
 def same_again(_box: Lab, pack: object) -> Verdict:
     """Pack the same files twice, under conditions that differ."""
     digests = set()
-    with tempfile.TemporaryDirectory(prefix="trees-") as place:
+    with tempfile.TemporaryDirectory(prefix="trees-", dir=elsewhere.PLACE) as place:
         here, there = Path(place, "here"), Path(place, "there")
         elsewhere.grow(here, _FILES)
         elsewhere.grow(there, _FILES, elsewhere=True)
