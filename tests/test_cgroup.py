@@ -12,6 +12,7 @@ import itertools
 import mmap
 import os
 import signal
+import sys
 import struct
 import time
 
@@ -423,14 +424,21 @@ def test_a_process_that_takes_more_than_memory_max_is_killed_and_only_its_group_
         assert sibling.stats().oom_kill == 0
 
 
+BOMB = """
+import os, signal
+while True:
+    try:
+        if os.fork() == 0:
+            signal.pause()
+    except BlockingIOError:  # EAGAIN
+        signal.pause()
+"""
+
+
 def test_a_fork_bomb_stops_at_pids_max() -> None:
+    # An interpreter of its own: os.fork takes locks, which a child of clone3 may have found taken.
     def bomb() -> None:
-        while True:
-            try:
-                if os.fork() == 0:
-                    signal.pause()
-            except BlockingIOError:  # EAGAIN
-                signal.pause()
+        os.execv(sys.executable, [sys.executable, "-IS", "-c", BOMB])
 
     with made() as group:
         group.limit_pids(8)
