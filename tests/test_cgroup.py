@@ -12,8 +12,8 @@ import itertools
 import mmap
 import os
 import signal
-import sys
 import struct
+import sys
 import time
 
 import pytest
