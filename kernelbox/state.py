@@ -73,14 +73,12 @@ def prepare() -> None:
     Raises:
         KernelboxError: There is no privilege or no room for them.
     """
-    if os.path.isdir(paths.merged()):  # the last one
-        return
+    # Each for itself: a reset that was killed may have left any of them.
+    places = (paths.containers(), paths.names(), paths.trash(), paths.host(), paths.merged())
     try:
-        os.makedirs(paths.containers(), mode=0o700, exist_ok=True)
-        os.makedirs(paths.names(), mode=0o700, exist_ok=True)
-        os.makedirs(paths.trash(), mode=0o700, exist_ok=True)
-        os.makedirs(paths.host(), mode=0o700, exist_ok=True)
-        os.makedirs(paths.merged(), mode=0o700, exist_ok=True)
+        for path in places:
+            if not os.path.isdir(path):
+                os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError as error:
         raise disk_error(error) from error
 

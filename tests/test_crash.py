@@ -20,6 +20,7 @@ import pytest
 
 from kernelbox import cgroup
 from tests import looking
+from tests.command import Kernelbox
 from tests.sandbox import TAG, Done, Sandbox
 
 Pair = tuple[Sandbox, Sandbox]
@@ -348,3 +349,15 @@ def test_broken_at_any_request_of_exec_the_container_is_unharmed(pair: Pair, sid
     for one in pair:
         one.ok("rm", "-f", held[one.root])
         assert left(one) == []
+
+
+@pytest.mark.parametrize("gone", ["containers", "names", "trash", "host", "merged"])
+def test_a_root_that_a_killed_reset_has_left_in_parts_is_made_whole(
+    tmp_path: Path, gone: str
+) -> None:
+    kernelbox = Kernelbox(tmp_path / "root")
+    kernelbox.ok("images")
+    (kernelbox.root / gone).rmdir()
+    kernelbox.ok("run", "--rm", "--network", "none", "busybox", "true")
+    assert kernelbox.ok("ps", "-a").count("\n") == 1
+    kernelbox.ok("reset")
