@@ -15,8 +15,8 @@ import sys
 import termios
 from contextlib import contextmanager
 
-from kernelbox import capabilities, overlay, rootfs, users
-from kernelbox.channel import MOST_DESCRIPTORS, Channel
+from kernelbox import capabilities, gifts, overlay, rootfs, users
+from kernelbox.channel import Channel
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import netdevice, process, record, syscalls
 from kernelbox.kernel.errors import CommandError, KernelboxError, errno_name
@@ -34,14 +34,6 @@ INIT_PATH = "/dev/init"
 # How far the kernel follows `#!` lines, and how much of one it reads.
 _DEEPEST_SCRIPT = 6
 _LONGEST_SCRIPT_LINE = 256
-
-
-class Gift(NamedTuple):
-    """Something of the host's, opened as a detached mount by the runtime side."""
-
-    fd: int
-    target: str
-    directory: bool
 
 
 class Birth(NamedTuple):
@@ -148,7 +140,7 @@ def build(birth: Birth) -> int | None:
 
     # Who it is, before the rest: mounts made in a user namespace belong to its root.
     if spec.userns != "host":
-        root = next(deliveries(birth.delivery))  # comes when its ids have been mapped
+        root = next(gifts.deliveries(birth.delivery))  # comes when its ids have been mapped
     syscalls.prctl(k.PR_SET_DUMPABLE, 0)
     if spec.userns != "host":
         syscalls.setresgid(0)
@@ -186,7 +178,7 @@ def build(birth: Birth) -> int | None:
     if birth.helper is not None:
         rootfs.attach(birth.helper, INIT_PATH, directory=False)
     rootfs.seal_dev()
-    for gift in deliveries(birth.delivery):
+    for gift in gifts.deliveries(birth.delivery):
         rootfs.attach(gift.fd, gift.target, directory=gift.directory)
 
     # What it must not see or change.
@@ -194,22 +186,6 @@ def build(birth: Birth) -> int | None:
     if spec.read_only:
         rootfs.make_read_only()
     return terminal
-
-
-def deliver(delivery: Channel, gifts: list[Gift]) -> None:
-    """Pass gifts to the container side: the descriptors are copied and, here, closed."""
-    for first in range(0, len(gifts), MOST_DESCRIPTORS):
-        some = gifts[first : first + MOST_DESCRIPTORS]
-        delivery.send("gifts", fds=[gift.fd for gift in some], what=[gift[1:] for gift in some])
-        for gift in some:
-            os.close(gift.fd)
-
-
-def deliveries(delivery: Channel) -> Iterator[Gift]:
-    """Wait for gifts and yield each, until the runtime side has closed its end."""
-    while (message := delivery.receive()) is not None:
-        for fd, what in zip(message["fds"], message["what"], strict=True):
-            yield Gift(fd, *what)
 
 
 def run(

@@ -236,10 +236,12 @@ def _bring_to_rest(container: Spec, running: state.State, code: int, lock: int) 
 
 def _attend(container_id: str, what: Process, wish: Wish, front: Channel) -> int:
     """Run one more program in a running container; return its exit code."""
+    from kernelbox import joining  # for `exec` only
+
     running = state.read(container_id)
     container = spec.from_json(state.config(container_id))
     theirs, ours = _open_stdio(what, wish)
-    born = runtime.join(running.pid, container, what, theirs)
+    born = joining.join(running.pid, container, what, theirs)
     _close(theirs)
     if born.terminal is not None:
         resize(born.terminal, *wish.size)

@@ -8,6 +8,7 @@ an image and not to be trusted.
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager
 
 from kernelbox.kernel import files
@@ -58,6 +59,16 @@ def write_maps(pid: int, mapping: Mapping = DEFAULT_MAPPING) -> None:
     line = f"{mapping.containerID} {mapping.hostID} {mapping.size}"
     files.write(f"/proc/{pid}/uid_map", line)
     files.write(f"/proc/{pid}/gid_map", line)
+
+
+def own_pipes(stdio: tuple[int, int, int]) -> None:
+    """Make the root of a user namespace the owner of the pipes made for its program.
+
+    To it, root's are nobody's: it could neither open /dev/stdout anew nor give it to its user.
+    """
+    for fd in stdio:
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.fchown(fd, HOST_ID, HOST_ID)
 
 
 @contextmanager

@@ -18,10 +18,10 @@ TOP = Path(__file__).resolve().parent.parent
 FLOORS = (
     "storage tuples",
     "kernel paths",
-    "capabilities cgroup channel images ledger namespaces network overlay rootfs seccomp "
-    "spec state trace users",
-    "build cleanup commit compose copying crew held init launch lifecycle monitor observe packing "
-    "pen relay reset runtime threshold",
+    "capabilities cgroup channel images ledger namespaces network overlay rootfs spec "
+    "state trace users",
+    "build cleanup commit compose copying crew gifts held init joining launch lifecycle monitor "
+    "observe packing pen relay runtime threshold",
     "agent",
     "cli lab widgets",
 )
