@@ -266,7 +266,7 @@ def test_what_students_get_is_red_at_the_exercises_alone(
     NotebookClient(
         released,
         allow_errors=True,
-        timeout=60,
+        timeout=300,
         extra_arguments=["--log-level=ERROR"],
     ).execute(env={**environment, "NBGRADER_EXECUTION": "validate"})
     assert_red_at_the_exercises_alone(released)
