@@ -22,6 +22,7 @@ from kernelbox.lab.exercises.curve import Curve
 from kernelbox.lab.exercises.predictions import Guess, Observation, choice, number, text
 from kernelbox.lab.exercises.quiz import Quiz, question, right, wrong
 from kernelbox.lab.exercises.verdict import failed, folded_hints, passed
+from kernelbox.widgets import palette
 from tests.looking import is_alive
 from tests.store_notebooks import sanitized
 
@@ -124,21 +125,28 @@ def test_the_same_guesses_make_the_same_chart_to_the_letter() -> None:
     made = [Observation(number("n", "how many"), 1, 20), Observation(text("t", "who"), "I", "you")]
     drawn = Comparison(made)._repr_html_()
     assert drawn == Comparison(made)._repr_html_()
-    assert drawn.count("<svg") == 1
+    assert drawn.count("<svg ") == 2, "the chart, in its frame"
     assert "kb-moving" not in drawn
     assert "how many" in repr(Comparison(made))
 
 
 def test_a_chart_of_what_varies_says_so() -> None:
     one = Comparison([Observation(number("n", "how many"), 1, 67, "more than 50")])
-    assert '<div class="kb-moving"><svg' in one.figure()
+    assert re.search("<svg [^>]*kb-moving", one.svg())
     assert "more than 50" in repr(one)
     assert "67" not in repr(one)
 
 
+def test_a_chart_has_only_colours_that_know_dark_paper() -> None:
+    image = Comparison([Observation(number("n", "how many"), 1, 20)]).svg()
+    drawn = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", image.partition("</style>")[2]))
+    assert len(drawn) > 3
+    assert drawn <= {light for light, dark in palette.colors().values() if light != dark}
+
+
 def test_without_numbers_there_is_a_table_and_no_chart() -> None:
     one = Comparison([Observation(text("t", "who"), "<I>", "you")])
-    assert one.figure() == ""
+    assert one.svg() == ""
     assert "&lt;I&gt;" in one.table()
 
 

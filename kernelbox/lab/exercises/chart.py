@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import html
-import io
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from kernelbox.lab.exercises.predictions import Observation
 
 _WIDTH = 44  # characters of a question
@@ -36,7 +37,7 @@ class Comparison:
         ]
 
     def _repr_html_(self) -> str:
-        return self.table() + self.figure()
+        return self.table() + self.svg()
 
     def table(self) -> str:
         """Return the table alone."""
@@ -49,17 +50,62 @@ class Comparison:
         )
         return f"<table><tr>{head}</tr>{rows}</table>"
 
-    def figure(self) -> str:
-        """Return the chart of the numbers as SVG in HTML; empty without any.
+    def svg(self) -> str:
+        """Return the chart of the numbers as an image; empty without any.
 
         What differs from run to run is drawn as it was, and marked as moving (`kb-moving`).
         """
-        numbers = [one for one in self.observations if _is_number(one)]
+        from kernelbox.widgets import foreign, still
+
+        numbers = self._numbers()
         if not numbers:
             return ""
-        image = _svg(numbers)
-        moving = any(one.about for one in numbers)
-        return f'<div class="kb-moving">{image}</div>' if moving else image
+        left, top = still.margins()
+        drawing = foreign.drawn(self.figure())
+        return still.document(
+            "Guessed and observed",
+            "\n".join(f"{one.prediction.question}: {one.observed}" for one in numbers),
+            drawing.at(left, top - 14),
+            drawing.width,
+            top + drawing.height - 14,
+            foreign=True,
+            moving=any(one.about for one in numbers),
+        )
+
+    def figure(self) -> Figure:
+        """Return the chart, in the colours of light paper: a logarithmic line for each question."""
+        from matplotlib.figure import Figure
+
+        from kernelbox.widgets.palette import colors
+
+        light = {name: shades[0] for name, shades in colors().items()}
+        numbers = self._numbers()
+        figure = Figure(figsize=(9.0, 1.0 + 0.45 * len(numbers)), layout="constrained")
+        axes = figure.subplots()
+        axes.set_xscale("symlog")  # first: what is drawn before has the margins of a linear one
+        places = range(len(numbers))
+        guessed = [float(one.guess or 0) for one in numbers]
+        observed = [float(one.answer) for one in numbers]
+        axes.hlines(places, guessed, observed, color=light["edge"], linewidth=1)
+        axes.plot(guessed, places, "D", color=light["line-0"], markersize=8, label="guessed")
+        axes.plot(observed, places, "o", color=light["line-1"], markersize=8, label="observed")
+        axes.set_yticks(places, [one.prediction.question for one in numbers])
+        axes.set_ylim(len(numbers) - 0.5, -0.5)
+        axes.xaxis.set_major_formatter("{x:g}")
+        figure.legend(
+            loc="outside lower left", ncols=2, frameon=False, fontsize=12, labelcolor=light["ink"]
+        )
+        axes.grid(axis="x", color=light["rule"])
+        axes.tick_params(axis="x", labelcolor=light["muted"], labelsize=11)
+        axes.tick_params(axis="y", labelcolor=light["ink"], labelsize=12)
+        axes.tick_params(which="both", length=0)
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        axes.spines["bottom"].set_color(light["edge"])
+        return figure
+
+    def _numbers(self) -> list[Observation]:
+        return [one for one in self.observations if _is_number(one)]
 
 
 _LEFT = 'style="text-align: left"'
@@ -68,27 +114,3 @@ _LEFT = 'style="text-align: left"'
 def _is_number(one: Observation) -> bool:
     values = (one.guess, one.answer)
     return all(isinstance(value, int | float) for value in values)
-
-
-def _svg(numbers: list[Observation]) -> str:
-    """Draw guessed and observed as points on one logarithmic line for each question."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"svg.hashsalt": "kernelbox", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(7.5, 0.7 + 0.5 * len(numbers)), layout="constrained")
-        axes = figure.subplots()
-        axes.set_xscale("symlog")  # first: what is drawn before has the margins of a linear one
-        places = range(len(numbers))
-        guessed = [float(one.guess or 0) for one in numbers]
-        observed = [float(one.answer) for one in numbers]
-        axes.hlines(places, guessed, observed, color="#999999", linewidth=1)
-        axes.plot(guessed, places, "D", color="#b3590a", markersize=8, label="guessed")
-        axes.plot(observed, places, "o", color="#20639b", markersize=8, label="observed")
-        axes.set_yticks(places, [one.prediction.question for one in numbers])
-        axes.set_ylim(len(numbers) - 0.5, -0.5)
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-        axes.grid(axis="x", color="#dddddd")
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return out.getvalue()[out.getvalue().index("<svg") :]
