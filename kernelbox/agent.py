@@ -170,7 +170,7 @@ class Agent:
                 with suppress(KernelError):  # with cgroup v1 it is now that there may be no room
                     if way_in is not None:
                         way_in.enter()
-                held.serve(theirs)
+                held.begin(theirs)
         theirs.close()
         self._held.add(pid)
         return pid, [ours.socket.detach(), pidfd]

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+def begin(channel: Channel) -> NoReturn:
+    """Be born: with signals as any program finds them, whatever the agent and nohup ignore."""
+    _begin_signals()
+    serve(channel)
+
+
 def serve(channel: Channel) -> NoReturn:
     """Obey until the other side hangs up, then end. Whatever is imported has been by now."""
     signal.signal(signal.SIGINT, _interrupt)
@@ -51,6 +57,12 @@ def serve(channel: Channel) -> NoReturn:
 _ALONE = signal.SIGRTMAX
 _shells: set[int] = set()  # that run now; each leads a process group
 _at_work = False
+
+
+def _begin_signals() -> None:
+    process.default_signals()
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)  # as Python does: an exception tells of them
 
 
 def _interrupt(_number: int, _frame: object) -> None:
@@ -314,8 +326,8 @@ def _exec(fds: list[int], args: list[str]) -> None:
     try:
         process.execve(args[0], args, dict(os.environ))
     except OSError as error:
+        _begin_signals()
         signal.signal(signal.SIGINT, _interrupt)
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         hint = "Give its whole path: nobody looks in $PATH here" if "/" not in args[0] else ""
         raise KernelError(event.request, error.errno or 0, hint) from error
     finally:

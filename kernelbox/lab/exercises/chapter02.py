@@ -143,7 +143,6 @@ def who_listens(box: Lab, catches: object) -> Verdict:
     try:
         process.python(
             "signal.signal(signal.SIGUSR1, lambda *_: None)\n"
-            "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # nohup(1) may have ignored it
             "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
         )
         for name, number, truth in (
