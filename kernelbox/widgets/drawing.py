@@ -31,7 +31,7 @@ def network(
         cables: Likewise.
         inodes: Of each namespace, in the same order.
     """
-    ink, muted, edge = (palette.colors()[name][0] for name in ("ink", "muted", "edge"))
+    ink, muted, edge = (palette.light(name) for name in ("ink", "muted", "edge"))
     names = {inode: f"n{number}" for number, inode in enumerate(inodes)}
     lines = [
         'digraph { rankdir=LR; bgcolor="transparent"; ranksep=1.3; nodesep=0.3; pad=0.1',
@@ -64,9 +64,9 @@ def _box(namespace: Document, ink: str, muted: str, edge: str) -> str:
     chip = (
         ' ALIGN="CENTER"'
         if hue is None
-        else f' ALIGN="CENTER" BGCOLOR="{palette.colors()[f"chip-{hue}"][0]}"'
+        else f' ALIGN="CENTER" BGCOLOR="{palette.light(f"chip-{hue}")}"'
     )
-    on = ink if hue is None else palette.colors()[f"on-{hue}"][0]
+    on = ink if hue is None else palette.light(f"on-{hue}")
     wide = _NAME + _ADDRESS
     label = short(namespace["label"], wide)
     head = _cell(namespace["letter"], _STATE, chip, on, bold=True) + _cell(

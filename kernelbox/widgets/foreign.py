@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from kernelbox.widgets import palette, still
+
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -55,3 +58,28 @@ def drawn(figure: Figure) -> Drawing:
     with stable, io.StringIO() as file:
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
         return taken_over(file.getvalue())
+
+
+def image(
+    title: str, description: str, figure: Figure, note: str = "", *, moving: bool = False
+) -> str:
+    """Return a figure as a whole image; the words are those of `still.document`."""
+    left, top = still.margins()
+    drawing = drawn(figure)
+    return still.document(
+        title,
+        description,
+        drawing.at(left, top - 14),
+        drawing.width,
+        top + drawing.height - 10,
+        note,
+        foreign=True,
+        moving=moving,
+    )
+
+
+def leave_baseline(axes: Axes) -> None:
+    """Take the frame from a figure's axes, all but the line at the bottom."""
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(palette.light("edge"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kernelbox.widgets import palette
 from kernelbox.widgets.families import FAMILIES, family
+from kernelbox.widgets.foreign import leave_baseline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +30,13 @@ def figure(events: Sequence[Event], moment: int) -> Figure:
 
     picture = Figure(figsize=(12.6, 2.1), layout="constrained")
     ax = picture.subplots()
-    ink, muted, edge = (palette.colors()[name][0] for name in ("ink", "muted", "edge"))
+    ink, muted = palette.light("ink"), palette.light("muted")
     for lane, side in enumerate(SIDES):
         for kind in FAMILIES:
             mine = [
                 (at, 1) for at, one in enumerate(events) if one.side == side and family(one) == kind
             ]
-            color = palette.colors()[f"chip-{kind.hue}"][0]
+            color = palette.light(f"chip-{kind.hue}")
             ax.broken_barh(mine, (-lane - 0.36, 0.72), facecolors=color, edgecolors="none")
     for at, one in enumerate(events):
         if one.failed:
@@ -49,9 +50,7 @@ def figure(events: Sequence[Event], moment: int) -> Figure:
     ax.set_xlabel("requests to the kernel, in order", color=muted, fontsize=11)
     ax.tick_params(axis="x", colors=muted, labelsize=11)
     ax.tick_params(axis="y", length=0)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-    ax.spines["bottom"].set_color(edge)
+    leave_baseline(ax)
     return picture
 
 
@@ -69,7 +68,7 @@ def _letters(events: Sequence[Event], ax: Any) -> None:
     for (side, kind), run in groupby(events, key=lambda one: (one.side, family(one))):
         count = len(list(run))
         if count >= room and side in SIDES:
-            color = palette.colors()[f"on-{kind.hue}"][0]
+            color = palette.light(f"on-{kind.hue}")
             ax.text(
                 at + count / 2, -SIDES.index(side), kind.letter,
                 ha="center", va="center_baseline", color=color, weight="bold", fontsize=9,

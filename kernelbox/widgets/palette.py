@@ -41,6 +41,11 @@ def colors() -> dict[str, tuple[str, str]]:
     return found
 
 
+def light(name: str) -> str:
+    """Return a colour as it is on light paper, in which others draw for us."""
+    return colors()[name][0]
+
+
 @functools.cache
 def adopted() -> str:
     """Return CSS rules that turn what others drew in a light colour into that colour's variable.
@@ -48,12 +53,12 @@ def adopted() -> str:
     Graphviz writes colours as attributes, matplotlib as styles.
     """
     rules = []
-    for name, (light, dark) in colors().items():
-        if light != dark and name != "paper":  # white may also be on a chip
+    for name, (on_light, on_dark) in colors().items():
+        if on_light != on_dark and name != "paper":  # white may also be on a chip
             for way in ("fill", "stroke"):
                 value = f"{way}: var(--kb-{name})"
-                rules.append(f'.kb-still [{way}="{light}"] {{ {value}; }}')
-                rules.append(f'.kb-still [style*="{way}: {light}"] {{ {value} !important; }}')
+                rules.append(f'.kb-still [{way}="{on_light}"] {{ {value}; }}')
+                rules.append(f'.kb-still [style*="{way}: {on_light}"] {{ {value} !important; }}')
     return "\n".join(rules)
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from kernelbox.widgets import palette
 from kernelbox.widgets.base import View, bundle
-from kernelbox.widgets.foreign import drawn
-from kernelbox.widgets.palette import Letters
-from kernelbox.widgets.still import Cell, document, margins, size, table
+from kernelbox.widgets.foreign import image, leave_baseline
+from kernelbox.widgets.palette import Letters, light
+from kernelbox.widgets.still import Cell, document, size, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,23 +138,18 @@ class ResourceGraph(View):
         axes = figure.subplots(max(len(charts), 1), 1, sharex=True, squeeze=False)[:, 0]
         for chart, ax in zip(charts, axes, strict=False):
             self._chart(chart, ax)
-        axes[-1].set_xlabel("seconds", color=_light("ink"), fontsize=_FONT)
+        axes[-1].set_xlabel("seconds", color=light("ink"), fontsize=_FONT)
         return figure
 
     def svg(self) -> str:
         """Return the charts as an image."""
-        left, top = margins()
         if not self._charts():
             return document(self.title, self.text(), "", 420, 40, self._picture["note"])
-        drawing = drawn(self.figure())
-        return document(
+        return image(
             self.title,
             self.text(),
-            drawing.at(left, top - 14),
-            drawing.width,
-            top + drawing.height - 10,
+            self.figure(),
             self._picture["note"] or "╌ limit   ▼ throttled   ✕ killed for want of memory",
-            foreign=True,
             moving=True,
         )
 
@@ -198,7 +192,7 @@ class ResourceGraph(View):
     def _chart(self, chart: tuple[str, str, int], ax: Any) -> None:
         key, heading, unit = chart
         for number, (container, one) in enumerate(self._picture["containers"].items()):
-            color = _light(f"line-{HUES[number % len(HUES)]}")
+            color = light(f"line-{HUES[number % len(HUES)]}")
             points = [(at, sample) for at, sample in self._of(container) if key in sample]
             x, y = [at for at, _ in points], [sample[key] / unit for _, sample in points]
             dash = DASHES[number % len(DASHES)]
@@ -258,18 +252,12 @@ def _begun(marks: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _dress(ax: Any, heading: str) -> None:
-    ax.set_ylabel(heading, rotation=0, ha="right", va="center", color=_light("ink"), fontsize=_FONT)
+    ax.set_ylabel(heading, rotation=0, ha="right", va="center", color=light("ink"), fontsize=_FONT)
     ax.set_ylim(bottom=0)
     ax.margins(x=0.01)
-    ax.grid(axis="y", color=_light("rule"), linewidth=0.8)
-    ax.tick_params(colors=_light("muted"), length=0, labelsize=_FONT)
-    for side in ("top", "right", "left"):
-        ax.spines[side].set_visible(False)
-    ax.spines["bottom"].set_color(_light("edge"))
-
-
-def _light(name: str) -> str:
-    return palette.colors()[name][0]
+    ax.grid(axis="y", color=light("rule"), linewidth=0.8)
+    ax.tick_params(colors=light("muted"), length=0, labelsize=_FONT)
+    leave_baseline(ax)
 
 
 def _plain(key: str, one: Document) -> str:

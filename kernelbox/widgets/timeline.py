@@ -14,11 +14,11 @@ import traitlets
 from kernelbox.widgets import lanes
 from kernelbox.widgets.base import View, bundle
 from kernelbox.widgets.families import family
-from kernelbox.widgets.foreign import drawn
+from kernelbox.widgets.foreign import image
 from kernelbox.widgets.patch import difference
 from kernelbox.widgets.player import frame
 from kernelbox.widgets.recording import Recording
-from kernelbox.widgets.still import Cell, document, margins, table
+from kernelbox.widgets.still import Cell, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,16 +153,11 @@ class Timeline(View):
 
     def svg(self) -> str:
         """Return the two lanes as an image."""
-        left, top = margins()
-        drawing = drawn(self.figure())
-        return document(
+        return image(
             self.recording.title,
             self.text(),
-            drawing.at(left, top - 14),
-            drawing.width,
-            top + drawing.height - 16,
+            self.figure(),
             lanes.legend(self.recording.events),
-            foreign=True,
             moving=self.moving,
         )
 

@@ -55,20 +55,15 @@ class Comparison:
 
         What differs from run to run is drawn as it was, and marked as moving (`kb-moving`).
         """
-        from kernelbox.widgets import foreign, still
+        from kernelbox.widgets import foreign
 
         numbers = self._numbers()
         if not numbers:
             return ""
-        left, top = still.margins()
-        drawing = foreign.drawn(self.figure())
-        return still.document(
+        return foreign.image(
             "Guessed and observed",
             "\n".join(f"{one.prediction.question}: {one.observed}" for one in numbers),
-            drawing.at(left, top - 14),
-            drawing.width,
-            top + drawing.height - 14,
-            foreign=True,
+            self.figure(),
             moving=any(one.about for one in numbers),
         )
 
@@ -76,9 +71,9 @@ class Comparison:
         """Return the chart, in the colours of light paper: a logarithmic line for each question."""
         from matplotlib.figure import Figure
 
-        from kernelbox.widgets.palette import colors
+        from kernelbox.widgets.foreign import leave_baseline
+        from kernelbox.widgets.palette import light
 
-        light = {name: shades[0] for name, shades in colors().items()}
         numbers = self._numbers()
         figure = Figure(figsize=(9.0, 1.0 + 0.45 * len(numbers)), layout="constrained")
         axes = figure.subplots()
@@ -86,22 +81,20 @@ class Comparison:
         places = range(len(numbers))
         guessed = [float(one.guess or 0) for one in numbers]
         observed = [float(one.answer) for one in numbers]
-        axes.hlines(places, guessed, observed, color=light["edge"], linewidth=1)
-        axes.plot(guessed, places, "D", color=light["line-0"], markersize=8, label="guessed")
-        axes.plot(observed, places, "o", color=light["line-1"], markersize=8, label="observed")
+        axes.hlines(places, guessed, observed, color=light("edge"), linewidth=1)
+        axes.plot(guessed, places, "D", color=light("line-0"), markersize=8, label="guessed")
+        axes.plot(observed, places, "o", color=light("line-1"), markersize=8, label="observed")
         axes.set_yticks(places, [one.prediction.question for one in numbers])
         axes.set_ylim(len(numbers) - 0.5, -0.5)
         axes.xaxis.set_major_formatter("{x:g}")
         figure.legend(
-            loc="outside lower left", ncols=2, frameon=False, fontsize=12, labelcolor=light["ink"]
+            loc="outside lower left", ncols=2, frameon=False, fontsize=12, labelcolor=light("ink")
         )
-        axes.grid(axis="x", color=light["rule"])
-        axes.tick_params(axis="x", labelcolor=light["muted"], labelsize=11)
-        axes.tick_params(axis="y", labelcolor=light["ink"], labelsize=12)
+        axes.grid(axis="x", color=light("rule"))
+        axes.tick_params(axis="x", labelcolor=light("muted"), labelsize=11)
+        axes.tick_params(axis="y", labelcolor=light("ink"), labelsize=12)
         axes.tick_params(which="both", length=0)
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set_color(light["edge"])
+        leave_baseline(axes)
         return figure
 
     def _numbers(self) -> list[Observation]:

@@ -46,18 +46,13 @@ class Curve:
 
     def svg(self) -> str:
         """Return the curve as an image, marked as moving (`kb-moving`)."""
-        from kernelbox.widgets import foreign, still
+        from kernelbox.widgets import foreign
 
-        left, top = still.margins()
-        drawing = foreign.drawn(self.figure())
-        return still.document(
+        return foreign.image(
             self.title,
             repr(self),
-            drawing.at(left, top - 14),
-            drawing.width,
-            top + drawing.height - 10,
+            self.figure(),
             "Both axes are logarithmic: each step multiplies.",
-            foreign=True,
             moving=True,
         )
 
@@ -77,28 +72,26 @@ class Curve:
         """Return the drawing, in the colours of light paper."""
         from matplotlib.figure import Figure
 
-        from kernelbox.widgets.palette import colors
+        from kernelbox.widgets.foreign import leave_baseline
+        from kernelbox.widgets.palette import light
 
-        light = {name: shades[0] for name, shades in colors().items()}
         figure = Figure(figsize=(8.0, 3.2), layout="constrained")
         axes = figure.subplots()
         axes.set(xscale="log", yscale="log")
-        axes.plot([*self.points], [*self.points.values()], "o-", color=light["line-0"])
+        axes.plot([*self.points], [*self.points.values()], "o-", color=light("line-0"))
         if self.level:
             name, value = self.level
-            axes.axhline(value, color=light["line-1"], linestyle="--")
+            axes.axhline(value, color=light("line-1"), linestyle="--")
             axes.annotate(
                 name, (min(self.points), value), xytext=(0, 5), textcoords="offset points",
-                color=light["line-1"],
+                color=light("line-1"),
             )  # fmt: skip
         axes.set_xticks([*self.points], [f"{number:g}" for number in self.points])
         axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
-        axes.set_xlabel(self.across, color=light["ink"])
-        axes.set_ylabel(self.up, color=light["ink"])
-        axes.grid(axis="y", color=light["rule"])
-        axes.tick_params(colors=light["muted"], length=0)
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set_color(light["edge"])
+        axes.set_xlabel(self.across, color=light("ink"))
+        axes.set_ylabel(self.up, color=light("ink"))
+        axes.grid(axis="y", color=light("rule"))
+        axes.tick_params(colors=light("muted"), length=0)
+        leave_baseline(axes)
         return figure
