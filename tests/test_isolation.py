@@ -333,10 +333,9 @@ def test_no_signal_is_ignored_or_blocked(
 ) -> None:
     where = ("run", "--rm", *ALONE, "busybox") if command == "run" else ("exec", plain.id)
     told = kernelbox.ok(*where, "grep", "^Sig[BIC]", "/proc/self/status").split()
-    # 32 and 33 are libc's own: posix_spawn(3), and so make, leaves them ignored in its children,
-    # and no program may change that through libc.
     sets = {
-        name: int(mask, 16) & ~(3 << 31) for name, mask in zip(told[::2], told[1::2], strict=True)
+        name: int(mask, 16) & ~looking.OF_LIBC
+        for name, mask in zip(told[::2], told[1::2], strict=True)
     }
     assert sets == {"SigBlk:": 0, "SigIgn:": 0, "SigCgt:": 0}
 
