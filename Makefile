@@ -8,16 +8,27 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help setup lab test vm vm-test vagrant-test bench notebooks pictures widgets lock clean
+.PHONY: help setup lab solutions test quick vm vm-test vagrant-test bench notebooks pictures widgets lock clean
 
 # For what else packages are needed: see labs-vm/provision.sh.
-test: FOR := test browser style vagrant
+test quick: FOR := test browser style vagrant
 bench: FOR := test
 vagrant-test: FOR := vm
 pictures: FOR := browser
 
-NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb notebooks/workbook/*.ipynb))
 COMPARED := --nbval-sanitize-with=tests/nbval-sanitize.cfg $(NOTEBOOKS)
+
+# A notebook has no terminal: where sudo wants a password there, all of JupyterLab gets it here, and
+# the workbook stays where the student's is.
+define OPEN
+lab=(.venv/bin/kernelbox lab $(if $(PORT),--port $(PORT)) $(if $(filter solutions,$@),--solutions))
+if [ "$$(id -u)" != 0 ] && ! setsid --wait sudo -n true 2>/dev/null; then
+	echo 'kernelbox: sudo asks for a password, which no notebook can give: JupyterLab runs as root'
+	lab=("$${as_root[@]}" KERNELBOX_WORKBOOK="$${KERNELBOX_WORKBOOK:-$$HOME/kernelbox-lab}" "$${lab[@]}")
+fi
+exec "$${lab[@]}"
+endef
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -25,37 +36,43 @@ help: ## list these commands
 setup: ## install what is missing, leave the command at .venv/bin/kernelbox
 	@labs-vm/provision.sh for $(FOR)
 
-lab: setup ## run one container as a proof, then serve the notebooks on 127.0.0.1
+# TRACE=1 shows what that container asks the kernel for; PORT=9000 is another port than the first free.
+lab: setup ## run one container as a proof, then open your workbook in JupyterLab
 	@. labs-vm/begin.sh
-	"$${as_root[@]}" .venv/bin/kernelbox run --rm --trace busybox echo 'hello from a container'
-	jupyter=(.venv/bin/jupyter-lab -y --log-level=WARN --ServerApp.ip=127.0.0.1)
-	jupyter+=(--ServerApp.root_dir=notebooks --LabApp.default_url=/lab/tree/00-start-here.ipynb)
-	[ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] && [ -z "$${CI:-}" ] || jupyter+=(--no-browser)
-	[ "$$(id -u)" != 0 ] || jupyter+=(--allow-root)
-	# A notebook has no terminal: where sudo wants a password there, all of JupyterLab gets it here.
-	if [ "$$(id -u)" != 0 ] && ! setsid --wait sudo -n true 2>/dev/null; then
-		echo 'kernelbox: sudo asks for a password, which no notebook can give: JupyterLab runs as root'
-		jupyter=("$${as_root[@]}" "$${jupyter[@]}" --allow-root --no-browser)
-	fi
-	echo 'kernelbox: starting JupyterLab; Ctrl-C ends it'
-	exec "$${jupyter[@]}"
+	echo 'kernelbox: everything is installed. One real container, as a proof:'
+	"$${as_root[@]}" .venv/bin/kernelbox run --rm $(if $(TRACE),--trace) busybox echo 'hello from a container'
+	$(if $(TRACE),,echo 'kernelbox: what the kernel was asked for it: make lab TRACE=1')
+	$(OPEN)
+
+solutions: setup ## open the solved chapters in JupyterLab
+	@. labs-vm/begin.sh
+	$(OPEN)
 
 # A time-out makes nbval expect the later cells to fail (xfail); --runxfail lets them fail.
-test: setup ## run every test and every notebook
+test: setup ## run every test and every notebook, three side by side
 	@. labs-vm/begin.sh
-	exec "$${as_root[@]}" .venv/bin/python -m pytest -p no:cacheprovider --runxfail tests \
+	exec "$${as_root[@]}" .venv/bin/python -m pytest -p no:cacheprovider --runxfail --workers 3 --budget tests \
 		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=120 $(COMPARED))
+
+# What a change needs is worked out in tests/quick.py, whose words are pytest's arguments.
+quick: setup ## style, types, and the tests of what has changed since HEAD (or in it): two minutes
+	@. labs-vm/begin.sh
+	chosen=$$(.venv/bin/python -m tests.quick)
+	exec "$${as_root[@]}" .venv/bin/python -m pytest -p no:cacheprovider --runxfail --workers 3 --budget $$chosen
 
 vm: ## start the lab VM with QEMU: JupyterLab on cgroup v2, until Ctrl-C
 	@labs-vm/provision.sh packages for vm
 	exec labs-vm/run
 
 # A marker says which tests: see tests/conftest.py. Without KVM a program takes 10 to 30 times as long.
-# The browser draws on the student's own computer, and a lab VM starts no lab VM: those stay outside.
-vm-test: ## run what touches control groups, and every notebook, in the lab VM (ALL=1: every test)
+# The browser draws on the student's own computer, a lab VM starts no lab VM, and how tests are chosen
+# and handed out is no matter of the kernel's: those stay outside.
+# So do the notebooks, but with ALL=1: `make test` runs each of them, ten times as fast.
+OUTSIDE := browser ci quick vagrant vm workers
+vm-test: ## run what touches control groups in the lab VM (ALL=1: every test and every notebook)
 	@labs-vm/provision.sh packages for vm
-	exec labs-vm/run $(if $(ALL),--machines 2 --limit 5000) --test --runxfail $(if $(ALL),,-m vm) --ignore=tests/test_browser.py --ignore=tests/test_vm.py --ignore=tests/test_vagrant.py tests \
-		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=1200 $(COMPARED))
+	exec labs-vm/run --machines 2 $(if $(ALL),--limit 5000) --test --runxfail $(if $(ALL),,-m vm) $(OUTSIDE:%=--ignore=tests/test_%.py) tests \
+		$(if $(ALL),$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=1200 $(COMPARED)))
 
 vagrant-test: setup ## do with Vagrant what a student does, for real, in a root and namespaces of its own
 	@labs-vm/vagrant-test
@@ -87,6 +104,7 @@ widgets: ## bundle the views' JavaScript again, into what is committed and shipp
 	(cd "$$build" && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build)
 	rm -rf kernelbox/widgets/static
 	cp -R "$$build/static" kernelbox/widgets/static
+	cp "$$build/node_modules/axe-core/axe.min.js" tests/axe.min.js # which judges the views
 
 lock: ## pin the newest versions that fit together in requirements.lock
 	@. labs-vm/begin.sh

@@ -1,5 +1,7 @@
 """Namespaces: the kinds there are, under all their names, and who is in which.
 
+Chapters 00 to 03 make them by hand.
+
 A namespace has no name of its own: it is known by the inode behind `/proc/PID/ns/KIND`. Two
 processes share one exactly when the inodes are equal. Making and joining is done by the system
 calls themselves (`unshare`, `setns`, `clone3`); this room holds the vocabulary.
@@ -11,7 +13,7 @@ import os
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
 
 
 class Kind(NamedTuple):

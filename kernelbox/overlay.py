@@ -1,5 +1,7 @@
 """OverlayFS: immutable lower directories, one writable upper, seen as one merged tree.
 
+Chapter 06 mounts one by hand.
+
     merged     what the container sees as /
     upperdir   where its changes land: copies (copy-up), new files, whiteouts
     workdir    the kernel's own, empty, on the same file system as upperdir
@@ -14,9 +16,9 @@ import os
 from contextlib import ExitStack
 
 from kernelbox.kernel import flags as k
-from kernelbox.kernel import mounts, syscalls
+from kernelbox.kernel import mounts
 from kernelbox.kernel.errors import UsageError
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
 
 # mount(2) takes one page of options, fsconfig(2) values of 255 bytes.
 _OPTIONS_SIZE, _VALUE_SIZE = 4096, 256
@@ -132,27 +134,12 @@ def _attach(layers: list[int], places: list[str], stack: ExitStack) -> None:
 
     That is in a mount namespace of our own. It is left when the stack closes, and ends with its
     mounts, whatever happens to us; the overlay has its own hold on the layers.
-
-    Source: mount_namespaces(7); setns(2): root and working directory change with the namespace.
     """
-    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-    home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-    stack.callback(os.close, home)
-    root, here = os.open("/", flags), os.open(".", flags)
-    stack.callback(os.close, root)
-    stack.callback(os.close, here)
+    from kernelbox.kernel import aside  # for older kernels only
 
-    def go_back() -> None:
-        syscalls.setns(home, k.CLONE_NEWNS)
-        os.fchdir(root)
-        syscalls.chroot(".")
-        os.fchdir(here)
-
-    syscalls.unshare(k.CLONE_NEWNS)
-    stack.callback(go_back)
-    mounts.mount(None, "/", None, k.MS_REC | k.MS_PRIVATE)
+    stack.enter_context(aside.in_mounts_of())
     for layer, place in zip(layers, places, strict=True):
-        target = os.open(place, flags)
+        target = os.open(place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, target)
         mounts.move_mount(layer, target)
 

@@ -17,8 +17,8 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 # for, not the package: Docker brings a runc of its own, and Debian's would remove Docker.
 declare -A needs_for=(
 	[lab]='nft:nftables dot:graphviz ip:iproute2 unshare:util-linux ps:procps tini:tini strace:strace'
-	[test]='docker-registry:docker-registry skopeo:skopeo umoci:umoci podman:podman mmdebstrap:mmdebstrap
-		runc:runc zstd:zstd gcc:gcc /usr/include/stdio.h:libc6-dev'
+	[test]='docker-registry:docker-registry skopeo:skopeo umoci:umoci podman:podman iptables:iptables
+		mmdebstrap:mmdebstrap runc:runc zstd:zstd gcc:gcc /usr/include/stdio.h:libc6-dev'
 	[browser]=chromium:chromium
 	[vagrant]='vagrant:vagrant ruby:ruby'
 	[style]=shellcheck:shellcheck

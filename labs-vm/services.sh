@@ -10,7 +10,10 @@ services() {
 	for file in labs-vm/units/*; do
 		put "/etc/systemd/system/${file##*/}" 644 <<<"$(sed "s|/opt/kernelbox|$PWD|g" "$file")"
 	done
-	put /usr/local/bin/kernelbox 755 <<<"$(printf '#!/bin/sh\nexec %q "$@"' "$PWD/.venv/bin/kernelbox")"
+	# One person's machine: notebooks, `kernelbox` and `sudo kernelbox` work on the same root.
+	put /usr/local/bin/kernelbox 755 <<<"#!/bin/sh
+export KERNELBOX_ROOT=\"\${KERNELBOX_ROOT:-/var/lib/kernelbox}\"
+exec $(printf %q "$PWD/.venv/bin/kernelbox") \"\$@\""
 	gateway
 	systemctl --quiet enable kernelbox-checkout.service kernelbox-agent.socket kernelbox-lab.service kernelbox-door.socket
 	[ -d /run/systemd/system ] || return 0

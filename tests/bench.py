@@ -10,6 +10,9 @@ largest; the medians of both stand beside it. Nothing is asserted here.
     kernelbox / podman    the same through podman and runc, from the same image
     kernelbox / python3   the interpreter alone: what no program in Python can do without
     bridge / none         what a network costs
+    bridge / bridge       each on a bridge of its own, with NAT. Podman is in a network and a mount
+                          namespace where its bridge, its iptables rules and its lists of addresses
+                          end with the bench; entering them is a millisecond of its time.
     notebook / floor      a warm start-to-exit through the agent, beside floor.c
     agent / python3       resident memory
 
@@ -37,9 +40,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from kernelbox import capabilities, lab, paths, rootfs
+from kernelbox import lab
 from kernelbox.images.store import Store
-from kernelbox.observe.looking import PARTS, snapshot
+from kernelbox.observe.survey import PARTS, snapshot
+from kernelbox.plumbing import paths
+from kernelbox.root import masks
+from kernelbox.users import capabilities
 from kernelbox.widgets.base import View
 from tests import bench_images
 from tests.command import COMMAND
@@ -132,8 +138,8 @@ def config(directory: Path) -> dict[str, Any]:
             "namespaces": [
                 {"type": kind} for kind in ("pid", "mount", "network", "uts", "ipc", "cgroup")
             ],
-            "maskedPaths": list(rootfs.MASKED),
-            "readonlyPaths": list(rootfs.READ_ONLY),
+            "maskedPaths": list(masks.MASKED),
+            "readonlyPaths": list(masks.READ_ONLY),
         },
     }
 
@@ -143,22 +149,43 @@ def mount(destination: str, kind: str, options: list[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def podman(directory: Path) -> Iterator[Measure]:
+def podman(directory: Path, network: str) -> Iterator[Measure]:
     """`podman run` of the same image, in a storage of its own."""
     storage = ("--root", f"{directory}/root", "--runroot", f"{directory}/run")
-    base = ("podman", *storage, "--cgroup-manager", "cgroupfs", "--runtime", "runc")
+    networks = ("--network-config-dir", f"{directory}/networks")
+    base = ("podman", *storage, *networks, "--cgroup-manager", "cgroupfs", "--runtime", "runc")
+    (directory / "networks").mkdir(parents=True)
     pull = [*base, "pull", "-q", f"oci:{paths.images()}:busybox:latest"]
     pulled = subprocess.run(pull, capture_output=True, text=True, check=True)
     # Its defaults are above what a root without CAP_SYS_RESOURCE may set.
     limits = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000")
-    plain = ("--network", "none", "--security-opt", "seccomp=unconfined", "--pull", "never")
+    plain = ("--network", network, "--security-opt", "seccomp=unconfined", "--pull", "never")
+    run = (*base, "run", "--rm", *limits, *plain, pulled.stdout.strip(), "true")
     before = podman_groups()
     try:
-        yield command(*base, "run", "--rm", *limits, *plain, pulled.stdout.strip(), "true")
+        if network == "none":
+            yield command(*run)
+        else:
+            with elsewhere() as pid:
+                yield command("nsenter", "-t", str(pid), "--net", "--mount", *run)
     finally:
         for group in podman_groups():
             if group not in before:
                 group.rmdir()
+
+
+@contextmanager
+def elsewhere() -> Iterator[int]:
+    """Hold a network and a mount namespace, where /run and /var/lib are empty; yield whose."""
+    words = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; echo; exec sleep infinity"
+    hold = ["unshare", "--net", "--mount", "sh", "-c", words]
+    with subprocess.Popen(hold, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        try:
+            yield holder.pid
+        finally:
+            holder.kill()
 
 
 def podman_groups() -> list[Path]:
@@ -309,20 +336,26 @@ def measure(directory: Path, pairs: int, stack: ExitStack) -> None:
     layer = Store(paths.images()).resolve("busybox:latest").lowerdirs[0]
     print(f"{pairs} pairs a row, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.2f}")
     print(f"{'A / B':44} {'ratio':>5}  {'(min .. max)':14}  {'median A':>11}  {'median B':>11}")
-    alone = kernelbox("--network", "none")
-    for name, prepare in (
-        ("runc", lambda: runc(directory, layer)),
-        ("podman", lambda: stack.enter_context(podman(directory / "podman"))),
-    ):
-        if shutil.which(name) is None:
-            print(f"kernelbox run / {name} run: {name} is not installed")
-            continue
+    alone, bridged = kernelbox("--network", "none"), kernelbox()
+
+    def beside_podman(network: str) -> Measure:
+        return stack.enter_context(podman(directory / f"podman-{network}", network))
+
+    def row(name: str, needs: str, ours: Measure, theirs: Callable[[], Measure]) -> None:
+        missing = [program for program in needs.split() if shutil.which(program) is None]
         try:
-            interleaved(f"kernelbox run / {name} run", alone, prepare(), pairs)
+            if missing:
+                raise RuntimeError(f"{' and '.join(missing)} not installed")
+            interleaved(name, ours, theirs(), pairs)
         except (RuntimeError, subprocess.CalledProcessError) as error:
-            print(f"kernelbox run / {name} run: {error}")
+            print(f"{name}: {error}")
+
+    row("kernelbox run / runc run", "runc", alone, lambda: runc(directory, layer))
+    row("kernelbox run / podman run", "podman runc", alone, lambda: beside_podman("none"))
     interleaved("kernelbox run / python3 -c pass", alone, command(sys.executable, "-c", ""), pairs)
-    interleaved("kernelbox run, bridge / no network", kernelbox(), alone, pairs)
+    interleaved("kernelbox run, bridge / no network", bridged, alone, pairs)
+    both = "kernelbox run, bridge / podman run, bridge"
+    row(both, "podman runc iptables", bridged, lambda: beside_podman("bridge"))
 
     box = lab.start()
     stack.callback(box.close)

@@ -26,10 +26,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from kernelbox import paths
-from kernelbox.images import embedded, layers, layout, making
+from kernelbox.images import assembly, embedded, layers, layout
 from kernelbox.images.layers import Entry
 from kernelbox.images.store import Store
+from kernelbox.plumbing import paths
 from tests.command import COMMAND
 
 Measure = Callable[[], float]
@@ -167,15 +167,15 @@ def noise(store: Store, name: str, size: int) -> None:
         Entry(f"noise/{number // 1000}/{number}", stat.S_IFREG | 0o644, content=data)
         for number in range((size - _BUSYBOX) // _FILE)
     ]
-    config = making.empty_config()
+    config = assembly.empty_config()
     config["config"] = {"Cmd": ["sh"]}
     with store.lock():
         base = store.find(embedded.ensure(store))[1]
         with store.layout.new_blob(layout.LAYER) as blob:
             diff_id = layers.pack(entries, blob)
         for one in (*base.diff_ids, diff_id):
-            making.add_step(config, one, "bench")
-        making.new_image(store, name, config, [*base.manifest["layers"], blob.descriptor])
+            assembly.add_step(config, one, "bench")
+        assembly.new_image(store, name, config, [*base.manifest["layers"], blob.descriptor])
 
 
 def files_in(store: Store, name: str) -> str:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -113,7 +115,11 @@ _PALE = """element => {
     }
     return pale;
 }"""
-_THEME = """theme => { jupyterapp.commands.execute("apputils:change-theme", { theme }); }"""
+_AXE = """async (element) => {
+    const { violations } = await axe.run(element, { resultTypes: ["violations"] });
+    return violations.flatMap(({ id, nodes }) =>
+        nodes.map((node) => `${id}: ${node.html.slice(0, 200)}`));
+}"""
 
 
 class Server:
@@ -220,6 +226,8 @@ class JupyterLab:
         match cells:
             case (Path() as file,):
                 notebook = nbformat.read(file, as_version=4)
+                beside = self.server.notebooks / "pictures"
+                shutil.copytree(file.parent / "pictures", beside, dirs_exist_ok=True)
             case _:
                 made = [nbformat.v4.new_code_cell(cell) for cell in cells]
                 notebook = nbformat.v4.new_notebook(cells=made, metadata=METADATA)
@@ -234,13 +242,17 @@ class JupyterLab:
         (pid,) = set(self.server.kernels()) - known
         return Notebook(self, pid)
 
-    def theme(self, name: str) -> None:
-        """Choose JupyterLab's `Light` or `Dark` theme."""
-        self.page.evaluate(_THEME, f"JupyterLab {name}")
+    def theme(self, name: str, page: Page | None = None) -> None:
+        """Choose the system's `Light` or `Dark` theme, which JupyterLab follows.
+
+        On this page, or on another.
+        """
+        page = page or self.page
+        page.emulate_media(color_scheme="light" if name == "Light" else "dark")
         light = str(name == "Light").lower()
-        expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", light)
+        expect(page.locator("body")).to_have_attribute("data-jp-theme-light", light)
         # A second change while the first fades out fails, in JupyterLab itself.
-        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
+        expect(page.locator("#jupyterlab-splash")).to_have_count(0)
 
     def processes(self) -> list[int]:
         """Return the pids of the server, of Chromium, and of all that they have started."""
@@ -325,6 +337,13 @@ class Notebook:
         self.page.evaluate(_CLOSE)
         self._open = False
 
+    def next_day(self) -> str:
+        """Save it, shut its kernel down and close it; return the address as `saved` does."""
+        address = self.saved()
+        self.page.evaluate(_SHUT_DOWN)
+        self.leave()
+        return address
+
     def saved(self) -> str:
         """Save it; return the address under which any page shows it, with its kernel."""
         path = self.page.evaluate(_SAVE)
@@ -342,6 +361,24 @@ def pale(view: Locator) -> list[str]:
     """Return the texts in a view that are hard to read on their ground."""
     found: list[str] = view.evaluate(_PALE)
     return found
+
+
+def violations(view: Locator) -> list[str]:
+    """Return what axe-core finds in a view that keeps somebody from using it, rule by rule.
+
+    Source: axe-core, `axe.run`; `make widgets` brings it, as it does what the views are made with.
+    """
+    page = view.page
+    if not page.evaluate("() => Boolean(window.axe)"):
+        page.evaluate((Path(__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+    found: list[str] = view.evaluate(_AXE)
+    return found
+
+
+def pixels(view: Locator) -> Counter[tuple[int, int, int]]:
+    """Return how often each colour (red, green, blue) is seen in a view, as it is just now."""
+    with Image.open(BytesIO(view.screenshot(animations="disabled"))) as image:
+        return Counter(image.convert("RGB").get_flattened_data())
 
 
 def until(page: Page, condition: Callable[[], Any], seconds: float = PATIENCE) -> bool:

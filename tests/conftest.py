@@ -9,7 +9,7 @@ them at the end. Everything else that a test makes must be gone when the test is
 from __future__ import annotations
 
 import contextlib
-import inspect
+import linecache
 import os
 import re
 import shutil
@@ -18,20 +18,25 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
 from kernelbox import lab
 from kernelbox.lab import Lab
-from tests import looking, store_notebooks
+from tests import budget, looking, store_notebooks, workers
 from tests.command import Kernelbox, Running
 
 OF_CGROUPS = re.compile(r"[cC]group|\bmemory\.|--memory|--cpus|pids.max|pids-limit|freeze|PSI")
+OF_A_RUN = re.compile(r"^mount .* on .*/pytest-of-[^/]+/pytest-\d+/")  # of these tests, or others
+TEST_CGROUP = re.compile(r"^cgroup .*/kernelbox/test-(\d+)-")  # see test_cgroup.made
 USUAL_ROOT = Path("/var/lib/kernelbox")
 NOTEBOOKS_ROOT = Path(store_notebooks.ROOT)  # reset when all is over, if this session has used it
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+FORWARDING_BEFORE = FORWARDING.read_text()  # as it was before any worker has made a bridge
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Give the notebooks that nbval executes the root that their outputs were stored with.
 
     One of them shows what a reset does, and must not do it to a student's containers. And take
@@ -41,6 +46,10 @@ def pytest_configure() -> None:
     os.environ["KERNELBOX_ROOT"] = store_notebooks.ROOT
     progress = tempfile.mkdtemp(prefix="kernelbox-progress-")  # nobody's own is to be written
     os.environ["KERNELBOX_PROGRESS"] = f"{progress}/progress.json"
+    if (count := config.getoption("workers")) > 1:
+        config.pluginmanager.register(workers.Front(count))
+    if config.getoption("budget"):
+        config.pluginmanager.register(budget.Bill())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -51,12 +60,29 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take `--share K/N`, for several machines that run the tests side by side."""
+    """Take `--share K/N`, for several machines side by side, and what one may do to be quick."""
     parser.addoption("--share", metavar="K/N", help="run share K of N: every Nth file's tests")
+    parser.addoption(
+        "--workers", type=int, default=1, metavar="N", help="run the tests in N processes at once"
+    )
+    parser.addoption(
+        "--budget", action="store_true", help="end with what each file took, and what it may take"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a file that can have none of the tests asked for: a VM takes long to load it."""
+    if not _only_vm(config) or collection_path.suffix != ".py":
+        return None
+    return not OF_CGROUPS.search(collection_path.read_text(encoding="utf-8")) or None
+
+
+def _only_vm(config: pytest.Config) -> bool:
+    return bool(config.getoption("markexpr", "") == "vm")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark as `vm` what `make vm-test` runs: tests that speak of control groups, and all notebooks.
+    """Mark as `vm` what `make vm-test` runs: the tests that speak of control groups.
 
     What a test touches stands in it: a new one joins without being put on a list.
     """
@@ -65,26 +91,42 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         files = list(dict.fromkeys(item.path for item in items))[number - 1 :: of]
         config.hook.pytest_deselected(items=[one for one in items if one.path not in files])
         items[:] = [one for one in items if one.path in files]
-    for item in items:
-        if isinstance(item, pytest.Function):
-            _, _, itself = inspect.getsource(item.function).partition("def ")
-            if not OF_CGROUPS.search(itself):
-                continue
-        item.add_marker("vm")
+    for item in items if _only_vm(config) else ():  # to read them all takes seconds
+        if isinstance(item, pytest.Function) and OF_CGROUPS.search(
+            _text(item.function.__code__).partition("def ")[2]
+        ):
+            item.add_marker("vm")
+
+
+def _text(code: CodeType) -> str:
+    """Return a function's source. `inspect` would tokenize it, which takes seconds for them all."""
+    last = max(line or 0 for _, _, line in code.co_lines())
+    nested = [one for one in code.co_consts if isinstance(one, CodeType)]
+    inner = [line or 0 for one in nested for _, _, line in one.co_lines()]
+    lines = linecache.getlines(code.co_filename)
+    return "".join(lines[code.co_firstlineno - 1 : max(last, *inner, 0)])
 
 
 @pytest.fixture(scope="session")
-def tests_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def tests_root(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Path]:
     """The tests' own KERNELBOX_ROOT. At the end it is reset, and the host must be as it was."""
     ours = tmp_path_factory.getbasetemp()
     path = tmp_path_factory.mktemp("kernelbox") / "root"
     before = looking.host({})
-    forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
-    yield path
-    Kernelbox(path).ok("reset")
+    with contextlib.ExitStack() as ending:  # whoever is interrupted meanwhile has begun it, too
+        ending.callback(Kernelbox(path).ok, "reset")
+        if pytestconfig.getoption("workers") > 1:
+            # It makes its bridge now, and the host's switch for forwarding stays on until the end:
+            # whoever finds it off turns it on, and off again, however many bridges there are.
+            Kernelbox(path).ok("run", "--rm", "busybox", "true")
+        yield path
     assert not path.exists()
-    assert not lasting_leaks(before, {}, ours), "reset left these behind"
-    assert Path("/proc/sys/net/ipv4/ip_forward").read_text() == forwarding
+    left = lasting_leaks(before, {}, ours)
+    assert not left, "\n".join(["reset left these behind:", *left])
+    if not workers.are_others_running(pytestconfig):
+        assert FORWARDING.read_text() == FORWARDING_BEFORE
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +140,7 @@ def nothing_is_left_behind(
     yield
     ours = tmp_path_factory.getbasetemp()
     left = lasting_leaks(before | shared_things(tests_root), {"root": tests_root}, ours)
-    assert not left, "the test left these behind"
+    assert not left, "\n".join(["the test left these behind:", *left])
 
 
 def shared_things(root: Path) -> set[str]:
@@ -137,16 +179,21 @@ def lasting_leaks(before: set[str], roots: dict[str, Path], ours: Path) -> list[
 
 
 def others_things(found: set[str], ours: Path) -> set[str]:
-    """Return what belongs to roots that do not lie in the directory `ours`."""
+    """Return what belongs to roots, or to a worker, that do not lie in the directory `ours`."""
     theirs = {"link kernelbox0", "table ip kernelbox"}
-    ids: set[str] = set()
+    marks: set[str] = set()
     for root in {USUAL_ROOT, NOTEBOOKS_ROOT, *looking.other_roots(ours)}:
         theirs |= shared_things(root)
+        marks.add(f"published port: kernelbox_{suffix_of(root)} ")
         with contextlib.suppress(OSError):
-            ids |= {name[:7] for name in os.listdir(root / "containers")}
+            marks |= {name[:7] for name in os.listdir(root / "containers")}
     pens = tuple(f"/held-{suffix_of(directory / 'root')}" for directory in ours.iterdir())
     theirs |= {one for one in found if "/kernelbox/held-" in one and not one.endswith(pens)}
-    return theirs | {one for one in found if any(each in one for each in ids)}
+    theirs |= {one for one in found if OF_A_RUN.search(one) and f" on {ours}/" not in one}
+    theirs |= {
+        one for one in found if (made := TEST_CGROUP.search(one)) and made[1] != str(os.getpid())
+    }
+    return theirs | {one for one in found if any(mark in one for mark in marks)}
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
+from glob import glob
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -156,6 +157,12 @@ def cgroup_file(pid: int, controller: str, v1: str, v2: str) -> Path:
     return Path(_hierarchy("cgroup2", "") + group, v2)  # the last line is v2's
 
 
+def limit_file(pid: int, controller: str, v1: str, v2: str) -> Path:
+    """Return the same of the group that limits a container's process: in v1 the one above."""
+    path = cgroup_file(pid, controller, v1, v2)
+    return path.parents[1] / path.name if path.parent.name == "inside" else path
+
+
 def _hierarchy(kind: str, controller: str) -> str:
     for mount in mounts():
         if mount.kind == kind and (not controller or controller in mount.super_options.split(",")):
@@ -249,10 +256,12 @@ def other_roots(ours: Path) -> set[Path]:
     They are those that processes of others name in their environment, and those of other runs of
     these tests.
     """
-    tests = "pytest-of-*/pytest-*/*"
-    places = ("*/host/ledger", f"{tests}/host/ledger", f"{tests}/*/host/ledger")
-    ledgers = [path for place in places for path in Path(tempfile.gettempdir()).glob(place)]
-    found = {path.parent.parent for path in ledgers if not path.is_relative_to(ours)}
+    tests = "pytest-of-*/pytest-*"  # and in it a worker's directory, a test's, and the root
+    places = [f"{tests}/{'*/' * deep}host/ledger" for deep in (1, 2, 3)] + ["*/host/ledger"]
+    tops = (tempfile.gettempdir(), "/var/lib", "/var/tmp")
+    # Unlike Path.glob, this does not mind that a directory goes away meanwhile.
+    ledgers = [Path(one) for top in tops for place in places for one in glob(f"{top}/{place}")]
+    found = {path.parent.parent for path in ledgers}
     mark, name = f"{MARK}={os.getpid()}".encode(), b"KERNELBOX_ROOT="
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -262,7 +271,9 @@ def other_roots(ours: Path) -> set[Path]:
         if mark not in variables:
             roots = [one.removeprefix(name) for one in variables if one.startswith(name)]
             found |= {Path(os.fsdecode(root)) for root in roots if root}
-    return found
+    # `pytest-current` leads to whoever came last, and that may be we.
+    theirs = {root.resolve() for root in found}
+    return {root for root in theirs if not root.is_relative_to(ours.resolve())}
 
 
 _NFNL_SUBSYS_NFTABLES = 10 << 8

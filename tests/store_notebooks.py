@@ -65,10 +65,12 @@ def store(file: Path) -> None:
     notebook.metadata = nbformat.from_dict(METADATA)
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = settled(cell, before[cell.id])
             for output in cell.outputs:
                 # The widget ends with this kernel; without the word of it, a page shows the twin.
-                output.get("data", {}).pop(WIDGET, None)
+                for part in ("data", "metadata"):
+                    output.get(part, {}).pop(WIDGET, None)
+            cell.outputs = settled(cell, before[cell.id])
+            for output in cell.outputs:
                 if "execution_count" in output:
                     output.execution_count = cell.execution_count
     nbformat.write(notebook, file)

@@ -5,6 +5,7 @@ The record is read from disk; puzzles are really made, by a process under remote
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -14,15 +15,21 @@ from typing import Any
 import pytest
 
 from kernelbox import cgroup, lab
-from kernelbox.lab import Lab, LabError
-from kernelbox.lab.exercises import clean, forms, outside, parsons, progress, registry
+from kernelbox.lab import Lab, LabError, reading
+from kernelbox.lab.exercises import clean, forms, outside, parsons, progress
+from kernelbox.lab.exercises.catalogue import contents, own_numbers
 from kernelbox.lab.exercises.chapter import Chapter
 from kernelbox.lab.exercises.chart import Comparison
 from kernelbox.lab.exercises.curve import Curve
-from kernelbox.lab.exercises.predictions import Guess, Observation, choice, number, text
-from kernelbox.lab.exercises.quiz import Quiz, question, right, wrong
-from kernelbox.lab.exercises.verdict import failed, folded_hints, passed
+from kernelbox.lab.exercises.exercise import exercise
+from kernelbox.lab.exercises.guesses import Guess, Observation
+from kernelbox.lab.exercises.predictions import choice, number, text
+from kernelbox.lab.exercises.questions import question, right, wrong
+from kernelbox.lab.exercises.quiz import Quiz
+from kernelbox.lab.exercises.recall import recalled
+from kernelbox.lab.exercises.verdict import NotYet, failed, folded_hints, passed
 from kernelbox.widgets import palette
+from kernelbox.widgets.form import Form
 from tests.looking import is_alive
 from tests.store_notebooks import sanitized
 
@@ -50,6 +57,19 @@ def test_a_verdict_says_what_was_observed_and_what_was_expected() -> None:
         "expected: its own",
     ]
     assert "expected" not in repr(passed("uts is its own"))
+
+
+def test_a_verdict_says_in_words_and_with_a_sign_whether_it_is_passed() -> None:
+    done, missing = passed("two")._repr_html_(), failed("one", "two")._repr_html_()
+    assert "✓ passed</b>" in done and "◯ not yet</b>" in missing
+    assert done.count("observed: two") == missing.count("observed: one") == 1
+
+
+def test_a_failure_that_was_shown_on_the_page_is_not_said_again() -> None:
+    verdict = failed("one", "two")
+    assert NotYet(verdict)._render_traceback_() == repr(verdict).splitlines()
+    [line] = NotYet(verdict, shown=True)._render_traceback_()
+    assert "one" not in line and "two" not in line
 
 
 def test_a_verdict_shows_what_a_student_made_as_text_and_not_at_any_length() -> None:
@@ -98,7 +118,9 @@ def test_a_guess_after_the_answer_is_none(record: Path) -> None:
     chapter = Chapter("01")
     chapter.predict("pids", 1)
     chapter.observe("pids", 2)
-    assert repr(chapter.predict("pids", 2)) == "my guess: 1"
+    assert repr(chapter.predict("pids", 1)) == "my guess: 1"
+    late = "my guess: 1 (2 came after the answer: too late)"
+    assert repr(chapter.predict("pids", 2)) == late
     assert json.loads(record.read_text())["chapters"]["01"]["predictions"] == {"pids": 1}
 
 
@@ -125,7 +147,8 @@ def test_the_same_guesses_make_the_same_chart_to_the_letter() -> None:
     made = [Observation(number("n", "how many"), 1, 20), Observation(text("t", "who"), "I", "you")]
     drawn = Comparison(made)._repr_html_()
     assert drawn == Comparison(made)._repr_html_()
-    assert drawn.count("<svg ") == 2, "the chart, in its frame"
+    assert Comparison(made).svg().count("<svg ") == 2, "the chart, in its frame"
+    assert 'alt="Guessed and observed"' in drawn
     assert "kb-moving" not in drawn
     assert "how many" in repr(Comparison(made))
 
@@ -175,7 +198,7 @@ def test_a_curve_shows_its_numbers_and_tells_only_what_is_the_same_in_every_run(
 # --- the quiz -------------------------------------------------------------------------------------
 
 
-def test_a_quiz_on_paper_unfolds_why_for_each_answer_in_the_order_it_was_written() -> None:
+def test_a_quiz_on_paper_unfolds_why_for_each_answer() -> None:
     quiz = Quiz((QUESTION,), lambda number, right: None)
     html = quiz._repr_html_()
     assert re.findall(r"<summary>(..) ", html) == ["a)", "b)"]
@@ -184,16 +207,60 @@ def test_a_quiz_on_paper_unfolds_why_for_each_answer_in_the_order_it_was_written
     assert "It has a" not in repr(quiz)
 
 
+def say(form: Form, field: int, value: object) -> str:
+    """Answer a question on a form, as its page does; return what is told."""
+    form._handle_custom_msg({"do": "answer", "field": field, "value": value}, [])
+    told: str = form.replies[str(field)]
+    return told
+
+
 def test_a_quiz_on_a_page_tells_why_and_records_the_first_answer_alone() -> None:
     told: list[tuple[int, bool]] = []
     form = forms.quiz((QUESTION,), lambda number, right: told.append((number, right)))
-    [asked] = form.children
-    _, buttons, why = asked.children
-    buttons.value = "a"
-    assert why.value == "<b>No.</b> It boots nothing."
-    buttons.value = "b"
-    assert why.value.startswith("<b>Right.</b>")
+    places = {choice.right: place for place, choice in enumerate(QUESTION.choices)}
+    assert say(form, 0, places[False]) == "<b>No.</b> It boots nothing."
+    assert say(form, 0, places[True]).startswith("<b>Right.</b>")
     assert told == [(1, False)]
+
+
+# --- what is brought back -------------------------------------------------------------------------
+
+
+def test_a_chapter_brings_back_the_one_before_and_an_older_one() -> None:
+    first, *others = own_numbers()
+    assert recalled(first) == []
+    asked: list[str] = []
+    for place, chapter in enumerate(others, 1):
+        found = recalled(chapter)
+        names = [one.name.split() for one in found]
+        before = own_numbers()[place - 1]
+        assert len(names) == min(place, 2) and names[0][0] == before
+        assert all(older < before for older, _ in names[1:])
+        for (of, at), one in zip(names, found, strict=True):
+            original = contents(of).quiz[int(at) - 1]
+            assert one.question.text == f"Chapter {of}: {original.text}"
+            assert one.question.choices == original.choices
+        asked += [one.name for one in found]
+    assert len(set(asked)) == len(asked), "nothing is brought back twice"
+    assert [one.name for one in recalled(others[-1])] == asked[-2:], "the same each time"
+
+
+def test_what_is_brought_back_is_recorded_and_no_quiz_counts_it(record: Path) -> None:
+    course = Chapter("02")
+    quiz = course.recall()
+    before = course.progress().rows
+    form = forms.quiz(quiz.questions, quiz._record)
+    for place, one in enumerate(quiz.questions):
+        say(form, place, [choice.right for choice in one.choices].index(True))
+    names = [one.name for one in recalled("02")]
+    assert progress.read()["02"]["recall"] == dict.fromkeys(names, 1)
+    assert course.progress().rows == before
+    assert repr(quiz).startswith("1. Chapter 01: ") and "2. Chapter 00: " in repr(quiz)
+
+
+def test_nothing_comes_before_the_first_chapter() -> None:
+    with pytest.raises(LabError, match="no chapter comes before 00"):
+        Chapter("00").recall()
 
 
 @pytest.mark.parametrize(
@@ -214,26 +281,47 @@ def test_a_question_without_one_right_answer_and_a_reason_for_each_is_refused(ch
 @pytest.mark.parametrize(
     ("prediction", "given", "recorded"),
     [
-        (number("n", "how many"), 3.0, 3),
-        (choice("c", "which", "this", "that"), "that", "that"),
+        (number("n", "how many"), 3, 3),
+        (number("n", "how many"), None, ""),
+        (choice("c", "which", "this", "that"), 1, "that"),
+        (choice("c", "which", "this", "that"), None, ""),
         (text("t", "who"), "init", "init"),
     ],
 )
-def test_a_guess_on_a_page_is_recorded_when_it_is_said_to_be_one(
+def test_a_guess_on_a_page_is_recorded_as_what_was_meant(
     prediction: Any, given: Any, recorded: Any
 ) -> None:
     told: list[object] = []
-    form = forms.guess(prediction, told.append)
-    _, field, button, _ = form.children
-    field.value = given
-    assert told == []
-    button.click()
+
+    def record(guess: object) -> str:
+        told.append(guess)
+        return "<thanks>"
+
+    assert say(forms.guess(prediction, record), 0, given) == "&lt;thanks&gt;"
     assert told == [recorded]
 
 
+def test_a_guess_on_a_page_that_answers_another_question_is_told_so() -> None:
+    form = forms.guess(number("n", "how many"), lambda guess: str(number("n", "").fitting(guess)))
+    assert say(form, 0, None).startswith("a number is asked for")
+
+
 def test_without_a_page_a_missing_guess_is_shown_as_text() -> None:
-    still, _ = Guess(number("n", "how many"), None, print)._repr_mimebundle_()
-    assert still == {"text/plain": "no guess yet: how many"}
+    still, _ = Guess(number("n", "how many"), None, str)._repr_mimebundle_()
+    assert still["text/plain"] == "no guess yet: how many"
+    assert still["text/html"] == "<p>no guess yet: how many</p>"
+
+
+def test_a_guess_survives_a_restart_and_counts(record: Path) -> None:
+    Chapter("01").predict("pids", 1)
+    restarted = Chapter("01")
+    assert repr(restarted.predict("pids")) == "my guess: 1"
+    assert restarted.observe("pids", 2).guess == 1
+
+
+def test_a_record_that_answers_another_question_is_no_guess(record: Path) -> None:
+    progress.note("01", "predictions", "pids", "many")
+    assert repr(Chapter("01").predict("pids")).startswith("no guess yet: ")
 
 
 # --- the record on disk ---------------------------------------------------------------------------
@@ -262,6 +350,74 @@ def test_a_damaged_record_is_put_aside_and_said_so_in_a_line(
     assert line.startswith("kernelbox: ")
 
 
+def test_what_was_damaged_before_is_kept_as_well(record: Path) -> None:
+    record.parent.mkdir()
+    written = {"damaged": "one", "damaged-2": "two", "damaged-3": "three"}
+    for damage in written.values():
+        record.write_text(damage)
+        assert progress.read() == {}
+    kept = {path.name: path.read_text() for path in record.parent.iterdir()}
+    assert kept == {f"progress.json.{end}": damage for end, damage in written.items()}
+
+
+def test_a_record_of_a_later_kernelbox_is_read_and_not_written(
+    record: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record.parent.mkdir()
+    later = {"version": 2, "chapters": {"01": {"exercises": {"a": 2}, "songs": {}}}, "more": 1}
+    record.write_text(json.dumps(later))
+    progress.note("01", "exercises", "b", 3)
+    assert json.loads(record.read_text()) == later
+    assert progress.read()["01"]["exercises"] == {"a": 2}
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.endswith("a later kernelbox has written the record")
+
+
+def test_a_shelf_that_is_not_known_is_kept(record: Path) -> None:
+    record.parent.mkdir()
+    record.write_text(json.dumps({"chapters": {"01": {"songs": {"a": "la"}}}}))
+    progress.note("01", "exercises", "b", 3)
+    assert json.loads(record.read_text())["chapters"]["01"]["songs"] == {"a": "la"}
+
+
+def test_a_record_that_is_a_link_stays_one(record: Path) -> None:
+    record.parent.mkdir()
+    elsewhere = record.with_name("elsewhere.json")
+    record.symlink_to(elsewhere.name)
+    progress.note("01", "exercises", "a", 2)
+    assert record.is_symlink()
+    assert json.loads(elsewhere.read_text())["chapters"]["01"]["exercises"] == {"a": 2}
+
+
+def test_somebody_who_holds_the_record_for_ever_costs_a_line(
+    record: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record.parent.mkdir()
+    monkeypatch.setattr(progress, "_PATIENCE", 0.1)
+    fd = os.open(record.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        progress.note("01", "exercises", "a", 2)
+    finally:
+        os.close(fd)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("kernelbox: progress is not recorded: ")
+    assert not record.exists()
+
+
+def test_who_has_no_home_has_no_record_and_is_told_so(
+    record: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("KERNELBOX_PROGRESS")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "~nobody-has-this-name")
+    assert progress.read() == {}
+    progress.note("01", "exercises", "a", 2)
+    assert all(
+        line.startswith("kernelbox: progress ") for line in capsys.readouterr().err.splitlines()
+    )
+
+
 def test_a_record_that_cannot_be_written_costs_a_line_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -284,7 +440,7 @@ def test_the_record_is_where_the_xdg_specification_puts_it(
     assert str(progress.path()) == place
 
 
-# --- the registry ---------------------------------------------------------------------------------
+# --- exercises -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -294,12 +450,7 @@ def test_an_exercise_without_a_name_or_three_hints_is_refused(
     name: str, hints: tuple[str, ...]
 ) -> None:
     with pytest.raises(ValueError, match="hints"):
-        registry.exercise(name, title="A", hints=hints)
-
-
-def test_an_exercise_outside_of_a_chapters_file_is_refused() -> None:
-    with pytest.raises(ValueError, match="not in a chapter's file"):
-        registry.exercise("a", title="A", hints=("a", "b", "c"))(lambda box: passed(""))
+        exercise(name, title="A", hints=hints)
 
 
 # --- puzzles --------------------------------------------------------------------------------------
@@ -316,7 +467,7 @@ BIRTH = parsons.puzzle(
 def test_requests_in_the_right_order_are_really_made(box: Lab) -> None:
     with parsons.made(box, BIRTH, ["B", "a", "D", "C"]) as run:
         assert (run.made, run.refusal) == (4, "")
-        assert outside.status(run.process.pid)["NSpid"].split()[-1] == "1"
+        assert reading.status(run.process.pid)["NSpid"].split()[-1] == "1"
         [*_, last] = [mount for mount in outside.mounts(run.process.pid) if mount[4] == "/proc"]
         assert last[last.index("-") + 1] == "proc"
         pid = run.process.pid

@@ -261,9 +261,10 @@ def test_a_damaged_file_is_named_and_can_be_cleaned_up(kernelbox: Kernelbox, bro
     kernelbox.ok("run", *ALONE, "--name", "spoilt", *TRUE)
     container = kernelbox.inspect("spoilt")["Id"]
     path = kernelbox.root / "containers" / container / broken
-    path.write_text('{"cut sh')
-    line = kernelbox.refused("inspect", container)
-    assert str(path) in line
+    for text in ('{"cut sh', '{"process": 1}', "[]"):
+        path.write_text(text)
+        for words in (("inspect", container), ("ps", "-a")):
+            assert str(path) in kernelbox.refused(*words)
     kernelbox.ok("rm", "-f", container)
 
 
@@ -286,3 +287,31 @@ def test_help_says_what_there_is(kernelbox: Kernelbox) -> None:
     shown = re.findall(r"(?<![\w-])--?[a-z][a-z-]*", kernelbox.ok("run", "--help"))
     assert set(options) <= set(shown)
     assert subprocess.check_output([*COMMAND], text=True, env=kernelbox.environment) == told
+
+
+def test_what_cannot_be_printed_is_said_in_one_line(kernelbox: Kernelbox) -> None:
+    """As coreutils do ("write error: No space left on device"); 125 is our own failure."""
+    box = kernelbox.start("--network", "none", "busybox", "sleep", "infinity")
+    kernelbox.ok("exec", box, "sh", "-c", "echo logged > /proc/1/fd/1")
+    print_hi = "echo hi; exit $0"
+    long = "yes | head -c 1000000; echo $? >&2"
+    for words, status in (
+        (["ps"], 125), (["images"], 125), (["--help"], 125), (["run", "--help"], 125),
+        (["inspect", box], 125), (["save", "busybox"], 125), (["logs", box], 125),
+        (["cp", f"{box}:/etc", "-"], 125), (["top", box], 125), (["stats", "--no-stream"], 125),
+        (["exec", box, "sh", "-c", print_hi, "0"], 125),
+        (["exec", box, "sh", "-c", print_hi, "3"], 3),
+        (["run", "--rm", "--network", "none", "busybox", "sh", "-c", long], 125),
+    ):  # fmt: skip
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [*kernelbox.command, *words], env=kernelbox.environment, text=True,
+                stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+            )  # fmt: skip
+        *_, last = done.stderr.splitlines()
+        assert done.returncode == status, (words, done)
+        assert "cannot write to stdout: no space left on device" in last, (words, done)
+        assert "Traceback" not in done.stderr and "KERNELBOX_ROOT" not in done.stderr, done
+    with open("/dev/full", "w") as full:
+        command = [*kernelbox.command, "nosuch"]
+        assert subprocess.run(command, env=kernelbox.environment, stderr=full).returncode == 125

@@ -6,18 +6,23 @@ pictures of every test are kept where `KERNELBOX_ARTEFACTS` says, else beside py
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
 import pytest
+from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, expect
 
-from kernelbox.widgets import MountTree, NetworkMap, ProcessTree, Timeline
+from kernelbox.widgets import MountTree, NetworkMap, ProcessTree, Timeline, palette
+from kernelbox.widgets.resource_graph import HUES
 from tests import looking, worlds
-from tests.browser import PATIENCE, SIZE, JupyterLab, Notebook, Server, pale
+from tests.browser import PATIENCE, SIZE, JupyterLab, Notebook, Server, pale, pixels, violations
 from tests.command import Kernelbox
 
 # Counts the screen's frames for some seconds; events that are answered slowly are noted from then.
@@ -59,10 +64,13 @@ NAME = """(one) => one.getAttribute("aria-label")
     ?? ([...(one.labels ?? [])].map((label) => label.firstChild.data).join() || one.innerText)"""
 FOCUSED = f"() => ({NAME})(document.activeElement)"
 NAMES = f"(every) => every.map({NAME})"
+PICTURES = ".jp-OutputArea-output .kb-picture"
+CONTROLS = ", ".join(f"{one}:visible" for one in ("button", "select", "input", "[tabindex='0']"))
 LAB = "from kernelbox import lab\nbox = lab.start()"
 # Every view of a world that is made up, so that the pictures are the same in every run.
 GALLERY = {
     "processes": "ProcessTree(worlds.world())",
+    "capabilities": "CapabilityTable(worlds.world())",
     "mounts": "MountTree(worlds.world())",
     "mounts-compared": "MountTree(worlds.world(), pid=4182, other=1)",
     "layers": "LayerStack(worlds.world())",
@@ -70,7 +78,24 @@ GALLERY = {
     "resources": "graph(worlds.world())",
     "birth": "birth = timeline(worlds.world()); birth.moment = 14; birth",
 }
+QUESTION = "question('What is `it`?', wrong('a machine', 'No.'), right('a process', 'Yes.'))"
+FORMS = {
+    "guess": "forms.guess(number('n', 'How many processes?', 'processes'), str)",
+    "guess-choice": "forms.guess(choice('c', 'Which one?', 'this', 'that'), str)",
+    "guess-text": "forms.guess(text('t', 'Who is it?'), str)",
+    "quiz": f"forms.quiz(({QUESTION},), print)",
+    "inventory": "inventory.ask('before')",
+    "gain": "Picture([Gain('all wrong answers', 2, 2, 1), Gain('LIGHT-VM', 2, 2, 1)])",
+    "passed": "verdict.passed('it is so')",
+    "not-yet": "verdict.failed('it is so', 'it is otherwise')",
+}
 MADE_UP = """
+from kernelbox.lab import inventory
+from kernelbox.lab.exercises import forms, verdict
+from kernelbox.lab.exercises.predictions import choice, number, text
+from kernelbox.lab.exercises.questions import question, right, wrong
+from kernelbox.lab.inventory.gains import Gain
+from kernelbox.lab.inventory.picture import Picture
 from kernelbox.widgets import *
 from tests import worlds
 from tests.test_widgets import graph, timeline
@@ -85,12 +110,13 @@ def jupyterlab(tests_root: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         "KERNELBOX_ROOT": str(tests_root),
         looking.MARK: str(os.getpid()),
     }
-    server = Server(tmp_path_factory.mktemp("jupyter"), environment)
-    made = JupyterLab(server)
-    made.start()
-    yield made
-    made.close()
-    server.close()
+    with contextlib.ExitStack() as ending:  # of both, even if Ctrl-C is pressed in the middle
+        server = Server(tmp_path_factory.mktemp("jupyter"), environment)
+        ending.callback(server.close)
+        made = JupyterLab(server)
+        ending.callback(made.close)
+        made.start()
+        yield made
 
 
 @pytest.fixture
@@ -292,6 +318,8 @@ def test_a_birth_is_stepped_forward_and_looked_back_at(
     assert not overlays(pid)
     first = stepper.made
     stepper.forward()
+    expect(stepper.request).to_contain_text("umask(")
+    stepper.forward()
     expect(stepper.request).to_contain_text("MS_REC|MS_PRIVATE")
     assert "shared:" not in Path(f"/proc/{pid}/mountinfo").read_text()
     assert not overlays(pid)
@@ -306,16 +334,17 @@ def test_a_birth_is_stepped_forward_and_looked_back_at(
     stepper.back()
     expect(stepper.overlay).to_have_count(0)
     stepper.back()
+    stepper.back()
     assert stepper.made == first
     expect(stepper.request).to_contain_text("sethostname(")
     assert overlays(pid), "looking back changes nothing"
-    stepper.forward()
-    stepper.forward()
+    for _ in range(3):
+        stepper.forward()
     expect(stepper.overlay).to_have_count(1)
-    expect(stepper.slider).to_have_attribute("max", str(first + 2))  # nothing was made twice
+    expect(stepper.slider).to_have_attribute("max", str(first + 3))  # nothing was made twice
 
     view.get_by_role("button", name="Run").click()
-    assert looking.soon(lambda: stepper.made > first + 4, PATIENCE)
+    assert looking.soon(lambda: stepper.made > first + 5, PATIENCE)
     view.get_by_role("button", name="Pause").click()
     expect(view.get_by_role("button", name="Run")).to_have_attribute("aria-disabled", "false")
     assert not (proc := Path(f"/proc/{pid}/cmdline").read_text()).startswith("sleep"), proc
@@ -326,6 +355,30 @@ def test_a_birth_is_stepped_forward_and_looked_back_at(
     assert kernelbox.ok("ps", "-q").strip() == named
     notebook.run(3)
     assert not looking.is_alive(pid)
+
+
+def test_a_step_and_all_that_it_brings_are_on_one_screen(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    notebook = open_notebook(MADE_UP, GALLERY["birth"])
+    notebook.run()
+    view = notebook.view(BIRTH)
+    view.evaluate("(view) => view.scrollIntoView({ block: 'start' })")
+    stepper = Stepping(view)
+    parts = [stepper.step, stepper.slider, stepper.request, view.locator(".kb-panels")]
+    for _ in range(3):
+        stepper.forward()
+        for part in parts:
+            expect(part).to_be_in_viewport(ratio=1)
+    jupyterlab.page.screenshot(path=artefacts / "one-screen.png")
+    # What is seen is where something has changed, until the reader chooses; the list is whole.
+    changed = view.get_by_role("button", name=re.compile("~"))
+    expect(changed).to_have_attribute("aria-pressed", "true")
+    view.get_by_role("button", name="Network").click()
+    stepper.back()
+    expect(view.get_by_role("region", name="Network namespaces and cables")).to_be_visible()
+    many = re.search(r"\((\d+)\)", view.locator(".kb-effect h5").first.inner_text())
+    expect(stepper.changes.get_by_role("listitem")).to_have_count(int(many[1]) if many else 0)
 
 
 class Stepping:
@@ -376,6 +429,7 @@ def overlays(pid: int) -> list[looking.Mount]:
 # --- fifty containers -----------------------------------------------------------------------------
 
 
+@pytest.mark.alone  # it prints how fast the page is
 def test_fifty_containers_are_followed_by_differences_and_the_page_still_answers(
     open_notebook: Callable[..., Notebook],
     jupyterlab: JupyterLab,
@@ -475,6 +529,7 @@ def bytes_read(pid: int) -> int:
 # --- the README's pictures ------------------------------------------------------------------------
 
 
+@pytest.mark.alone  # what a neighbour adds to the host's network at that moment is in the picture
 def test_two_pictures_for_the_readme_are_taken(
     open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
 ) -> None:
@@ -512,6 +567,38 @@ def test_the_readme_shows_a_picture_that_is_small(name: str) -> None:
 # --- every view -----------------------------------------------------------------------------------
 
 
+def test_every_view_is_drawn_in_its_colours_at_once(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab
+) -> None:
+    notebook = open_notebook(MADE_UP, *GALLERY.values())
+    for theme in THEMES:
+        jupyterlab.theme(theme)
+        notebook.run()
+        for number, name in enumerate(GALLERY, 1):
+            view = notebook.output(number).locator(".kb-view").first
+            view.scroll_into_view_if_needed()
+            seen = pixels(view)
+            assert_drawn(seen, theme, name)
+            for container in (0, 1) if name == "resources" else ():
+                line = color(f"line-{HUES[container]}", theme)
+                assert seen[line] > 300, f"the line of container {container} in the {theme} theme"
+
+
+def color(name: str, theme: str) -> tuple[int, ...]:
+    """Return one of the views' colours as red, green, blue."""
+    shade = palette.colors()[name][THEMES[::-1].index(theme)]
+    return tuple(bytes.fromhex(shade[1:]))
+
+
+def assert_drawn(seen: Counter[tuple[int, int, int]], theme: str, name: str) -> None:
+    """Of a picture: it has the theme's paper, something on it, and no colour that nobody chose."""
+    paper = color("paper", theme)
+    assert max(seen, key=seen.__getitem__) == paper, f"{name}: the paper in the {theme} theme"
+    assert seen.total() - seen[paper] > seen.total() / 50, f"{name}: blank in the {theme} theme"
+    # The arrow of a select is as black as the browser likes it.
+    assert seen[0, 0, 0] < 100, f"{name}: black, as what has no colour, in the {theme} theme"
+
+
 def test_every_view_can_be_read_on_light_and_on_dark_paper(
     open_notebook: Callable[..., Notebook],
     jupyterlab: JupyterLab,
@@ -528,6 +615,55 @@ def test_every_view_can_be_read_on_light_and_on_dark_paper(
             assert view.evaluate("(view) => view.scrollWidth <= view.clientWidth"), name
 
 
+def test_axe_finds_nothing_wrong_with_any_view_or_form(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    every = {**GALLERY, **FORMS}
+    notebook = open_notebook(MADE_UP, *every.values())
+    notebook.run()
+    for theme in THEMES:
+        jupyterlab.theme(theme)
+        for number, name in enumerate(every, 1):
+            shown = notebook.output(number).locator(".jp-OutputArea-output").first
+            shown.scroll_into_view_if_needed()
+            jupyterlab.page.screenshot(path=artefacts / f"axe-{name}-{theme.lower()}.png")
+            assert violations(shown) == [], f"{name} in the {theme} theme"
+
+
+def test_processes_fit_at_one_and_a_half_times_the_size(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    notebook = open_notebook(MADE_UP, GALLERY["processes"])
+    notebook.run()
+    view = notebook.view(PROCESSES)
+    # A page at 150 % is one of two thirds the width, in CSS pixels.
+    jupyterlab.page.set_viewport_size({name: size * 2 // 3 for name, size in SIZE.items()})
+    try:
+        view.scroll_into_view_if_needed()
+        jupyterlab.page.screenshot(path=artefacts / "processes-150-percent.png")
+        for place in (view, view.locator(".kb-body")):
+            assert place.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+    finally:
+        jupyterlab.page.set_viewport_size(SIZE)
+
+
+def test_a_map_of_ten_namespaces_is_readable_on_a_projector(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    notebook = open_notebook(MADE_UP, "NetworkMap(worlds.networks(6, alone=4))")
+    notebook.run()
+    view = notebook.view("Network namespaces and cables")
+    jupyterlab.page.screenshot(path=artefacts / "ten-namespaces.png")
+    letters = view.locator(".kb-map text").evaluate_all(
+        """(every) => every.map((one) =>
+            parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a)"""
+    )
+    assert min(letters) >= 12
+    assert view.locator(".kb-map [data-row]").count() == 7, "the host, and who has a network"
+    expect(view).to_contain_text("and 4 more, with nothing but a loopback interface: held 9000, ")
+    assert violations(view) == []
+
+
 def test_the_keyboard_reaches_every_control_and_each_has_a_name(
     open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab
 ) -> None:
@@ -537,7 +673,7 @@ def test_the_keyboard_reaches_every_control_and_each_has_a_name(
     for number, name in enumerate(GALLERY, 1):
         output = notebook.output(number)
         output.evaluate(BEFORE)
-        controls = output.locator("button, select, input, [data-row][tabindex='0']")
+        controls = output.locator(CONTROLS)
         reached = []
         for _ in range(controls.count()):
             page.keyboard.press("Tab")
@@ -608,13 +744,118 @@ def test_a_chapter_runs_from_top_to_bottom_in_jupyterlab(
     chapter = TOP / "notebooks/01-a-container-is-a-process.ipynb"
     notebook = open_notebook(chapter)
     notebook.run()
-    views = notebook.panel.locator(".kb-view:not(.kb-view .kb-view)")
+    views = notebook.panel.locator(".kb-view:not(.kb-view .kb-view, .kb-form)")
     shown = re.findall(r"(?:box\.(?:processes|birth)|Tree)\(", chapter.read_text())
     expect(views).to_have_count(len(shown))
     birth = notebook.view("The birth of busybox sleep 1000")
     expect(birth.locator(".kb-request")).to_contain_text("execve(")
-    for number in range(views.count()):
-        photograph(views.nth(number), f"chapter-01-{number}")
+    for theme in THEMES:  # not for each view: a theme takes a second to fade in
+        for number in range(views.count()):
+            photograph(views.nth(number), f"chapter-01-{number}", theme)
+
+
+# --- where no kernel is ---------------------------------------------------------------------------
+
+
+def test_the_next_day_every_view_is_seen_as_it_was_stored(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    notebook = open_notebook(MADE_UP, *GALLERY.values())
+    notebook.run()
+    with jupyterlab.window() as window:
+        page = window.new_page()
+        page.goto(notebook.next_day())
+        pictures = page.locator(PICTURES)
+        outputs = page.locator(".jp-OutputArea-output").filter(has=page.locator(".kb-picture"))
+        expect(pictures).to_have_count(len(GALLERY))
+        expect(page.locator(".jp-Notebook")).not_to_contain_text("Error displaying widget")
+        for theme in THEMES:
+            jupyterlab.theme(theme, page)
+            for number, name in enumerate(GALLERY):
+                picture = pictures.nth(number)
+                if name == "birth":
+                    player = page.frame_locator("iframe").get_by_role("region", name=BIRTH)
+                    expect(player).to_be_visible()
+                    expect(picture).to_be_hidden()
+                    picture = page.locator("iframe")
+                picture.scroll_into_view_if_needed()
+                assert_drawn(pixels(picture), theme, name)
+                assert violations(outputs.nth(number)) == [], f"{name} in the {theme} theme"
+                page.screenshot(path=artefacts / f"next-day-{name}-{theme.lower()}.png")
+
+
+def test_a_page_that_trusts_nobody_shows_every_picture(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    notebook = open_notebook(MADE_UP, *GALLERY.values())
+    notebook.run()
+    address = notebook.next_day()
+    (file,) = jupyterlab.server.notebooks.glob("test_a_page_that_trusts_nobody*.ipynb")
+    # What the server has signed is what it saw come about: it did not see this.
+    file.write_text(file.read_text().replace("text/plain", "text/other"))
+    with jupyterlab.window() as window:
+        page = window.new_page()
+        page.goto(address)
+        pictures = page.locator(PICTURES)
+        expect(pictures).to_have_count(len(GALLERY))
+        assert page.locator("iframe").count() == 0, "it is trusted"
+        for number, name in enumerate(GALLERY):
+            pictures.nth(number).scroll_into_view_if_needed()
+            assert_drawn(pixels(pictures.nth(number)), "Light", name)
+            page.screenshot(path=artefacts / f"untrusted-{name}.png")
+
+
+def test_a_box_of_the_map_opens_its_chapter_from_a_page_that_trusts_nobody(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    chapter = "03-mount-namespaces.ipynb"
+    (jupyterlab.server.notebooks / chapter).write_text((TOP / "notebooks" / chapter).read_text())
+    notebook = open_notebook("from kernelbox import lab\nlab.course()")
+    notebook.run()
+    address = notebook.next_day()
+    (file,) = jupyterlab.server.notebooks.glob("test_a_box_of_the_map*.ipynb")
+    file.write_text(file.read_text().replace("text/plain", "text/other"))  # as above
+    with jupyterlab.window() as window:
+        page = window.new_page()
+        page.goto(address)
+        box = page.get_by_role("link", name="03 · Mount namespaces and propagation")
+        expect(box).to_have_count(1)
+        assert violations(page.locator(".jp-OutputArea-output").first) == []
+        page.screenshot(path=artefacts / "map-untrusted.png")
+        box.click()
+        tab = page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current")
+        expect(tab).to_have_text(chapter)
+
+
+def test_an_exported_page_shows_every_picture_and_asks_for_no_more_than_an_empty_one(
+    open_notebook: Callable[..., Notebook],
+    jupyterlab: JupyterLab,
+    tmp_path: Path,
+    artefacts: Path,
+) -> None:
+    notebook = open_notebook(MADE_UP, *GALLERY.values())
+    notebook.run()
+    notebook.saved()
+    (file,) = jupyterlab.server.notebooks.glob("test_an_exported_page*.ipynb")
+    full, empty = nbformat.read(file, as_version=4), nbformat.v4.new_notebook()
+    asked: list[set[str]] = []
+    for theme in THEMES:
+        for one in (empty, full):
+            exported = tmp_path / "exported.html"
+            exported.write_text(HTMLExporter().from_notebook_node(one)[0])
+            urls: set[str] = set()
+            asked.append(urls)
+            with jupyterlab.window(offline=True, color_scheme=theme.lower()) as window:
+                page = window.new_page()
+                page.on("request", lambda each, urls=urls: urls.add(each.url[:200]))
+                page.goto(exported.as_uri())
+                pictures = page.locator(".kb-picture:visible")
+                expect(pictures).to_have_count(0 if one is empty else len(GALLERY) - 1)
+                for number in range(pictures.count()):
+                    assert_drawn(pixels(pictures.nth(number)), theme, "an exported view")
+                page.screenshot(path=artefacts / f"exported-{theme.lower()}.png", full_page=True)
+    outside = [{url for url in urls if url.startswith("http")} for urls in asked]
+    assert all(urls == outside[0] for urls in outside), outside
 
 
 # --- a page of its own ----------------------------------------------------------------------------

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import http.server
 import io
 import json
 import os
 import random
 import shutil
+import socket
 import tarfile
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +29,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelbox.images import entries, gathering, layers, trees
+from kernelbox.build import sources
+from kernelbox.build.sources import Tree
+from kernelbox.images import entries, layers, trees
 from kernelbox.images.containerfile.ignore import Ignore
-from kernelbox.images.gathering import Tree
+from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.images.layout import Layout
 from kernelbox.images.store import Store
-from kernelbox.kernel import syscalls
+from kernelbox.kernel import lookup
 from kernelbox.kernel.errors import UsageError
 from tests import looking
 from tests.bench import podman_groups
@@ -37,6 +44,7 @@ from tests.command import Kernelbox
 from tests.registries import registry
 from tests.sandbox import Sandbox
 from tests.test_image_commands import QUIET, host, podman, store
+from tests.test_images import entry
 
 __all__ = ["podman", "store"]  # fixtures
 
@@ -195,6 +203,29 @@ CMD ["/bin/busybox", "cat", "A", "B"]
     assert said == '$raw "quoted"\ncooked y $Z "quoted"\n'
 
 
+def test_a_wildcard_that_matches_nothing_is_fine_beside_something_that_is_there(
+    kernelbox: Kernelbox, context: Path, store: Store
+) -> None:
+    """As BuildKit has it: `COPY package.json package-lock.json* ./` without a lock file."""
+    write(context, package_dot_json="x")
+    build(kernelbox, context, "FROM scratch\nCOPY package.json package-lock.json* *.no ./\n")
+    assert list(tars(store)[0]) == ["package.json"]
+    refused = refusal(kernelbox, context, "FROM scratch\nCOPY nothing* *.no ./\n")
+    assert "nothing* is not in the build context" in refused
+    refused = refusal(kernelbox, context, "FROM scratch\nCOPY package.json lock ./\n")
+    assert "lock is not in the build context" in refused
+
+
+def test_path_has_a_value_where_the_base_gives_it_none(
+    kernelbox: Kernelbox, context: Path, store: Store
+) -> None:
+    """As BuildKit and buildah have it: the usual one, also in what comes of it."""
+    write(context, a="x")
+    build(kernelbox, context, "FROM scratch\nENV PATH=/opt/bin:$PATH\nCOPY a /\n")
+    [path] = [one for one in config(store)["config"]["Env"] if one.startswith("PATH=")]
+    assert path == f"PATH=/opt/bin:{DEFAULT_PATH}"
+
+
 def test_here_documents_are_scripts_and_input(
     kernelbox: Kernelbox, context: Path, store: Store
 ) -> None:
@@ -214,6 +245,174 @@ CMD ["cat", "/a"]
     assert kernelbox.ok("run", *QUIET, "made") == "script 1\none $x\ntwo\n"
 
 
+MOUNTS = r"""
+FROM busybox AS maker
+RUN mkdir /out && echo made > /out/file
+FROM busybox
+WORKDIR /work
+RUN --mount=target=/src --mount=type=bind,from=maker,source=/out,target=/out,rw \
+    --mount=source=file,target=one/file \
+    cat /src/file one/file /out/file; stat -c %u /src/file; echo new > /out/file; \
+    test ! -e /src/left.log && ! touch /src/x 2>/dev/null && echo kept > /work/one/kept
+RUN --mount=type=cache,id=c,target=/var/cache/a,uid=1000,mode=0750 \
+    echo $STEP >> /var/cache/a/log; cat /var/cache/a/log; stat -c "%u %a" /var/cache/a
+RUN --mount=type=tmpfs,target=/new/scratch,size=64k \
+    df -k /new/scratch | tail -1 | awk '{print $2}'; echo x > /new/scratch/x
+RUN --mount=type=secret,id=s --mount=type=secret,id=s,env=SECRET,target=/etc/s,mode=0440,uid=5 \
+    --mount=type=secret,id=v,env=ALONE cat /run/secrets/s /etc/s; stat -c "%u %a" /etc/s; \
+    echo $SECRET $ALONE; ! touch /etc/s 2>/dev/null && test ! -e /run/secrets/v
+RUN --mount=type=secret,id=none test ! -e /run/secrets/none
+RUN --mount=type=ssh,target=/agent test -S $SSH_AUTH_SOCK && echo $SSH_AUTH_SOCK
+RUN <<PROGRAM
+#!/bin/busybox ash
+readlink /proc/$$/exe; echo "$0" > /dev/null
+PROGRAM
+"""
+
+
+def test_a_run_sees_what_is_mounted_and_no_layer_holds_it(
+    kernelbox: Kernelbox, context: Path, store: Store, tmp_path: Path
+) -> None:
+    """Docker documentation, "Dockerfile reference", section RUN --mount."""
+    write(context, file="context\n", left_dot_log="x", _dot_dockerignore="*.log")
+    secret = tmp_path / "secret"
+    secret.write_text("a secret\n")
+    lent = (
+        "--secret",
+        f"id=s,src={secret}",
+        "--secret",
+        "id=v",
+        "--ssh",
+        f"default={tmp_path}/agent",
+    )
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(tmp_path / "agent"))
+        said = build(kernelbox, context, MOUNTS.replace("$STEP", "one"), *lent, env={"v": "alone"})
+    lines = [line for line in said.splitlines() if not line.startswith(("[", "Success"))]
+    assert lines == [
+        "context", "context", "made", "0", "one", "1000 750", "64", "a secret", "a secret",
+        "5 440", "a secret alone", "/agent", "/bin/busybox",
+    ]  # fmt: skip
+    found = tars(store)[1:]
+    assert set(found[0]) == {"work"}
+    assert set(found[1]) == {"work", "work/one", "work/one/kept"}
+    assert [set(layer) for layer in found[2:]] == [set()] * 6  # no mount point, and no secret
+    assert "a secret" not in json.dumps(config(store))
+    kept = [path.read_bytes() for path in kernelbox.root.rglob("*") if path.is_file()]
+    assert not any(b"a secret" in one for one in kept)
+    assert list((kernelbox.root / "builds").iterdir()) == []
+    write(context, file="changed\n")
+    said = build(kernelbox, context, MOUNTS.replace("$STEP", "two"), *lent[:4], env={"v": "alone"})
+    assert said.count("changed\n") == 2
+    assert "one\ntwo\n1000 750" in said  # the cache has stayed
+    kernelbox.ok("prune", "-f")
+    assert list((kernelbox.root / "build-cache").iterdir()) == []
+
+
+def test_triggers_are_carried_out_in_the_build_on_their_image(
+    kernelbox: Kernelbox, context: Path, store: Store
+) -> None:
+    """Docker documentation, "Dockerfile reference", section ONBUILD: once, and in their order."""
+    write(context, file="x")
+    build(kernelbox, context, "FROM busybox\nONBUILD COPY file /a/\nONBUILD\tRUN cp /a/file /b\n")
+    assert config(store)["config"]["OnBuild"] == ["COPY file /a/", "RUN cp /a/file /b"]
+    assert len(tars(store)) == 1
+    kernelbox.ok("tag", "made", "trigger")
+    write(context, file="later")
+    build(kernelbox, context, "FROM trigger\nRUN cat /b >> /c\n")
+    assert kernelbox.ok("run", *QUIET, "made", "cat", "/a/file", "/b", "/c") == "later" * 3
+    assert "OnBuild" not in config(store)["config"]
+    (context / "file").unlink()
+    assert "line 1 (COPY): file is not in" in refusal(kernelbox, context, "FROM trigger")
+    kernelbox.ok("rmi", "trigger")
+
+
+def test_add_fetches_a_file_that_is_what_it_should_be(
+    kernelbox: Kernelbox, context: Path, store: Store, tmp_path: Path
+) -> None:
+    """Docker documentation, "Dockerfile reference", section ADD: mode 600, the server's time."""
+    served = write(tmp_path / "served", file_dot_txt="fetched", a__b="deeper")
+    with tarfile.open(served / "x.tar", "w") as tar:
+        tar.add(served / "file.txt", "inside")
+    os.utime(served / "file.txt", (1_600_000_000, 1_600_000_000))
+    handler = partial(QuietHandler, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        at = f"http://127.0.0.1:{server.server_port}"
+        good = f"sha256:{hashlib.sha256(b'fetched').hexdigest()}"
+        lines = f"ARG SUM={good}\nADD --checksum=$SUM {at}/file.txt?q=1 /got/\nADD {at}/x.tar /\n"
+        more = f"ADD --chmod=644 --chown=1000 {at}/a/b {at}/file.txt /many/\nADD {at}/ /named\n"
+        try:
+            build(kernelbox, context, f"FROM scratch\n{lines}{more}")
+            bad = f"FROM scratch\nADD --checksum=sha256:{'0' * 64} {at}/file.txt /x"
+            assert good in refusal(kernelbox, context, bad)
+            assert "the server says 404" in refusal(
+                kernelbox, context, f"FROM scratch\nADD {at}/no /x"
+            )
+            assert "names no file" in refusal(kernelbox, context, f"FROM scratch\nADD {at}/ /x/")
+        finally:
+            server.shutdown()
+    got, packed, many, named = tars(store)
+    one = got["got/file.txt"]
+    assert (one.mode, one.uid, one.mtime, one.size) == (0o600, 0, 1_600_000_000, 7)
+    assert set(packed) == {"x.tar"}  # what is fetched is not unpacked
+    for name in ("many/b", "many/file.txt"):
+        assert (many[name].mode, many[name].uid) == (0o644, 1000)
+    assert "named" in named
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """A server that says nothing."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_copy_leaves_out_and_keeps_directories_as_it_is_told(
+    kernelbox: Kernelbox, context: Path, store: Store
+) -> None:
+    """Docker documentation, "Dockerfile reference", sections COPY --exclude and COPY --parents."""
+    write(context, a__b__c_dot_txt="1", a__b__d_dot_md="2", a__e_dot_md="3", top_dot_txt="4")
+    write(context, z__c_dot_txt="5")
+    os.link(context / "a/b/d.md", context / "a/b/linked")
+    build(kernelbox, context, """FROM scratch
+COPY --exclude=*.md --exclude=b/*.md a /one/
+COPY --exclude=*.md --exclude=z top.* a/*.md /two/
+COPY --parents a/b/c.txt z/*.txt a/b /three/
+COPY --parents ./a/./b/c.txt /four/
+COPY --parents --exclude=**/*.txt a /five/
+""")  # fmt: skip
+    one, two, three, four, five = ({name for name in layer} for layer in tars(store))
+    assert one == {"one", "one/b", "one/b/c.txt", "one/b/linked"}
+    assert two == {"two", "two/top.txt"}
+    assert three == {
+        "three", "three/a", "three/a/b", "three/a/b/c.txt", "three/a/b/d.md", "three/a/b/linked",
+        "three/z", "three/z/c.txt",
+    }  # fmt: skip
+    assert four == {"four", "four/b", "four/b/c.txt"}
+    assert five == {"five", "five/a", "five/a/b", "five/a/b/d.md", "five/a/b/linked", "five/a/e.md"}
+    assert tars(store)[0]["one/b/linked"].size == 1  # its first name is left out
+
+
+def test_an_image_may_have_no_layers(
+    kernelbox: Kernelbox, context: Path, store: Store, tmp_path: Path
+) -> None:
+    """BuildKit, buildah and umoci make one; skopeo and podman take it."""
+    build(kernelbox, context, 'FROM scratch\nENV A=1\nCMD ["/a"]\nLABEL b=c\n')
+    assert config(store)["rootfs"]["diff_ids"] == []
+    kernelbox.ok("save", "made", "-o", tmp_path / "saved.tar")
+    kernelbox.ok("rmi", "made")
+    assert "made:latest" in kernelbox.ok("load", "-i", tmp_path / "saved.tar")
+    assert len(kernelbox.ok("history", "made").splitlines()) == 4
+    assert "has no files" in kernelbox.refused("run", *QUIET, "made")
+    host("skopeo", "inspect", f"docker-archive:{tmp_path}/saved.tar")
+    write(context, file="x")
+    kernelbox.ok("tag", "made", "bare")
+    build(kernelbox, context, "FROM bare\nCOPY file /\n")
+    assert config(store)["config"]["Labels"] == {"b": "c"}
+    kernelbox.ok("rmi", "bare")
+
+
 def test_a_tar_is_unpacked_by_add_and_by_nothing_else(
     kernelbox: Kernelbox, context: Path, store: Store
 ) -> None:
@@ -231,6 +430,25 @@ def test_a_tar_is_unpacked_by_add_and_by_nothing_else(
     assert (one.uid, one.mode, one.mtime) == (5, 0o640, 77)
     assert list(copied) == ["out", "out/a.tar.gz"]
     assert mine["mine/dir/gz"].uid == 3
+
+
+def test_a_directory_over_an_images_symlink_goes_where_that_leads(
+    kernelbox: Kernelbox, context: Path, store: Store
+) -> None:
+    """Buildah and BuildKit: /lib of a tar is /usr/lib, where the image has merged them."""
+    with tarfile.open(context / "files.tar", "w") as tar:
+        for name, kind in (("lib", tarfile.DIRTYPE), ("lib/pkg", tarfile.DIRTYPE)):
+            tar.addfile(entry(name, kind))
+        tar.addfile(entry("lib/pkg/file"), io.BytesIO())
+        tar.addfile(entry("lib/hard", tarfile.LNKTYPE, linkname="lib/pkg/file"))
+    write(context, dir__lib__copied="x", dir__away__x="y")
+    base = "FROM busybox\nRUN rmdir /lib && ln -s usr/lib /lib && ln -s ../../../out /away\n"
+    build(kernelbox, context, f"{base}ADD files.tar /\nCOPY dir/lib /lib\n")
+    added, copied = tars(store)[2:]
+    assert {"usr/lib/pkg/file", "usr/lib/hard"} <= set(added) and "lib" not in added
+    assert added["usr/lib/pkg/file"].linkname == "usr/lib/hard"
+    assert "usr/lib/copied" in copied and "lib" not in copied
+    assert "is a symlink in the image" in refusal(kernelbox, context, f"{base}COPY dir /\n")
 
 
 def test_the_base_brings_its_own_command_only_without_an_entrypoint(
@@ -407,8 +625,13 @@ def test_a_build_tells_what_the_kernel_was_asked(
         ("FROM busybox\nUSER $NOTHING", "its variables are empty"),
         ("FROM busybox\nENV A=${A:?must}", "variable A is not set: must"),
         ("FROM busybox\nEXPOSE 70000", "is no port"),
+        ("FROM busybox\nSTOPSIGNAL FROB", "line 2 (STOPSIGNAL): no signal 'FROB'"),
         ("FROM scratch\nRUN x", "no program in the stage"),
-        ("FROM scratch\nENV A=1", "no files"),
+        ("FROM busybox\nRUN --mount=target=/x,source=missing x", "missing is not in the build"),
+        ("FROM busybox\nRUN --mount=type=secret,id=a,required x", "secret 'a' is required"),
+        ("FROM busybox\nRUN --mount=type=ssh,required x", "ssh 'default' is required"),
+        ("FROM busybox\nADD http://127.0.0.1:1/x /", "cannot be fetched"),
+        ("FROM busybox\nONBUILD FROM x", "it cannot be a trigger"),
         (f"FROM busybox\nWORKDIR /{'x' * 300}", "file name too long"),
         ('FROM busybox\nRUN ["a\\u0000"]', "holds what no argument can"),
         ('FROM busybox\nCMD ["\\ud800"]', "holds what no argument can"),
@@ -490,7 +713,7 @@ def test_a_path_leads_where_the_kernel_says_it_leads_below_its_root(
         root = os.open(top, os.O_RDONLY)
         try:
             try:
-                fd = syscalls.open_below(root, "/".join(path).encode(), os.O_PATH, entries.IN_ROOT)
+                fd = lookup.open_below(root, "/".join(path).encode(), os.O_PATH, entries.IN_ROOT)
             except OSError as error:
                 expected: object = error.errno
             else:
@@ -511,7 +734,7 @@ def test_a_file_that_changes_while_it_is_copied_is_noticed(context: Path) -> Non
     write(context, file="before")
     fd = os.open(context, os.O_RDONLY)
     tree = Tree(fd, "the build context", Ignore(), owned=False)
-    (source,) = gathering.gather(tree, "file")
+    (source,) = sources.gather(tree, "file")
     (context / "file").write_text("after!")
     with pytest.raises(UsageError, match="file changed while it was copied"):
         layers.pack([source.pieces[0].entry._replace(name="file")], io.BytesIO())
@@ -672,9 +895,9 @@ def test_a_build_that_is_killed_leaves_nothing_that_the_next_command_keeps(
 def needed(stored: Layout) -> Iterator[str]:
     """Yield every blob that a name or the build cache leads to."""
     for index in ("index.json", "build-cache.json"):
-        for entry in stored.read_index(index)["manifests"]:
-            manifest = stored.read_json(entry["digest"])
-            yield from (entry["digest"][7:], manifest["config"]["digest"][7:])
+        for one in stored.read_index(index)["manifests"]:
+            manifest = stored.read_json(one["digest"])
+            yield from (one["digest"][7:], manifest["config"]["digest"][7:])
             yield from (layer["digest"][7:] for layer in manifest["layers"])
 
 

@@ -19,8 +19,8 @@ import time
 import pytest
 
 from kernelbox import cgroup
-from kernelbox.cgroup import hierarchy, limits
-from kernelbox.kernel import flags, process, record, syscalls
+from kernelbox.cgroup import hierarchy, limit_values
+from kernelbox.kernel import door, flags, process, syscalls
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 
 TYPE_CHECKING = False
@@ -134,11 +134,14 @@ def test_controllers_mounted_together_are_one_directory() -> None:
     assert host.version == 1
     assert host.mounts["cpu"] == host.mounts["cpuacct"] == "/sys/fs/cgroup/cpu,cpuacct"
     assert cgroup.of("a", host).directories == [
+        "/sys/fs/cgroup/systemd/kernelbox/a",
         "/sys/fs/cgroup/cpu,cpuacct/kernelbox/a",
         "/sys/fs/cgroup/memory/kernelbox/a",
         "/sys/fs/cgroup/pids/kernelbox/a",
         "/sys/fs/cgroup/freezer/kernelbox/a",
+        "/sys/fs/cgroup/cpuset/kernelbox/a",
     ]
+    assert host.shown == ["cpu,cpuacct", "memory", "pids", "freezer"]
 
 
 def test_the_hierarchy_is_v2_only_where_its_root_offers_cpu_memory_and_pids() -> None:
@@ -319,14 +322,14 @@ def test_a_disk_is_slowed_down_in_v2_words_on_v1() -> None:
 
 
 def test_the_trace_shows_the_file_that_was_really_written() -> None:
-    events: list[record.Event] = []
+    events: list[door.Event] = []
     with made() as group:
-        record.sink = events.append
+        door.sink = events.append
         try:
             group.limit_pids(7)
             group.limit_cpu(50_000)
         finally:
-            record.sink = None
+            door.sink = None
 
     files = [("pids", "pids.max", "7"), ("cpu", "cpu.max", "50000 100000")]
     if group.host.version == 1:
@@ -395,7 +398,7 @@ def test_limits_outside_their_range_are_refused_before_anything_is_written() -> 
 
 
 def test_shares_become_weights_as_in_runc() -> None:
-    weights = [limits.cpu_weight(shares) for shares in (2, 512, 1024, 2048, 262_144)]
+    weights = [limit_values.cpu_weight(shares) for shares in (2, 512, 1024, 2048, 262_144)]
 
     assert weights == [1, 59, 100, 174, 10_000]
 
@@ -530,7 +533,7 @@ def test_the_parent_stays_where_it_was() -> None:
 def test_the_entrance_works_from_inside_a_user_namespace() -> None:
     with made() as group:
         entrance = group.open()
-        pid = os.fork()
+        pid, pidfd = process.clone3(0, entrance.clone_fd)
         if pid == 0:
             try:
                 syscalls.unshare(flags.CLONE_NEWUSER)
@@ -539,11 +542,13 @@ def test_the_entrance_works_from_inside_a_user_namespace() -> None:
             finally:
                 os._exit(99)
         entrance.close()
+        os.close(pidfd)
 
-        assert soon(lambda: len(text(f"{group.directories[-1]}/tasks").split()) == 1)
+        def everywhere() -> bool:
+            return all(text(f"{one}/cgroup.procs") == str(pid) for one in group.directories)
+
+        assert soon(everywhere)
         assert os.readlink(f"/proc/{pid}/ns/user") != os.readlink("/proc/self/ns/user")
-        for directory in group.directories:
-            assert text(f"{directory}/cgroup.procs") == str(pid)
         end(pid)
 
 
@@ -663,13 +668,13 @@ def test_kill_ends_frozen_processes_and_those_in_groups_below_but_no_others() ->
 
 
 def test_killing_an_empty_group_asks_nothing_of_the_kernel() -> None:
-    events: list[record.Event] = []
+    events: list[door.Event] = []
     with made() as group:
-        record.sink = events.append
+        door.sink = events.append
         try:
             group.kill()
         finally:
-            record.sink = None
+            door.sink = None
 
     assert events == []
 
@@ -693,11 +698,11 @@ def test_v2_gives_birth_inside_the_group() -> None:
 
 
 def test_v2_freezes_thaws_and_kills_with_one_write_each() -> None:
-    events: list[record.Event] = []
+    events: list[door.Event] = []
     with made(v2_host()) as group:
         (directory,) = group.directories
         pid = born_in(group, signal.pause)
-        record.sink = events.append
+        door.sink = events.append
         try:
             group.freeze()
             assert counters(f"{directory}/cgroup.events")["frozen"] == 1
@@ -706,7 +711,7 @@ def test_v2_freezes_thaws_and_kills_with_one_write_each() -> None:
             group.freeze()
             group.kill()
         finally:
-            record.sink = None
+            door.sink = None
 
         assert status_of(pid) == -signal.SIGKILL
         assert text(f"{directory}/cgroup.procs") == ""
@@ -761,3 +766,22 @@ def test_v2_takes_groups_below_with_it() -> None:
         group.remove()
 
         assert not os.path.exists(group.directories[0])
+
+
+def test_a_device_is_used_only_if_a_rule_allows_it_with_v2_by_a_program() -> None:
+    def refused(path: str, mode: int = os.O_RDWR) -> bool:
+        try:
+            os.close(os.open(path, mode | os.O_NONBLOCK))
+        except PermissionError:
+            return True
+        return False
+
+    def act() -> None:
+        assert not any(map(refused, ["/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"]))
+        assert refused("/dev/kmsg", os.O_RDONLY)
+        os._exit(7)
+
+    for host in {cgroup.find().version: None, 2: v2_host()}.values():
+        with made(host) as group:
+            group.limit_devices()
+            assert status_of(born_in(group, act)) == 7

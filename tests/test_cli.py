@@ -13,11 +13,17 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from inspect import get_annotations
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kernelbox.cgroup import limits
+from kernelbox.cli import run
+from kernelbox.cli.parser import Command
+from kernelbox.container import log, option_types, run_options
 from tests import looking
 from tests.command import Kernelbox, Running
 from tests.looking import is_alive, is_pending, soon
@@ -145,7 +151,9 @@ def test_with_rm_nothing_of_it_stays(kernelbox: Kernelbox) -> None:
 
 @pytest.mark.parametrize("option", [(), ("--rm",)])
 def test_wait_prints_the_exit_code(kernelbox: Kernelbox, option: tuple[str, ...]) -> None:
-    container = kernelbox.start(*ALONE, *option, *SHELL, "trap 'exit 7' TERM; while :; do :; done")
+    script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done"
+    container = kernelbox.start(*ALONE, *option, *SHELL, script)
+    assert soon(lambda: kernelbox.ok("logs", container) == "ready\n")  # else nobody heeds a TERM
     with kernelbox.popen("wait", container) as waiting:
         assert waiting.stdout
         assert soon(lambda: holds_a_pidfd(waiting.pid))
@@ -203,11 +211,26 @@ def test_stop_asks_first(kernelbox: Kernelbox) -> None:
     assert kernelbox.ok("wait", container) == "5\n"
 
 
+@pytest.mark.parametrize("name", ["USR1", "sigusr1", "10"])
+def test_stop_sends_the_signal_that_run_was_told(kernelbox: Kernelbox, name: str) -> None:
+    script = "trap 'exit 7' USR1; trap 'exit 9' TERM; echo ready; while :; do sleep 0.1; done"
+    container = kernelbox.start("--stop-signal", name, "busybox", "sh", "-c", script)
+    assert looking.soon(lambda: "ready" in kernelbox.ok("logs", container))
+    kernelbox.ok("stop", container)
+    assert kernelbox.inspect(container)["State"]["ExitCode"] == 7
+
+
+def test_a_stop_signal_that_there_is_not_is_refused(kernelbox: Kernelbox) -> None:
+    assert "no signal 'FROB'" in kernelbox.refused(
+        "run", "--stop-signal", "FROB", "busybox", "true"
+    )
+
+
 def test_stop_kills_what_does_not_listen(kernelbox: Kernelbox, plain: Running) -> None:
     container = kernelbox.start(*ALONE, *FOREVER)
     kernelbox.ok("stop", "-t", "0.1", container)
     assert kernelbox.ok("wait", container) == "137\n"
-    kernelbox.ok("stop", container)  # stopped already: fine
+    kernelbox.ok("stop", "--timeout", "0", container)  # stopped already: fine
     assert is_alive(plain.pid)
 
 
@@ -344,6 +367,70 @@ def test_logs_follow_a_container_to_its_end(kernelbox: Kernelbox) -> None:
         assert kernelbox("exec", container, "sh", "-c", "echo more >/go").returncode in (0, 137)
         assert following.stdout.read() == "two more\n"
         assert following.wait() == 0
+
+
+@contextlib.contextmanager
+def followed(kernelbox: Kernelbox, script: str, *options: str) -> Iterator[tuple[Any, Any]]:
+    """A container that runs a script; yield what it reads of, and its log as it is followed."""
+    words = ("run", "-i", "--name", "long", "--network", "none", "busybox", "sh", "-c", script)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    with kernelbox.popen(*words, **pipes) as running:
+        assert soon(lambda: kernelbox("logs", "long").stdout)
+        with kernelbox.popen("logs", "-f", *options, "long") as following:
+            yield running.stdin, following.stdout
+            running.communicate()
+            assert following.wait() == 0
+    kernelbox.ok("rm", "long")
+
+
+def test_no_line_is_lost_when_the_log_begins_anew(kernelbox: Kernelbox) -> None:
+    """What is followed is complete, and what is left begins with a line, as with Docker."""
+    numbered = 'BEGIN { for (i = 1; i <= 200000; i++) printf "%06d %0180d\\n", i, 0 }'
+    with followed(kernelbox, f"echo begun; read go; awk '{numbered}'") as (stdin, log):
+        stdin.write("go\n")
+        stdin.flush()
+        printed = log.read()
+        kept = kernelbox.ok("logs", "long")
+        assert kernelbox.ok("logs", "--tail", "2", "long") == printed[-2 * 188 :]
+        assert kernelbox.ok("logs", "--tail", "all", "long") == kept
+    first, *lines = printed.splitlines()
+    assert [line[:6] for line in lines] == [f"{number:06}" for number in range(1, 200_001)]
+    assert first == "begun"
+    assert len(kept) < len(printed) and printed.endswith(f"\n{kept}")
+
+
+def test_a_log_begins_anew_between_two_lines_of_all_streams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "_LARGEST", 1000)
+    path = str(tmp_path / "log")
+    pieces = [
+        ("stdout", "x" * 900 + "\n"), ("stderr", "asked? "), ("stdout", "one\n"),
+        ("stderr", "yes\nno"), ("stdout", "two\nth"), ("stderr", "!\n"), ("stdout", "ree\nfour"),
+        ("stdout", "y" * 1900), ("stdout", "z"),
+    ]  # fmt: skip
+    seen = []
+    written = log.Log(path)
+    with log.Reader(path) as reader:
+        for stream, text in pieces:
+            written.add(stream, text.encode())
+            seen += reader.read()
+    for name in ("stdout", "stderr"):
+        read = "".join(one["log"] for one in seen if one["stream"] == name)
+        assert read == "".join(text for stream, text in pieces if stream == name)
+    with log.Reader(path) as reader:
+        left = [(one["stream"], one["log"]) for one in reader.read()]
+    assert left == [("stderr", "no"), *pieces[4:]]  # between two lines of both
+    assert len(Path(path).read_text().splitlines()) == 1  # and where there is no such place
+
+
+def test_a_line_that_comes_in_pieces_has_one_time(kernelbox: Kernelbox) -> None:
+    with followed(kernelbox, "printf a; read go; echo b; printf c", "-t") as (stdin, log):
+        begun = log.read(len("2026-01-01T00:00:00Z a"))
+        stdin.write("go\n")
+        stdin.flush()
+        stamped = begun + log.read()
+    assert [line.partition("Z ")[2] for line in stamped.splitlines()] == ["ab", "c"]
 
 
 def test_logs_keep_every_byte(kernelbox: Kernelbox) -> None:
@@ -556,3 +643,25 @@ def test_a_cut_off_root_leads_nowhere_else(other: Kernelbox, tmp_path: Path) -> 
     other("reset")
     assert (precious / "file").read_text() == "x"
     assert Path("/etc/passwd").exists()
+
+
+# What the front itself does with a command line; the rest is the container's.
+FRONTS_OWN = {"detach", "trace", "step", "pull", "quiet"}
+
+
+@pytest.mark.parametrize(
+    ("command", "defaults", "types"),
+    [
+        (run.RUN, run_options.RUN_DEFAULTS, option_types.RunOptions),
+        (run.EXEC, run_options.EXEC_DEFAULTS, option_types.ExecOptions),
+    ],
+)
+def test_command_line_defaults_and_types_have_the_same_options(
+    command: Command, defaults: Mapping[str, object], types: type
+) -> None:
+    typed = {one.key: one.default for one in command.options if one.key not in FRONTS_OWN}
+    words = {"image", "command"} & defaults.keys()
+    bounds = typed.keys() & {one.option for one in limits.LIMITS}
+    assert typed.keys() | words == defaults.keys() | bounds == get_annotations(types).keys()
+    for name in typed.keys() - bounds:
+        assert (typed[name] or None) == (defaults[name] or None), name

@@ -15,16 +15,19 @@ import socket
 import stat
 import subprocess
 import sys
+import tarfile
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kernelbox.images.store import Store
 from kernelbox.kernel import process
 from tests import looking
 from tests.command import Kernelbox, Running
 from tests.looking import enter, inside, soon, status
+from tests.test_images import add_image, entry, tar_of
 
 FOREVER = ("busybox", "sleep", "infinity")
 ALONE = ("--network", "none")
@@ -69,6 +72,25 @@ def test_with_a_user_namespace_root_inside_is_nobody_outside(mapped: Running) ->
     assert int(found["CapEff"], 16) == DOCKERS_CAPABILITIES
 
 
+def test_who_enters_a_user_namespace_is_its_root(kernelbox: Kernelbox, mapped: Running) -> None:
+    told = kernelbox.ok(
+        "exec", mapped.id, "sh", "-c", "id -u; id -g; grep CapEff /proc/self/status"
+    )
+    uid, gid, capabilities = told.splitlines()
+    assert (uid, gid) == ("0", "0")
+    assert int(capabilities.split()[1], 16) == DOCKERS_CAPABILITIES
+
+
+@pytest.mark.parametrize("options", [(), ("--userns", "auto")])
+def test_a_persons_umask_stays_outside(kernelbox: Kernelbox, options: tuple[str, ...]) -> None:
+    script = "umask; mkdir /room; stat -c %a /room /etc/hosts /dev/null"
+    words = ("run", "--rm", *ALONE, *options, "-u", "1000", "busybox", "sh", "-c", "umask")
+    strict = ("sh", "-c", 'umask 077; exec "$@"', "sh")
+    assert kernelbox.ok(*words, prefix=strict) == "0022\n"
+    words = ("run", "--rm", *ALONE, *options, "busybox", "sh", "-c", script)
+    assert kernelbox.ok(*words, prefix=strict) == "0022\n755\n644\n666\n"
+
+
 def test_what_is_made_in_a_user_namespace_belongs_to_nobody_on_the_host(
     kernelbox: Kernelbox,
 ) -> None:
@@ -89,7 +111,7 @@ def test_with_a_time_namespace_the_machine_has_been_up_for_longer(kernelbox: Ker
     assert abs(there - here - ahead) < 60
 
 
-@pytest.mark.parametrize("options", [(), ("--hostname", "Box-1.lab")])
+@pytest.mark.parametrize("options", [(), ("--hostname", "Box-1.lab"), ("--hostname", "web_1")])
 def test_a_container_has_its_own_hostname(kernelbox: Kernelbox, options: tuple[str, ...]) -> None:
     container = kernelbox.start(*ALONE, *options, *FOREVER)
     pid, name = kernelbox.pid(container), options[1] if options else container
@@ -240,7 +262,7 @@ def test_a_limit_is_what_the_kernel_keeps_in_the_containers_group(
 ) -> None:
     container = kernelbox.start(*ALONE, option, value, *FOREVER)
     names = (v1.split()[0], v2.split()[0])
-    path = looking.cgroup_file(kernelbox.pid(container), controller, *names)
+    path = looking.limit_file(kernelbox.pid(container), controller, *names)
     assert path.parent.name == container
     assert f"{path.name} {path.read_text().strip()}" in (v1, v2)
 
@@ -428,6 +450,33 @@ def test_a_program_begins_in_its_working_directory(kernelbox: Kernelbox, path: s
     assert told == f"{os.path.normpath(path)}\n"
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_volume_within_another_is_seen_whichever_is_named_first(
+    kernelbox: Kernelbox, tmp_path: Path, turned: bool
+) -> None:
+    """As dockerd has it: mounts are sorted by the depth of their destination."""
+    for name in ("parent", "child"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "who").write_text(f"{name}\n")
+    volumes = [f"{tmp_path}/child:/x/y", f"{tmp_path}/parent:/x"]
+    options = [word for one in sorted(volumes, reverse=turned) for word in ("-v", one)]
+    told = kernelbox.ok("run", "--rm", *ALONE, *options, "busybox", "cat", "/x/who", "/x/y/who")
+    assert told == "parent\nchild\n"
+
+
+def test_a_volume_takes_the_place_of_the_containers_own_file(
+    kernelbox: Kernelbox, tmp_path: Path
+) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+    (tmp_path / "hosts").write_text("mine\n")
+    run = ("run", "--rm", "--hostname", "web", *ALONE)
+    volume = ("-v", f"{tmp_path}/hosts:/etc//hosts")
+    assert kernelbox.ok(*run, *volume, "busybox", "cat", "/etc/hosts") == "mine\n"
+    volume = ("-v", f"{tmp_path}/etc:/etc")  # and what is the container's own lies on top of it
+    assert kernelbox.ok(*run, *volume, "busybox", "cat", "/etc/hostname") == "web\n"
+
+
 @pytest.mark.parametrize("options", [(), ("--userns", "auto")])
 def test_a_read_only_root_takes_no_file_but_volumes_do(
     kernelbox: Kernelbox, tmp_path: Path, options: tuple[str, ...]
@@ -527,7 +576,141 @@ def test_what_is_no_process_any_more_is_not_held() -> None:
         assert thread.native_id is not None
         for pid in (gone.pid, thread.native_id):
             with pytest.raises(ProcessLookupError):
-                process.hold(pid)
+                process.pidfd_of(pid)
     finally:
         over.set()
         thread.join()
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+def test_a_mount_target_may_be_a_link_to_what_is_not_there(
+    kernelbox: Kernelbox, tmp_path: Path, userns: str
+) -> None:
+    """Runc makes it below the root (`SecureJoin`, then `MkdirAll`); so does crun."""
+    links = {
+        "/etc/resolv.conf": "/run/systemd/resolve/stub-resolv.conf",
+        "/etc/hosts": "/dev/null",
+        "/etc/localtime": "../usr/share/zoneinfo/Europe/Nowhere",
+        "/up": "../../../../../../tmp/outside/deep",
+        "/chain": "/mnt/next",
+        "/mnt/next": "last/",
+        "/round": "/round",
+    }
+    kernelbox.ok("images")
+    store = Store(f"{kernelbox.root}/images")
+    base = store.find("busybox")[1].manifest["layers"][0]["digest"]
+    bottom = Path(store.layout.blob_path(base)).read_bytes()
+    made = (entry(name[1:], tarfile.SYMTYPE, linkname=to) for name, to in links.items())
+    add_image(store, "linked", bottom, tar_of(*made))
+    tmp_path.chmod(0o755)
+    (tmp_path / "file").write_text("mounted")
+    volumes = [f"{tmp_path}/file:/etc/localtime", f"{tmp_path}:/up", f"{tmp_path}:/chain"]
+    options = [*ALONE, "--userns", userns, *(word for one in volumes for word in ("-v", one))]
+    box = kernelbox.start(*options, "linked", "sleep", "infinity")
+    pid = kernelbox.pid(box)
+    targets = {mount.point for mount in looking.mounts(pid)}
+    assert {
+        "/run/systemd/resolve/stub-resolv.conf", "/usr/share/zoneinfo/Europe/Nowhere",
+        "/tmp/outside/deep", "/mnt/last",
+    } <= targets  # fmt: skip
+    assert not any(target.startswith("/etc/") for target in targets - {"/etc/hostname"})
+    assert inside(pid, "/etc/hosts").is_symlink()  # as the image has it: the device is not covered
+    assert kernelbox.ok("exec", box, "cat", "/etc/localtime", "/up/file") == "mounted" * 2
+    assert not Path("/tmp/outside").exists()
+    kernelbox.ok("exec", box, "sh", "-c", "echo lost > /dev/null; test ! -s /dev/null")
+    volume = f"{tmp_path}/file"
+    for target, said in (("/round", "plain file"), ("/etc/hosts", "plain file")):
+        words = ("run", "--rm", *ALONE, "-v", f"{volume}:{target}", "linked", "true")
+        assert said in kernelbox.refused(*words)
+    kernelbox.ok("rm", "-f", box)
+    kernelbox.ok("rmi", "linked")
+
+
+@pytest.mark.parametrize("userns", ["host", "auto"])
+def test_an_images_volume_holds_what_is_no_change_of_the_container(
+    kernelbox: Kernelbox, tmp_path: Path, userns: str
+) -> None:
+    """Docker makes an anonymous volume of each, with what the image has there, and its owner."""
+    (tmp_path / "Containerfile").write_text(
+        "FROM busybox\nRUN mkdir /data && echo seed > /data/seed && chown -R lab:lab /data\n"
+        "VOLUME /data /etc/shadow.d:/x /over\nRUN echo later > /data/later\n"
+    )
+    (tmp_path / "over").mkdir()
+    kernelbox.ok("build", "-q", "-t", "with-data", tmp_path)
+    options = [
+        *ALONE,
+        "--userns",
+        userns,
+        "--read-only",
+        "-v",
+        "/unnamed",
+        "-v",
+        f"{tmp_path}/over:/over",
+    ]
+    script = "echo new > /data/new; echo new > /unnamed/new; echo ready; sleep 1000"
+    box = kernelbox.start(*options, "with-data", "sh", "-c", script)
+    assert soon(lambda: kernelbox.ok("logs", box) == "ready\n")
+    pid = kernelbox.pid(box)
+    data = inside(pid, "/data")
+    assert sorted(os.listdir(data)) == ["later", "new", "seed"]
+    shift = HOST_ID if userns == "auto" else 0
+    assert data.stat().st_uid == (data / "seed").stat().st_uid == 1000 + shift
+    assert inside(pid, "/unnamed").stat().st_uid == shift
+    points = {mount.point for mount in looking.mounts(pid)}
+    assert {"/data", "/unnamed", "/over", "/etc/shadow.d:/x"} <= points  # no path of the host
+    assert "rw" in next(one for one in looking.mounts(pid) if one.point == "/data").options
+    for again in range(2):
+        changed = kernelbox.ok("diff", box).splitlines()
+        assert not [line for line in changed if line.startswith(("A /data", "C /data"))], changed
+        kernelbox.ok("cp", f"{box}:/data", tmp_path / str(again))  # running, and when it has ended
+        assert (tmp_path / str(again) / "new").read_text() == "new\n"
+        kernelbox.ok("stop", "-t", "0", box)
+    kernelbox.ok("commit", box, "committed")
+    listed = kernelbox.ok("run", "--rm", *ALONE, "committed", "ls", "/data", "/unnamed")
+    assert listed.split() == ["/data:", "later", "seed", "/unnamed:"]
+    kernelbox.ok("rm", box)
+    assert not (kernelbox.root / "containers" / box).exists()
+    kernelbox.ok("rmi", "committed", "with-data")
+    for bad in ("relative", "/", "/.."):
+        (tmp_path / "Containerfile").write_text(f"FROM busybox\nVOLUME {bad}\n")
+        kernelbox.ok("build", "-q", "-t", "bad", tmp_path)
+        assert "can be no volume" in kernelbox.refused("run", "--rm", *ALONE, "bad", "true")
+    kernelbox.ok("rmi", "bad")
+
+
+def test_what_others_take_is_taken(kernelbox: Kernelbox, tmp_path: Path) -> None:
+    """The words of a volume, a working directory below a read-only root, port 80 for anybody."""
+    volume = tmp_path / "volume"
+    volume.mkdir(mode=0o755)
+    options = [*ALONE, "--read-only", "-w", "/new/place", "-u", "1000:1000", "--hostname", "web_1"]
+    for number, words in enumerate(("z", "ro,Z", "cached", "rw,delegated", "consistent")):
+        options += ["-v", f"{volume}:/v{number}:{words}"]
+    box = kernelbox.start(*options, "busybox", "httpd", "-f", "-p", "80")
+    pid = kernelbox.pid(box)
+    assert soon(lambda: enter(pid, "--net", "cat", "/proc/net/tcp6").count(":0050 "))
+    assert os.readlink(inside(pid, "/proc/1/cwd")) == "/new/place"
+    closed = {one.point for one in looking.mounts(pid) if "ro" in one.options}
+    assert [f"/v{number}" in closed for number in range(5)] == [False, True, False, False, False]
+    assert Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text() == "1024\n"
+    done = kernelbox("exec", "-w", "/none", box, "true")
+    assert (done.returncode, "there is no directory /none" in done.stderr) == (126, True), done
+    assert not inside(pid, "/none").exists()
+    for words in ("ro,rw", "shared", "x"):
+        volumes = ("-v", f"{volume}:/v:{words}")
+        assert "is unknown" in kernelbox.refused("run", "--rm", *ALONE, *volumes, "busybox", "true")
+
+
+def test_a_real_time_signal_is_sent_by_its_name(kernelbox: Kernelbox, tmp_path: Path) -> None:
+    """signal(7): systemd asks for SIGRTMIN+3, which is 37 for glibc, Go and Docker."""
+    (tmp_path / "Containerfile").write_text(
+        "FROM busybox\nSTOPSIGNAL SIGRTMIN+3\n"
+        "CMD trap 'echo stopped; exit 3' 37; echo ready; while :; do sleep 0.1; done\n"
+    )
+    kernelbox.ok("build", "-q", "-t", "rt", tmp_path)
+    for words in (("stop",), ("kill", "-s", "RTMIN+3"), ("kill", "-s", "SIGRTMIN+3")):
+        box = kernelbox.start(*ALONE, "rt")
+        assert soon(lambda box=box: kernelbox.ok("logs", box) == "ready\n")
+        kernelbox.ok(*words, box)
+        assert kernelbox.ok("wait", box) == "3\n"
+        kernelbox.ok("rm", box)
+    kernelbox.ok("rmi", "rt")

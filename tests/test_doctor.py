@@ -218,6 +218,14 @@ def test_pure_v1_is_used_translated(elsewhere: Elsewhere) -> None:
     assert seen.observed.startswith("cpu, memory, pids, blkio, freezer in cgroup v1. ")
 
 
+def test_v2_without_nsdelegate_is_told_what_a_container_can_do(elsewhere: Elsewhere) -> None:
+    # Source: cgroup-v2.rst, "Delegation Containment".
+    mounts = {"proc/self/mountinfo": V2_MOUNTS.replace(",nsdelegate", "")}
+    seen = found(elsewhere(DEBIAN_12, mounts))["cgroup"]
+    assert seen.level == "warn"
+    assert "nsdelegate" in seen.cure
+
+
 def test_a_host_without_any_cgroup_mount_fails(elsewhere: Elsewhere) -> None:
     mounts = {"proc/self/mountinfo": V2_MOUNTS.splitlines()[0]}
     assert levels(elsewhere(DEBIAN_12, mounts))["cgroup"] == "fail"

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, configuration, given, settings
 from hypothesis import strategies as st
 
 from kernelbox import overlay
-from kernelbox.images import layers, limits
+from kernelbox.images import bounds, layers
 from kernelbox.images.layers import Entry
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import UsageError
@@ -198,7 +198,7 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compress: object
 ) -> None:
     assert callable(compress)
-    monkeypatch.setattr(limits, "ALWAYS_BYTES", 4 << 20)
+    monkeypatch.setattr(bounds, "ALWAYS_BYTES", 4 << 20)
     bomb = compress(tar_of((entry("zeros"), bytes(64 << 20))))
     assert len(bomb) < 100_000
     with pytest.raises(UsageError, match="decompresses to more than"):
@@ -209,7 +209,7 @@ def test_a_bomb_is_refused_before_it_fills_the_disk(
 def test_a_layer_of_too_many_entries_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MAX_ENTRIES", 50)
+    monkeypatch.setattr(bounds, "MAX_ENTRIES", 50)
     unpacked(tmp_path, tar_of(*(entry(f"{number}") for number in range(50))))
     with pytest.raises(UsageError, match="more than 50 entries"):
         unpacked(tmp_path, tar_of(*(entry(f"{number}") for number in range(51))))
@@ -241,9 +241,9 @@ def test_headers_that_never_end_are_refused(tmp_path: Path) -> None:
     block = long_name.tobuf(tarfile.GNU_FORMAT) + b"a\0".ljust(512, b"\0")
     with pytest.raises(UsageError):
         unpacked(tmp_path, block * 5000)
-    long_name.size = limits.MAX_HEADER * 2
+    long_name.size = bounds.MAX_HEADER * 2
     with pytest.raises(UsageError, match="larger than any real one"):
-        unpacked(tmp_path, long_name.tobuf(tarfile.GNU_FORMAT) + bytes(limits.MAX_HEADER * 3))
+        unpacked(tmp_path, long_name.tobuf(tarfile.GNU_FORMAT) + bytes(bounds.MAX_HEADER * 3))
 
 
 # --- what honest layers hold ----------------------------------------------------------------------

@@ -5,11 +5,15 @@ skopeo, umoci and podman stand beside it: they read what it writes, and it reads
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import hashlib
 import io
 import json
+import lzma
 import os
 import stat
+import struct
 import subprocess
 import tarfile
 import tempfile
@@ -18,10 +22,13 @@ from pathlib import Path
 
 import pytest
 
-from kernelbox import users
-from kernelbox.images import changes, layout, limits
+from kernelbox.images import bounds, layout, metadata
 from kernelbox.images.store import Store
 from kernelbox.kernel.errors import UsageError
+from kernelbox.lab.exercises import progress
+from kernelbox.plumbing import whole
+from kernelbox.users import id_maps
+from tests import looking
 from tests.command import Kernelbox
 from tests.test_images import DIGEST, add_image, entry, sha256sum, tar_of
 
@@ -257,7 +264,7 @@ HOSTILE = {
     "indexes without an end": indexes_without_end(),
     "a blob of another size than it says": another_size(),
     "JSON that is none": archive_of(**{"manifest.json": b"{"}),
-    "JSON of many megabytes": archive_of(**{"manifest.json": b" " * (limits.MAX_JSON + 9) + b"[]"}),
+    "JSON of many megabytes": archive_of(**{"manifest.json": b" " * (bounds.MAX_JSON + 9) + b"[]"}),
 }
 
 
@@ -440,14 +447,14 @@ def test_a_marked_move_of_overlay_itself_is_refused(kernelbox: Kernelbox, store:
 )
 def test_a_change_is_an_instruction_of_a_containerfile(text: str, key: str, value: object) -> None:
     config = {"Env": ["A=1", "B=1"], "WorkingDir": "/srv"}
-    changes.apply(config, text)
+    metadata.apply(config, text)
     assert config[key] == value
 
 
 @pytest.mark.parametrize("text", ["", "CMD", "RUN x", "ENV A", "ENV 'A=1", "LABEL a=1 b"])
 def test_a_change_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        changes.apply({}, text)
+        metadata.apply({}, text)
 
 
 def with_files(kernelbox: Kernelbox, store: Store, name: str, count: int) -> None:
@@ -489,6 +496,63 @@ def test_diff_and_commit_cost_what_changed_and_not_what_the_image_has(
         kernelbox.ok("rmi", name)
         kernelbox.ok("prune", "--force")
     assert abs(asked[1] - asked[0]) < 100, asked
+
+
+@pytest.mark.parametrize("how", ["xz", "bz2"])
+def test_archives_of_xz_and_bzip2_are_read(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, how: str
+) -> None:
+    """`docker load` and `docker import` read them; a tar of files is no archive of images."""
+    compress = lzma.compress if how == "xz" else bz2.compress
+    kernelbox.ok("tag", "busybox", "zipped")
+    kernelbox.ok("save", "zipped", "-o", tmp_path / "saved.tar")
+    (tmp_path / "saved").write_bytes(compress((tmp_path / "saved.tar").read_bytes()))
+    kernelbox.ok("rmi", "zipped")
+    assert kernelbox.ok("load", "-i", tmp_path / "saved") == "Loaded image: zipped:latest\n"
+    (tmp_path / "files").write_bytes(compress(tar_of((entry("a"), b"content"))))
+    assert "import FILE NAME" in kernelbox.refused("load", "-i", tmp_path / "files")
+    kernelbox.ok("import", tmp_path / "files", "imported")
+    assert os.listdir(store.resolve("imported").lowerdirs[0]) == ["a"]
+    kernelbox.ok("rmi", "imported", "zipped")
+
+
+def test_an_archive_of_todays_docker_lists_more_than_it_holds(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path
+) -> None:
+    """Docker 25 and later: index.json beside manifest.json, with names as containerd has them."""
+    kernelbox.ok("save", "busybox", "-o", tmp_path / "saved.tar")
+    with tarfile.open(tmp_path / "saved.tar") as tar:
+        files = {one.name: tar.extractfile(one).read() for one in tar if one.isreg()}  # type: ignore[union-attr]
+    index = json.loads(files["index.json"])
+    whole = index["manifests"][0]
+    elsewhere = {**whole, "digest": f"sha256:{'0' * 64}", "platform": {"os": "linux"}}
+    empty = layout.encode({"schemaVersion": 2, "config": whole, "layers": None})
+    digest = f"sha256:{hashlib.sha256(empty).hexdigest()}"
+    files[f"blobs/sha256/{digest[7:]}"] = empty
+    partial = {**whole, "digest": digest, "size": len(empty)}
+    index["manifests"] = [elsewhere, partial, None, whole]
+    files["index.json"] = layout.encode(index)
+    listed = json.loads(files["manifest.json"])
+    files["manifest.json"] = layout.encode([{**listed[0], "RepoTags": ["today:v1"]}])
+
+    def loaded() -> str:
+        members = ((entry(name), text) for name, text in files.items())
+        (tmp_path / "today.tar").write_bytes(tar_of(*members))
+        return kernelbox.ok("load", "-i", tmp_path / "today.tar")
+
+    assert loaded() == "Loaded image: today:v1\n"
+    del files["manifest.json"]
+    containerd = "io.containerd.image.name"
+    for said, name in (
+        ({layout.REF_NAME: "v2"}, ""),  # a tag, and no name
+        ({containerd: "docker.io/library/c:v2", layout.REF_NAME: "v2"}, "Loaded image: c:v2\n"),
+        ({layout.REF_NAME: "lab/d:v3"}, "Loaded image: lab/d:v3\n"),
+    ):
+        index["manifests"] = [{**whole, "annotations": said}]
+        files["index.json"] = layout.encode(index)
+        assert name in loaded()
+    assert "v2:latest" not in kernelbox.ok("images", "--format", "json")
+    kernelbox.ok("rmi", "today:v1", "c:v2", "lab/d:v3")
 
 
 # --- cp -------------------------------------------------------------------------------------------
@@ -538,7 +602,7 @@ def test_files_go_in_and_out_of_a_container(
         upper = next(kernelbox.root.glob("containers/*/upper/root"))
         mapped = "mapped" in request.node.callspec.params["box"]
         owners = {path.lstat().st_uid for path in [upper, *upper.rglob("*")]}
-        assert owners == {users.HOST_ID if mapped else 0}
+        assert owners == {id_maps.HOST_ID if mapped else 0}
         kernelbox.ok("commit", box, "filled")
         shown = kernelbox.ok("run", *QUIET, "filled", "stat", "-c", "%u %n", "/root", "/opt/file")
         assert shown == "0 /root\n0 /opt/file\n"
@@ -587,6 +651,135 @@ def test_cp_says_what_is_wrong(kernelbox: Kernelbox, tmp_path: Path) -> None:
         ("-", "nosuch:/", "no such container"),
     ):
         assert said in kernelbox.refused("cp", source, target)
+
+
+def test_cp_keeps_hard_links_and_file_capabilities_as_docker_does(
+    kernelbox: Kernelbox, tmp_path: Path
+) -> None:
+    """Moby's pkg/archive: a second name of an inode is a TypeLink, security.capability a record."""
+    names = ("one", "sub/two")
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "one").write_text("content")
+    os.link(tree / "one", tree / "sub/two")
+    capability = struct.pack("<5I", 0x02000001, 1 << 10, 0, 0, 0)  # net_bind_service=ep
+    os.setxattr(tree / "one", "security.capability", capability)
+    for userns in ("host", "auto"):
+        options = ("--network", "none", "--userns", userns)
+        box = kernelbox.start(*options, "busybox", "sleep", "infinity")
+        tar = subprocess.check_output(["tar", "-C", tree, "--xattrs", "-cf", "-", "."])
+        kernelbox.ok("cp", tree, f"{box}:/opt")
+        kernelbox.ok("exec", box, "mkdir", "/mnt/tar")
+        assert extracted(kernelbox, tar, "-", f"{box}:/mnt/tar").stderr == b""
+        for place in ("/opt", "/mnt/tar"):
+            one, two = (looking.inside(kernelbox.pid(box), f"{place}/{at}") for at in names)
+            assert one.stat().st_ino == two.stat().st_ino
+            value = os.getxattr(one, "security.capability").ljust(24, b"\0")
+            *sets, root = struct.unpack("<6I", value)
+            assert sets[1] == 1 << 10
+            assert root == (0 if userns == "host" else id_maps.HOST_ID)  # else it has no effect
+        kernelbox.ok("cp", f"{box}:/opt", tmp_path / userns)
+        back = tmp_path / userns
+        assert (back / "one").stat().st_ino == (back / "sub/two").stat().st_ino
+        assert os.getxattr(back / "sub/two", "security.capability") == capability
+
+
+@pytest.mark.parametrize("box", BOXES, indirect=True)
+def test_cp_writes_where_a_symlink_leads_also_to_nothing(
+    kernelbox: Kernelbox, box: str, tmp_path: Path
+) -> None:
+    """Docker cp: a symlink as DEST_PATH is followed, below the container's root."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "link").symlink_to("/mnt/there")
+    (tree / "nothing").symlink_to("../mnt/made")
+    (tree / "directory").symlink_to("/mnt/new")
+    (tree / "round").symlink_to("round")
+    there = tmp_path / "there"
+    there.write_text("old")
+    kernelbox.ok("cp", f"{tree}/.", f"{box}:/root")
+    kernelbox.ok("cp", there, f"{box}:/mnt/there")
+    there.write_text("new")
+    kernelbox.ok("cp", there, f"{box}:/root/link")
+    kernelbox.ok("cp", there, f"{box}:/root/nothing")
+    kernelbox.ok("cp", tree, f"{box}:/root/directory")
+    assert "there is no /root/round" in kernelbox.refused("cp", there, f"{box}:/root/round")
+    kernelbox.ok("cp", f"{box}:/root", tmp_path / "root")
+    kernelbox.ok("cp", f"{box}:/mnt", tmp_path / "mnt")
+    assert os.readlink(tmp_path / "root/link") == "/mnt/there"
+    assert (tmp_path / "mnt/there").read_text() == (tmp_path / "mnt/made").read_text() == "new"
+    assert (tmp_path / "mnt/new/round").is_symlink()
+    (tmp_path / "out").symlink_to(tmp_path / "host-made")
+    kernelbox.ok("cp", f"{box}:/mnt/there", tmp_path / "out")
+    assert (tmp_path / "host-made").read_text() == "new"
+    assert (tmp_path / "out").is_symlink()
+
+
+def test_cp_sees_the_layers_and_volumes_of_a_container_and_nothing_else(
+    kernelbox: Kernelbox, tmp_path: Path
+) -> None:
+    """Docker cp mounts them anew: no /proc, no /sys, and volumes when it has ended, too."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / "data").write_text("data")
+    (tmp_path / "file").write_text("a volume that is a file")
+    options = ("--network", "none", "-v", f"{volume}:/data", "-v", f"{tmp_path}/file:/data/file")
+    running = kernelbox.start(*options, "busybox", "sleep", "infinity")
+    kernelbox.ok("run", "--name", "seen", *options, "busybox", "true")
+    shut = ("-v", f"{volume}:/data:ro")
+    closed = kernelbox.start("--network", "none", *shut, "busybox", "sleep", "infinity")
+    (tmp_path / "new").write_text("new")
+    for box in (running, "seen"):
+        kernelbox.ok("cp", f"{box}:/", tmp_path / box)
+        assert (tmp_path / box / "data/data").read_text() == "data"
+        assert (tmp_path / box / "data/file").read_text() == "a volume that is a file"
+        for kernels in ("proc", "sys", "dev"):
+            assert os.listdir(tmp_path / box / kernels) == []
+        kernelbox.ok("cp", tmp_path / "new", f"{box}:/data/{box}")
+        assert (volume / box).read_text() == "new"
+        kernelbox.ok("cp", tmp_path / "new", f"{box}:/data/file")
+        assert (tmp_path / "file").read_text() == "new"  # it is a mount: written, not replaced
+        (tmp_path / "file").write_text("a volume that is a file")
+    assert "read-only" in kernelbox("cp", tmp_path / "new", f"{closed}:/data/no").stderr.lower()
+    assert not (volume / "no").exists()
+    kernelbox.ok("rm", "seen")
+
+
+def test_nothing_but_a_file_is_ever_replaced(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker save and docker cp refuse a device (`ValidateOutputPath`); root could remove it."""
+    nul, fifo, link, old = (tmp_path / name for name in ("nul", "fifo", "link", "old"))
+    os.mknod(nul, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    os.mkfifo(fifo)
+    old.write_text("old")
+    old.chmod(0o640)
+    link.symlink_to(old)
+    kernelbox.ok("save", "busybox", "-o", nul)
+    kernelbox.ok("save", "busybox", "-o", link)
+    with subprocess.Popen(["sh", "-c", f"cat {fifo} > {tmp_path}/read"]) as reader:
+        kernelbox.ok("save", "busybox", "-o", fifo)
+    assert reader.returncode == 0
+    assert tarfile.is_tarfile(tmp_path / "read")
+    assert old.stat().st_mode & 0o777 == 0o640
+    assert "is a directory" in kernelbox.refused("save", "busybox", "-o", tmp_path).lower()
+    box = kernelbox.start("--network", "none", "busybox", "sleep", "infinity")
+    for name, said in (("nul", "nul is a device there"), ("fifo", "fifo is a FIFO there")):
+        assert said in kernelbox.refused("cp", f"{box}:/etc/passwd", tmp_path / name)
+        kernelbox.ok("exec", box, "touch", f"/mnt/{name}")
+        assert said in kernelbox.refused("cp", f"{box}:/mnt/{name}", tmp_path)
+    kernelbox.ok("exec", box, "mkfifo", "/mnt/pipe")
+    assert "is a FIFO there" in kernelbox.refused("cp", "/etc/passwd", f"{box}:/mnt/pipe")
+    config = tmp_path / "config.json"  # where `login` writes
+    config.symlink_to(nul)
+    whole.replace(config, b"{}")
+    monkeypatch.setenv("KERNELBOX_PROGRESS", str(nul))
+    progress.note("00", "exercises", "one", True)
+    assert stat.S_ISCHR(nul.stat().st_mode) and stat.S_ISFIFO(fifo.stat().st_mode)
+    assert config.is_symlink() and link.is_symlink()
+    assert tarfile.is_tarfile(old)
+    left = {"config.json", "fifo", "link", "nul", "old", "read"}
+    assert set(os.listdir(tmp_path)) == left
 
 
 # --- cp as a tar ----------------------------------------------------------------------------------

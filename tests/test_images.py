@@ -412,7 +412,7 @@ def chain_beyond_path_max(outside: Path) -> list[tarfile.TarInfo | tuple[tarfile
     return [*members, (entry("flag"), b"pwned")]
 
 
-ATTACKS = {
+THROUGH_LINKS = {
     "a file through a symlink": lambda outside: [
         entry("link", tarfile.SYMTYPE, linkname=str(outside)),
         (entry("link/secret"), b"pwned"),
@@ -434,6 +434,9 @@ ATTACKS = {
         entry("dir/up", tarfile.SYMTYPE, linkname="../" * 30),
         (entry(f"dir/up{outside}/secret"), b"pwned"),
     ],
+}
+
+ATTACKS = {
     "a hard link to a file outside": lambda outside: [
         entry("hard", tarfile.LNKTYPE, linkname=f"{outside}/secret"),
         (entry("hard"), b"pwned"),
@@ -470,6 +473,34 @@ def test_a_hostile_layer_is_refused_and_nothing_outside_is_touched(
     assert "\n" not in str(refused.value)
     assert os.listdir(tmp_path / "layers") == []
     assert survey(outside) == before
+
+
+@pytest.mark.parametrize("name", THROUGH_LINKS)
+def test_what_leads_through_a_symlink_lands_below_the_root(
+    tmp_path: Path, outside: Path, name: str
+) -> None:
+    """As for docker, podman and buildah, where the layer's root is the root of all."""
+    before = survey(outside)
+    layer = Path(unpacked(tmp_path, tar_of(*THROUGH_LINKS[name](outside))))
+    assert survey(outside) == before
+    there = layer / str(outside)[1:]
+    assert there.is_dir() and not there.is_symlink()
+    if name.startswith("a file"):
+        assert (there / "secret").read_bytes() == b"pwned"
+
+
+def test_a_tar_may_list_what_is_behind_a_symlink_before_its_directory(tmp_path: Path) -> None:
+    """`lib -> usr/lib` and then `lib/pkg/file`: taken by docker, podman and GNU tar."""
+    members = [
+        entry("lib", tarfile.SYMTYPE, linkname="usr/lib"),
+        (entry("lib/pkg/file"), b"content"),
+        entry("a", tarfile.SYMTYPE, linkname="b"),
+        entry("b", tarfile.SYMTYPE, linkname="a"),
+    ]
+    layer = Path(unpacked(tmp_path, tar_of(*members)))
+    assert (layer / "usr/lib/pkg/file").read_bytes() == b"content"
+    with pytest.raises(UsageError, match="circle of symlinks"):
+        unpacked(tmp_path, tar_of(*members, entry("a/file")))
 
 
 def test_a_later_entry_replaces_an_earlier_one_and_is_never_written_through(

@@ -20,7 +20,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from kernelbox import lab
-from kernelbox.lab import Held, Lab, LabError
+from kernelbox.lab import Held, Lab, LabError, reading, surroundings
 from tests import looking
 from tests.command import Kernelbox
 from tests.looking import is_alive, namespace, soon
@@ -30,12 +30,13 @@ VOID = {"br", "hr", "img", "input", "link", "meta"}
 
 
 class Cell(NamedTuple):
-    """What a cell printed, what its last expression was shown as, and what it failed with."""
+    """What a cell printed, displayed, showed as its last expression, and what it failed with."""
 
     out: str
     err: str
     shown: dict[str, str]
     failure: dict[str, Any]
+    displayed: str
 
 
 class Notebook:
@@ -68,6 +69,7 @@ class Notebook:
         text = {"stdout": "", "stderr": ""}
         shown: dict[str, str] = {}
         failure: dict[str, Any] = {}
+        displayed: list[str] = []
         while True:
             message = self.client.get_iopub_msg(timeout=60)
             if message["parent_header"].get("msg_id") != cell:
@@ -77,10 +79,12 @@ class Notebook:
                 text[content["name"]] += content["text"]
             elif kind == "execute_result":
                 shown = content["data"]
+            elif kind == "display_data":
+                displayed.append(content["data"]["text/plain"])
             elif kind == "error":
                 failure = content
             elif kind == "status" and content["execution_state"] == "idle":
-                return Cell(text["stdout"], text["stderr"], shown, failure)
+                return Cell(text["stdout"], text["stderr"], shown, failure, "\n".join(displayed))
 
     def run(self, code: str) -> Cell:
         return self.end(self.begin(code))
@@ -117,7 +121,6 @@ class Notebook:
 def kernel(environment: dict[str, str]) -> Iterator[Notebook]:
     """A kernel that no test ends."""
     made = Notebook(environment)
-    made.ok("%load_ext kernelbox.lab")
     made.settle()
     yield made
     made.close()
@@ -212,7 +215,7 @@ def test_a_container_runs_beside_the_cells(notebook: Notebook, tests_root: Path)
 
 def test_a_trace_and_a_look_are_shown_as_tables(notebook: Notebook) -> None:
     trace = notebook.run("p.unshare('uts')").shown
-    assert trace["text/plain"] == "container  unshare(CLONE_NEWUTS) = 0   # unshare --uts"
+    assert trace["text/plain"] == "held       unshare(CLONE_NEWUTS) = 0   # unshare --uts"
     assert "<table" in trace["text/html"]
     look = notebook.run("p.look()").shown
     assert look["text/plain"].splitlines() == [
@@ -283,11 +286,17 @@ def test_a_cell_runs_inside_a_container(notebook: Notebook) -> None:
             "box.run('busybox', 'true', nonsense=1)",
             "LabError: no option 'nonsense'. There are: image, command, ",
         ),
+        ("box.run('busybox', 'true', env=3.5)", "LabError: 3.5 is no list of texts for env. "),
+        ("box.run('busybox', 'true', env=[object()])", "LabError: <object object at 0x"),
+        ("box.run('busybox', 'true', hostname=True)", "LabError: True is no text for hostname. "),
+        ("box.run('busybox', 'a\\0b')", "LabError: 'a\\x00b' for command has a NUL in it. "),
+        ("box.run('busybox', 'true', time_offset='soon')", "LabError: 'soon' is no number of sec"),
         ("box.exec('nobody', 'true')", "LabError: no such container: nobody. "),
         ("box.call('system')", "LabError: the agent knows no call 'system'. There are: "),
         ("p.umount('/')", "LabError: umount would change the host itself: "),
         ("p.mkdir('/proc/x')", 'LabError: mkdir("/proc/x", 0o755): ENOENT (No such file or '),
-        ("%%inside nothing\ntrue", "LabError: %%inside nothing: not a held process or a container"),
+        ("%%inside nothing\ntrue", "LabError: %%inside nothing: there is no nothing yet"),
+        ("%%inside os\ntrue", "LabError: %%inside os: not a held process or a container"),
         ("%%inside p --python\n1 / 0", "LabError: ZeroDivisionError: division by zero"),
         ("p.end(); p.look()", "LabError: the process is gone. "),
     ],
@@ -299,6 +308,19 @@ def test_a_refusal_is_one_line_in_the_notebook(notebook: Notebook, cell: str, li
     assert failure["traceback"][0].startswith(line)
     assert "\n" not in failure["traceback"][0]
     assert failure["traceback"][0] == f"LabError: {failure['evalue']}"
+
+
+def test_options_are_taken_as_python_has_them(notebook: Notebook, tmp_path: Path) -> None:
+    (tmp_path / "given").write_text("shared\n")
+    tmp_path.chmod(0o755)  # pytest makes it for its user alone
+    code = (
+        "from pathlib import Path\n"
+        "_ = box.run('busybox', ['sh', '-c', 'echo $WHO $(id -u) $(cat /in/given)'], user=1000,\n"
+        f"  network='none', volume='{tmp_path}:/in:ro', name=None, memory=None, rm=True,\n"
+        "  env={'WHO': 'me'})\n"
+        f"_ = box.run('busybox', ['echo', Path('/a'), 7], network='none', rm=True)"
+    )
+    assert notebook.ok(code) == "me 1000 shared\n/a 7\n"
 
 
 def test_a_refusal_that_is_expected_is_printed(notebook: Notebook) -> None:
@@ -458,9 +480,11 @@ def test_a_reset_ends_what_the_lab_held_and_the_lab_goes_on(
         held = int(made.ok("print(p.pid)"))
         made.ok("box.reset()")
         assert not is_alive(held)
+        assert (tmp_path / "root/images").exists()
+        made.ok("box.reset(everything=True)")
         assert not (tmp_path / "root").exists()
         assert made.ok("_ = box.run('busybox', 'echo again', network='none')") == "again\n"
-        made.ok("box.reset(); box.close(); box.close()")
+        made.ok("box.reset(everything=True); box.close(); box.close()")
         assert made.ok("print(box)") == "<the lab is closed>\n"
     finally:
         made.close()
@@ -571,3 +595,78 @@ def test_a_look_as_a_table_is_well_formed_and_escaped(hostile: Held) -> None:
         row = page.cells.index(kind)
         assert page.cells[row + 1] == namespace(hostile.pid, kind)
         assert page.cells[row + 2] == ("its own" if kind == "uts" else "shared with the host")
+
+
+@pytest.mark.parametrize(
+    ("begun", "wanted"),
+    [
+        ("box.run('busybox', 'true', mem", "memory="),
+        ("box.start('busybox', 'true', netw", "network="),
+        ("box.exec('x', 'true', workd", "workdir="),
+        ("box.birth('busybox', 'true', user", "userns="),
+    ],
+)
+def test_jupyter_offers_options_by_name(notebook: Notebook, begun: str, wanted: str) -> None:
+    answer = notebook.client.complete(begun, len(begun), reply=True, timeout=60)
+    assert wanted in answer["content"]["matches"]
+
+
+def test_exec_adds_to_the_environment_as_the_command_line_does(
+    box: Lab, kernelbox: Kernelbox
+) -> None:
+    container = box.start("busybox", "sleep 300", network="none", env=["KEPT=1", "OTHER=1"])
+    script = ["sh", "-c", "echo $KEPT $OTHER $PWD"]
+    in_notebook = box.exec(container.id, script, env=["OTHER=2"], workdir="/tmp", quiet=True).stdout
+    typed = kernelbox.ok("exec", "-e", "OTHER=2", "-w", "/tmp", container.id, *script)
+    assert in_notebook == typed == "1 2 /tmp\n"
+
+
+def test_a_mistyped_option_of_exec_is_one_line(box: Lab) -> None:
+    container = box.start("busybox", "sleep 300", network="none")
+    with pytest.raises(LabError, match=r"^no option 'cwd'. There are: env, workdir, user"):
+        container.exec("true", cwd="/")  # type: ignore[call-arg]
+
+
+# --- what a notebook reads, and where it works ----------------------------------------------------
+
+
+def test_what_a_notebook_reads_is_what_proc_says(
+    box: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    p = box.hold()
+    assert reading.status(p.pid)["NSpid"] == looking.status(p.pid)["NSpid"]
+    assert reading.host_uid(p) == os.geteuid()
+    assert reading.mountinfo() == Path("/proc/self/mountinfo").read_text().splitlines()
+    assert sorted(reading.children(box.agent)) == sorted(children(box.agent))
+    assert reading.children(box.agent)[p.pid].startswith("S")
+    points = [one.point for one in looking.mounts(p.pid)]
+    assert reading.mount_points(p.pid) == points
+    p.keep_capabilities("KILL", "CHOWN")
+    capsys.readouterr()
+    reading.sets(p, "Eff")
+    assert capsys.readouterr().out == "CapEff  CHOWN KILL\n"
+    assert reading.alive(p.pid)
+    p.end()
+    assert reading.until(lambda: not reading.alive(p.pid))
+    assert not reading.until(lambda: reading.alive(p.pid), 0)
+
+
+def test_a_world_has_two_mounts_and_tells_nobody_of_them(
+    box: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = looking.mounts(box.agent)
+    ann = surroundings.world("ann")
+    assert [one.point for one in looking.mounts(ann.pid)] == ["/", "/proc"]
+    assert looking.status(ann.pid)["Name"] == "ann"
+    assert [line.split()[4] for line in surroundings.all_mounts(ann)] == ["/", "/proc"]
+    bench = surroundings.workbench("mkdir upper; touch upper/file; mknod upper/gone c 0 0")
+    capsys.readouterr()
+    surroundings.written(bench)
+    assert capsys.readouterr().out == "0 bytes           file\nwhiteout          gone\n"
+    hashed = surroundings.fingerprint(bench, "upper")
+    bench.shell("touch upper/more")
+    assert surroundings.fingerprint(bench, "upper") != hashed
+    assert looking.mounts(box.agent) == before
+    ann.mount(None, "/", None, "rshared")
+    reading.spread(ann)
+    assert capsys.readouterr().out == "ann      /          shared:A\nann      /proc      shared:B\n"

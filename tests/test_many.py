@@ -50,6 +50,7 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     made.reset()
 
 
+@pytest.mark.alone  # eight at once are enough for any machine
 def test_two_hundred_starts_eight_at_a_time(sandbox: Sandbox) -> None:
     def start(number: int) -> Life:
         network = "none" if number % 5 == 0 else "bridge"

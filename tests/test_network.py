@@ -20,17 +20,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyroute2 import IPRoute
 
-from kernelbox import network, paths
-from kernelbox.kernel import netdevice, netlink, nft, record
+from kernelbox import network
+from kernelbox.kernel import door, netdevice, netlink, nft
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
+from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network import addresses
 from kernelbox.network.addresses import Subnet
-from kernelbox.network.bridge import CANDIDATES, Bridge
+from kernelbox.network.bridge import CANDIDATES
+from kernelbox.network.link_names import Bridge, bridge_and_table
+from kernelbox.plumbing import paths
 
 IDS = [f"{digit}" * 64 for digit in "123456789abcdef"]
 Record = Callable[[str, str], None]
@@ -149,6 +153,11 @@ class Scene:
         with self.host.entered():
             network.release[kind](name)
 
+    def note(self) -> Path:
+        """Where kernelbox notes that it has turned on forwarding in the host's namespace."""
+        inode = os.stat(f"/proc/{self.host.pid}/ns/net").st_ino
+        return Path(f"/run/kernelbox-forwards-{inode}")
+
     def tables(self) -> list[str]:
         return [line for line in self.host.run("nft list tables").splitlines() if line]
 
@@ -158,6 +167,7 @@ def scene(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setenv("KERNELBOX_ROOT", str(tmp_path))
     made = Scene()
     yield made
+    made.note().unlink(missing_ok=True)
     for namespace in made.made:
         namespace.close()
 
@@ -198,14 +208,12 @@ def refuses(client: Namespace, to: tuple[str, int]) -> bool:
 def test_the_usual_root_has_kernelbox0_and_any_other_root_a_bridge_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from kernelbox.network.bridge import names
-
     monkeypatch.delenv("KERNELBOX_ROOT", raising=False)
-    assert names() == ("kernelbox0", "kernelbox")
+    assert bridge_and_table() == ("kernelbox0", "kernelbox")
     seen = set()
     for root in ("/tmp/one", "/tmp/two"):
         monkeypatch.setenv("KERNELBOX_ROOT", root)
-        link, table = names()
+        link, table = bridge_and_table()
         assert link.startswith("kernelbox-") and len(link) <= 15
         seen |= {link, table}
     assert len(seen) == 4
@@ -291,6 +299,26 @@ def test_preparing_repairs(scene: Scene, damage: str) -> None:
     assert scene.host.setting(f"ipv4/conf/{bridge.name}/route_localnet") == "1"
     assert len(scene.tables()) == 1
     assert container.ip("-4 address show eth0")[0]["addr_info"][0]["local"] == address
+
+
+def test_nft_is_not_started_while_nobody_changes_a_rule(scene: Scene, tmp_path: Any) -> None:
+    program = "from kernelbox import network; network.prepare(lambda *what: None)"
+
+    def programs() -> int:
+        """Prepare in a process of its own; return how many programs it started."""
+        seen = tmp_path / "strace"
+        strace = f"strace --follow-forks --quiet=all -e trace=execve -e status=successful -o {seen}"
+        scene.host.run(f"{strace} {sys.executable} -c '{program}'")
+        return seen.read_text().count("execve(") - 1
+
+    bridge = scene.prepare()
+    assert programs() == 1  # it was made; now it is seen whole
+    assert programs() == programs() == 0
+    scene.host.run("nft add table ip another")
+    assert (programs(), programs()) == (1, 0)
+    scene.host.run(f"nft flush chain ip {bridge.table} forward")
+    scene.host.run(f"nft delete table ip {bridge.table}")
+    assert (programs(), programs(), programs()) == (2, 1, 0)
 
 
 def _prepare_in(pid: int) -> None:
@@ -407,14 +435,15 @@ def test_an_eth0_in_the_way_is_an_error_and_leaves_no_cable(scene: Scene) -> Non
     assert f"veth{IDS[0][:7]}" not in scene.host.links()
 
 
-def test_the_loopback_comes_up_without_pyroute2(scene: Scene) -> None:
+def test_the_loopback_comes_up_and_nothing_heavy_is_loaded_for_any_network(scene: Scene) -> None:
     program = f"""
 import os
 import sys
 from kernelbox.kernel import netdevice, netlink
+from kernelbox.network import bridge, ports, veth
 with netlink.inside(os.open("/proc/{scene.outside.pid}/ns/net", os.O_RDONLY)):
     netdevice.loopback_up()
-heavy = {{"pyroute2", "asyncio", "subprocess", "ipaddress", "dataclasses", "logging", "pathlib"}}
+heavy = {{"asyncio", "subprocess", "typing", "ipaddress", "dataclasses", "logging", "pathlib"}}
 print(sorted(heavy & set(sys.modules)))
 """
     scene.outside.run("ip link set lo down")
@@ -427,13 +456,14 @@ print(sorted(heavy & set(sys.modules)))
 def test_connecting_leaves_no_descriptor_no_thread_and_no_warning(scene: Scene) -> None:
     scene.container(IDS[0])  # what is imported and opened once
     before = set(os.listdir("/proc/self/fd"))
+    threads = threading.active_count()  # of tests that came before
     container, _ = scene.container(IDS[1])
     assert set(os.listdir("/proc/self/fd")) == before
-    assert threading.active_count() == 1
+    assert threading.active_count() == threads
     program = """
 import os
-from kernelbox.kernel import netlink
-with netlink.RouteSocket() as here:
+from kernelbox.kernel.rtnetlink import RouteSocket
+with RouteSocket() as here:
     print([link.name for link in here.links()])
 print(len(os.listdir("/proc/self/task")))
 """
@@ -449,11 +479,11 @@ def test_the_shell_commands_in_the_trace_do_the_same(
     bridge = scene.prepare()
     container, by_hand = Namespace(), Namespace()
     scene.made += [container, by_hand]
-    events: list[record.Event] = []
+    events: list[door.Event] = []
     with scene.host.entered():
-        monkeypatch.setattr(record, "sink", events.append)
+        monkeypatch.setattr(door, "sink", events.append)
         network.connect(bridge, container.pid, IDS[0], "172.29.0.9", nothing)
-        monkeypatch.setattr(record, "sink", None)
+        monkeypatch.setattr(door, "sink", None)
 
     def appearance(namespace: Namespace) -> Any:
         links = [
@@ -613,7 +643,7 @@ def test_a_port_of_a_program_on_the_host_is_refused_by_name(scene: Scene) -> Non
         me = f"{file.read().strip()} (pid {os.getpid()})"
     assert refusal.value.message == f"port 0.0.0.0:8080/tcp is in use by {me}"
     assert refusal.value.hint == "Publish another, such as -p 8081:80"
-    assert "nft" not in dict(told)
+    assert "ports" not in dict(told)
     assert "dnat to" not in scene.host.run("nft list ruleset")
 
 
@@ -652,16 +682,33 @@ def test_an_address_that_the_host_lacks_is_refused(scene: Scene) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "80", ":80", "80:", "8080:80:", "a:b", "0:80", "80:0", "65536:80", "-1:80", "+1:80",
+        "", "80:", "8080:80:", "a:b", "80:0", "65536:80", "-1:80", "+1:80", "80-82:80-81", "9-8:1",
         "1 :80", "8080:80/", "8080:80/sctp", "1.2.3:80:80", "1.2.3.4.5:80:80", "host:80:80",
-        "[::1]:80:80", "80:80 drop", "٣:80", "8000-8010:80",
+        "[::1]:80:80", "80:80 drop", "٣:80", "80-:80", "1-2-3:80",
     ],
 )  # fmt: skip
 def test_a_malformed_port_is_refused_with_the_form_it_should_have(text: str) -> None:
     with pytest.raises(UsageError) as refusal:
-        network.parse_port(text)
+        network.parse_ports(text)
     assert "[ip:]hostPort:containerPort" in refusal.value.hint
     assert "\n" not in str(refusal.value)
+
+
+def test_ports_may_be_ranges_or_left_to_the_host() -> None:
+    """Docker, "docker run", -p: 80, 8000-8002:80-82, and 8000-8010:80 for the first free one."""
+    said = [str(one) for one in network.parse_ports("127.0.0.1:47000-47002:80-82/udp")]
+    assert said == [f"127.0.0.1:{47000 + one}:{80 + one}/udp" for one in range(3)]
+    for text in ("80", "0:80", "127.0.0.1::80", "80-81"):
+        ports = network.parse_ports(text)
+        assert [one.container_port for one in ports] == ([80, 81] if "-" in text else [80])
+        assert all(one.host_port >= 1024 for one in ports)
+        assert len({one.host_port for one in ports}) == len(ports)
+    with socket.socket() as first:
+        first.bind(("127.0.0.1", 0))
+        first.listen()
+        taken = first.getsockname()[1]
+        (found,) = network.parse_ports(f"127.0.0.1:{taken}-{min(taken + 20, 65535)}:80")
+        assert found.host_port > taken
 
 
 def test_taking_back_the_ports_of_one_container_leaves_the_others_theirs(scene: Scene) -> None:
@@ -669,7 +716,7 @@ def test_taking_back_the_ports_of_one_container_leaves_the_others_theirs(scene: 
     scene.container(IDS[0], ["8080:80", "5353:53/udp"], lambda *what: told.append(what))
     two, _ = scene.container(IDS[1], ["8081:80"])
     for _ in range(2):
-        scene.release("nft", dict(told)["nft"])
+        scene.release("ports", dict(told)["ports"])
     rules = scene.host.run("nft list ruleset")
     assert IDS[0] not in rules and IDS[1] in rules
     assert refuses(scene.outside, ("198.51.100.1", 8080))
@@ -765,7 +812,7 @@ def test_everything_is_written_down_before_it_is_made(scene: Scene) -> None:
     assert told == [
         f"lease {paths.networks()}/bridge/172.29.0.2={IDS[0]}",
         f"link veth{IDS[0][:7]}",
-        f"nft ports:{bridge.table}:{IDS[0]}",
+        f"ports {bridge.table}:{IDS[0]}",
     ]
     for line in [*host_side, *told]:
         assert exists(*line.split(" ", 1)), line
@@ -829,10 +876,10 @@ def test_whichever_request_is_refused_the_host_is_clean_afterwards(scene: Scene)
             ledger.append((kind, name))
 
         namespace = Namespace()
-        record.arm(f"runtime:{number}:ENOMEM")
+        door.arm(f"runtime:{number}:ENOMEM")
         try:
             with scene.host.entered():
-                record.become("runtime")
+                door.become("runtime")
                 bridge = network.prepare(write)
                 address = network.lease(bridge, IDS[0], write)
                 network.connect(bridge, namespace.pid, IDS[0], address, write)
@@ -841,7 +888,7 @@ def test_whichever_request_is_refused_the_host_is_clean_afterwards(scene: Scene)
             assert error.errno == errno.ENOMEM
             refused += 1
         finally:
-            record.arm(None)
+            door.arm(None)
         for kind, name in reversed(ledger):
             scene.release(kind, name)
         namespace.close()
@@ -854,10 +901,59 @@ def test_whichever_request_is_refused_the_host_is_clean_afterwards(scene: Scene)
     assert 15 < refused < 39
 
 
+def test_two_roots_have_two_subnets_and_the_last_one_turns_forwarding_off(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledgers: dict[str, list[tuple[str, str]]] = {"ann": [], "bob": []}
+    subnets = {}
+    for name, ledger in ledgers.items():
+        monkeypatch.setenv("KERNELBOX_ROOT", str(tmp_path / name))
+        bridge = scene.prepare(lambda *what, ledger=ledger: ledger.append(what))
+        subnets[str(bridge.subnet)] = bridge.name
+        assert ("sysctl", "net.ipv4.ip_forward=0") in ledger
+    assert len(subnets) == 2 and len(set(subnets.values())) == 2
+    for name, setting in (("ann", "1"), ("bob", "0")):
+        monkeypatch.setenv("KERNELBOX_ROOT", str(tmp_path / name))
+        for what in reversed(ledgers[name]):
+            scene.release(*what)
+        assert scene.host.setting("ipv4/ip_forward") == setting
+    assert not scene.note().exists() and scene.tables() == []
+
+
+def test_two_roots_that_are_reset_at_once_turn_forwarding_off(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledgers: dict[str, list[tuple[str, str]]] = {"ann": [], "bob": []}
+    for name, ledger in ledgers.items():
+        monkeypatch.setenv("KERNELBOX_ROOT", str(tmp_path / name))
+        scene.prepare(lambda *what, ledger=ledger: ledger.append(what))
+    # The youngest first: both have undone the setting before the first comes to its bridge.
+    for position in range(max(map(len, ledgers.values()))):
+        for name, ledger in ledgers.items():
+            monkeypatch.setenv("KERNELBOX_ROOT", str(tmp_path / name))
+            for what in ledger[::-1][position : position + 1]:
+                scene.release(*what)
+    assert scene.host.setting("ipv4/ip_forward") == "0"
+    assert not scene.note().exists() and scene.tables() == []
+
+
+def test_forwarding_that_somebody_else_has_turned_on_stays_on(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.host.setting("ipv4/ip_forward", "1")
+    for name in ("ann", "bob"):
+        monkeypatch.setenv("KERNELBOX_ROOT", str(tmp_path / name))
+        ledger: list[tuple[str, str]] = []
+        scene.prepare(lambda *what, ledger=ledger: ledger.append(what))
+        assert not [kind for kind, _ in ledger if kind == "sysctl"]
+        for what in reversed(ledger):
+            scene.release(*what)
+    assert scene.host.setting("ipv4/ip_forward") == "1"
+
+
 def test_forwarding_is_not_set_back_after_a_reboot(scene: Scene) -> None:
     scene.prepare()
-    with open(f"{paths.networks()}/bridge/ip_forward", "w") as file:
-        file.write("another boot\n")
+    scene.note().write_text("another boot\n")
     scene.release("sysctl", "net.ipv4.ip_forward=0")
     assert scene.host.setting("ipv4/ip_forward") == "1"
 
@@ -866,7 +962,7 @@ def test_forwarding_is_not_set_back_after_a_reboot(scene: Scene) -> None:
 
 
 def test_a_refused_request_names_itself_and_the_errno(scene: Scene) -> None:
-    with scene.host.entered(), netlink.RouteSocket() as host:
+    with scene.host.entered(), RouteSocket() as host:
         host.add_bridge("br9", "02:00:00:00:00:01")
         with pytest.raises(KernelError) as refusal:
             host.add_bridge("br9", "02:00:00:00:00:01")
@@ -880,23 +976,9 @@ def test_a_refused_request_names_itself_and_the_errno(scene: Scene) -> None:
         assert refusal.value.errno in (errno.ENETUNREACH, errno.ENETDOWN)
 
 
-def test_links_can_be_renamed_resized_and_set_down(scene: Scene) -> None:
-    with scene.host.entered(), netlink.RouteSocket() as host:
-        host.add_bridge("br9", "02:00:00:00:00:01")
-        host.set_up("br9")
-        host.set_down("br9")
-        host.rename("br9", "br10")
-        host.set_mtu("br10", 1280)
-        (link,) = [one for one in host.links() if one.name == "br10"]
-    seen = scene.host.link("br10")
-    assert (link.ifindex, link.kind, link.mtu, link.up) == (seen["ifindex"], "bridge", 1280, False)
-    assert (link.mac, link.master) == (seen["address"], 0)
-    assert "UP" not in seen["flags"]
-
-
 def test_what_the_door_lists_is_what_ip_lists(scene: Scene) -> None:
     scene.container(IDS[0])
-    with scene.host.entered(), netlink.RouteSocket() as host:
+    with scene.host.entered(), RouteSocket() as host:
         links, inets, routes = host.links(), host.addresses(), host.routes()
         uplink = next(link.name for link in links if link.name.startswith("up"))
         assert netdevice.first_address(uplink) == ("198.51.100.1", 24)
@@ -923,13 +1005,13 @@ def test_an_error_on_the_way_back_does_not_leave_the_process_in_the_container(
 ) -> None:
     here = os.readlink("/proc/self/ns/net")
     fd = os.open(f"/proc/{scene.outside.pid}/ns/net", os.O_RDONLY)
-    record.become("runtime")
-    record.arm("runtime:2:ENOMEM")
+    door.become("runtime")
+    door.arm("runtime:2:ENOMEM")
     try:
         with pytest.raises(KernelError, match=r"setns.*ENOMEM"), netlink.inside(fd):
             assert os.readlink("/proc/self/ns/net") != here
     finally:
-        record.arm(None)
+        door.arm(None)
         os.close(fd)
     assert os.readlink("/proc/self/ns/net") == here
 
@@ -957,7 +1039,7 @@ from kernelbox.kernel.errors import KernelboxError
 def ledger(kind, name):
     print(kind, name)
 network.release["nft"]("kernelbox")
-network.release["nft"]("ports:kernelbox:{IDS[0]}")
+network.release["ports"]("kernelbox:{IDS[0]}")
 try:
     network.prepare(ledger)
 except KernelboxError as error:

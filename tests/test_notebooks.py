@@ -17,8 +17,9 @@ import pytest
 from nbformat import NotebookNode
 
 from kernelbox.cli import COMMANDS
+from kernelbox.lab.course import timing
 from kernelbox.lab.course.form import calls
-from kernelbox.lab.exercises.registry import contents
+from kernelbox.lab.exercises.catalogue import contents
 from tests.store_notebooks import METADATA, NOTEBOOKS, OPT_OUT, TOP, patterns, sanitized
 
 FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -56,6 +57,17 @@ def texts(cell: NotebookNode) -> list[str]:
 
 def prose(file: Path) -> str:
     return "\n\n".join(cell.source for cell in read(file).cells if cell.cell_type == "markdown")
+
+
+def without_further(file: Path) -> list[str]:
+    """Return the code of a chapter's required path, cell by cell."""
+    further, found = False, []
+    for cell in read(file).cells:
+        if cell.cell_type == "markdown" and (title := re.match(r"## (.+)", cell.source)):
+            further = "Further: " in title[1]
+        if cell.cell_type == "code" and not further:
+            found.append(cell.source)
+    return found
 
 
 def is_compared(cell: NotebookNode) -> bool:
@@ -222,6 +234,40 @@ def test_a_chapter_has_the_shape_of_a_chapter(file: Path) -> None:
 
 
 @each_notebook
+def test_what_is_further_comes_last_and_says_what_it_is_for_and_where_the_path_goes_on(
+    file: Path,
+) -> None:
+    parts = timing.sections(file)
+    further = [one for one in parts if one.further]
+    asked = {name for one in further for name in one.asked}
+    assert asked == {*contents(file.name[:2]).further}
+    if not further:
+        return
+    first = parts.index(further[0])
+    onward = parts[first + len(further)].title
+    assert parts[first : first + len(further)] == further, "they stand together"
+    assert onward.endswith(("What you guessed, and what it was", "Guessed and observed"))
+    cells = {cell.source.splitlines()[0]: cell.source for cell in read(file).cells if cell.source}
+    for one in further:
+        said = cells[f"## {one.title}"]
+        number = onward.partition(" ")[0]
+        assert "This part is extra: " in said and "Its points come on top." in said
+        assert f"If your time is up, go on at section {number}." in said
+    path = "\n".join(without_further(file))
+    assert "course.curve(" in path or "figure" in path
+    assert len(contents(file.name[:2]).exercises) - len(further) >= 4 or file.name < "01"
+
+
+@pytest.mark.parametrize("file", FILES[1:], ids=lambda file: file.stem)
+def test_a_chapter_begins_with_questions_of_earlier_ones(file: Path) -> None:
+    ids = [cell.id for cell in read(file).cells]
+    opened = ids.index("open")
+    assert ids[opened + 1 : opened + 3] == ["recall-text", "recall"]
+    [recall] = [cell for cell in code_cells(file) if "course.recall()" in cell.source]
+    assert recall.id == "recall" and recall.source == "course.recall()"
+
+
+@each_notebook
 def test_the_last_cell_of_a_chapter_proves_that_nothing_is_left(file: Path) -> None:
     [output] = code_cells(file)[-1].outputs
     text = output.get("text") or output["data"]["text/plain"]
@@ -239,13 +285,15 @@ def test_every_pattern_that_nbval_passes_over_is_explained() -> None:
         re.sub(regex, replacement, "")
 
 
-@pytest.mark.parametrize("name", ["kernelbox.rootfs.pivot", "kernelbox.lab.Held.look"])
+@pytest.mark.parametrize("name", ["kernelbox.root.pivot.pivot", "kernelbox.lab.Held.look"])
 def test_a_citation_of_what_exists_resolves(name: str) -> None:
     assert cited(f"See `{name}` and `x = {name}()`.") == {name}
     resolve(name)
 
 
-@pytest.mark.parametrize("name", ["kernelbox.rootfs.pirouette", "kernelbox.cellar", "nobody.here"])
+@pytest.mark.parametrize(
+    "name", ["kernelbox.root.furnishing.pirouette", "kernelbox.cellar", "nobody.here"]
+)
 def test_a_citation_of_what_does_not_exist_is_noticed(name: str) -> None:
     with pytest.raises(AttributeError):
         resolve(name)
@@ -276,3 +324,64 @@ def test_a_path_of_one_machine_is_noticed(text: str) -> None:
 )
 def test_a_path_of_every_machine_passes(text: str) -> None:
     assert not paths_of_one_machine(text)
+
+
+def numbers(text: str) -> set[int]:
+    """Return the chapters that a text names: `00 to 03`, `01, 02 and 13`."""
+    found: set[int] = set()
+    for first, last in re.findall(r"\b(\d\d)\b(?: to (\d\d))?", text):
+        found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
+def rooms_of(file: Path) -> list[str]:
+    """Return the rooms that the README's map gives to a chapter."""
+    section = (TOP / "README.md").read_text().partition("## How it is made")[2]
+    rows = re.findall(r"^\| `(\w+)(?:\.py|/)` \|[^|]*\| ([^|]*) \|$", section, re.MULTILINE)
+    return [room for room, chapters in rows if int(file.name[:2]) in numbers(chapters)]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_chapter_sends_its_reader_to_each_of_its_rooms(file: Path) -> None:
+    rooms = rooms_of(file)
+    assert rooms
+    sent = {name.split(".")[1] for name in cited(prose(file)) if name.count(".") > 1}
+    assert not set(rooms) - sent
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_room_of_a_chapter_says_which_chapter_asks_for_it(file: Path) -> None:
+    for room in rooms_of(file):
+        said = importlib.import_module(f"kernelbox.{room}").__doc__ or ""
+        named = re.findall(r"[Cc]hapters? ((?:\d\d|[ ,]|and|to)+)", said)
+        assert int(file.name[:2]) in numbers(" ; ".join(named)), room
+
+
+@each_notebook
+def test_a_chapter_begins_with_a_picture_and_a_question(file: Path) -> None:
+    first = nbformat.read(file, as_version=4).cells[0].source
+    [(alt, picture)] = re.findall(r"^!\[([^\]]+)\]\(([^)]+)\)$", first, re.MULTILINE)
+    assert "?" in alt
+    image = (file.parent / picture).read_text(encoding="utf-8")
+    assert "<title>" in image and "http" not in image.replace("http://www.w3.org/2000/svg", "")
+
+
+@each_notebook
+def test_a_chapter_measures_something_and_draws_it(file: Path) -> None:
+    sources = [one.source for one in nbformat.read(file, as_version=4).cells]
+    assert any("course.curve(" in one or "matplotlib" in one for one in sources)
+
+
+def test_no_text_sends_a_reader_to_a_chapter_that_is_not_there() -> None:
+    there = {file.name[:2] for file in FILES}
+    texts = [
+        "\n".join(one.source for one in nbformat.read(file, as_version=4).cells)
+        for file in (*FILES, *(NOTEBOOKS / "workbook").glob("*.ipynb"))
+    ]
+    texts += [one.read_text(encoding="utf-8") for one in (NOTEBOOKS / "workbook").glob("*.md")]
+    texts += [one.read_text("utf-8") for one in (TOP / "kernelbox/lab/chapters").rglob("*.py")]
+    named = set()
+    for text in texts:
+        for words in re.findall(r"[Cc]hapters? (\d\d(?:(?:, | and | to )\d\d)*)", text):
+            named.update(re.findall(r"\d\d", words))
+    assert named and named <= there, named - there

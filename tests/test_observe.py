@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from kernelbox.kernel import record
+from kernelbox.kernel import door
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.lab import Lab
 from kernelbox.observe import (
@@ -40,13 +40,13 @@ from kernelbox.observe import (
     Usage,
     diff,
     from_json,
-    layers,
-    mounts,
+    mountinfo,
     network,
+    overlays,
     processes,
-    resources,
     snapshot,
     to_json,
+    usage,
 )
 from kernelbox.observe.nftables import parse
 from tests import looking
@@ -263,7 +263,7 @@ def findmnt(pid: int, *more: str) -> dict[int, dict[str, Any]]:
 
 def test_mounts_are_those_of_findmnt(mounted: Sleeper, plain: Running) -> None:
     for pid in (mounted.pid, plain.pid, os.getpid()):
-        found = mounts.of(pid)
+        found = mountinfo.of(pid)
         said = findmnt(pid)
         assert found is not None
         assert {one.id for one in found} == said.keys()
@@ -287,7 +287,7 @@ def _known(propagation: str) -> set[str]:
 
 
 def test_propagation_names_the_peer_group(mounted: Sleeper) -> None:
-    by_point = {one.point: one for one in mounts.of(mounted.pid) or ()}
+    by_point = {one.point: one for one in mountinfo.of(mounted.pid) or ()}
     (group,) = re.findall(r"^shared:(\d+)$", by_point["/mnt/shared"].propagation)
     assert by_point["/mnt/slave"].propagation == f"slave:{group}"
     assert by_point["/mnt/stuck"].propagation == "unbindable"
@@ -297,7 +297,7 @@ def test_propagation_names_the_peer_group(mounted: Sleeper) -> None:
 
 
 def test_a_mount_is_hidden_when_its_files_are_not_those_one_walks_to(mounted: Sleeper) -> None:
-    found = [one for one in mounts.of(mounted.pid) or () if one.point.startswith("/mnt")]
+    found = [one for one in mountinfo.of(mounted.pid) or () if one.point.startswith("/mnt")]
     hidden = {(one.source, one.point) for one in found if one.hidden and one.point in MOUNTS}
     assert hidden == {
         ("below", "/mnt/over/below"),
@@ -320,7 +320,7 @@ def test_a_mount_is_hidden_when_its_files_are_not_those_one_walks_to(mounted: Sl
 def test_a_mount_on_the_root_of_everything_hides_what_was_there() -> None:
     other = Sleeper("--mount", "mount -t tmpfs new /")
     try:
-        found = mounts.of(other.pid) or ()
+        found = mountinfo.of(other.pid) or ()
         assert {one.source for one in found if not one.hidden} == {"new"}
         assert len(found) > 1
     finally:
@@ -340,7 +340,7 @@ def test_each_mount_namespace_is_listed_once_under_its_first_process(
     spaces = [of_process(found, pid).namespaces["mnt"] for pid in found.mounts]
     assert len(set(spaces)) == len(spaces)
     assert spaces.count(of_process(found, init).namespaces["mnt"]) == 1
-    assert found.mounts[init] == mounts.of(init)
+    assert found.mounts[init] == mountinfo.of(init)
 
 
 # --- layers ---------------------------------------------------------------------------------------
@@ -374,8 +374,8 @@ def image(tests_root: Path) -> Iterator[tuple[str, Path]]:
     for path, number in zip(lower, (3, 2, 1), strict=True):
         path.mkdir()
         run("sh", "-ec", trees[number], cwd=path)
-    config = {"lowerdirs": [str(path) for path in lower], "image": "three", "created": 1.0}
-    (directory / "config.json").write_text(json.dumps(config))
+    own = {"lowerdirs": [str(path) for path in lower], "image": "three", "created": 1.0}
+    (directory / "config.json").write_text(json.dumps({"kernelbox": own}))
     for name in ("upper", "work", "merged"):
         (directory / name).mkdir()
     yield container, directory
@@ -385,7 +385,7 @@ def image(tests_root: Path) -> Iterator[tuple[str, Path]]:
 
 def in_overlay(directory: Path, script: str) -> str:
     """Run a script with the overlay of a container's directory mounted; `@` is where."""
-    lower = ":".join(json.loads((directory / "config.json").read_text())["lowerdirs"])
+    lower = ":".join(json.loads((directory / "config.json").read_text())["kernelbox"]["lowerdirs"])
     options = f"lowerdir={lower},upperdir={directory}/upper,workdir={directory}/work"
     mount = f"mount -t overlay overlay -o {options} {directory}/merged"
     there = script.replace("@", f"{directory}/merged")
@@ -400,9 +400,9 @@ def inodes(directory: str | Path, *which: str) -> dict[str, int]:
 
 def test_layers_are_counted_as_find_and_du_count_them(image: tuple[str, Path]) -> None:
     container, directory = image
-    found = layers.of(container)
+    found = overlays.of(container)
     assert found is not None
-    lower = json.loads((directory / "config.json").read_text())["lowerdirs"]
+    lower = json.loads((directory / "config.json").read_text())["kernelbox"]["lowerdirs"]
     assert [one.name for one in found.layers] == ["three 3/3", "three 2/3", "three 1/3"]
     for layer, path in zip(found.layers, lower, strict=True):
         assert layer.files == len(run("find", path, "-mindepth", "1").splitlines())
@@ -414,7 +414,7 @@ def test_layers_are_counted_as_find_and_du_count_them(image: tuple[str, Path]) -
 
 def test_what_one_layer_hides_of_another_is_wasted(image: tuple[str, Path]) -> None:
     container, directory = image
-    found = layers.of(container)
+    found = overlays.of(container)
     assert found is not None
     seen = in_overlay(directory, "find @ -type f -printf '%s %p\\n'").splitlines()
     twice = [line for line in seen if line.endswith(("/twin", "/kept"))]  # second names
@@ -425,9 +425,9 @@ def test_what_one_layer_hides_of_another_is_wasted(image: tuple[str, Path]) -> N
 
 def test_what_a_container_changed_is_told_as_the_kernel_stored_it(image: tuple[str, Path]) -> None:
     container, directory = image
-    untouched = layers.of(container)
+    untouched = overlays.of(container)
     in_overlay(directory, CHANGES)
-    found = layers.of(container)
+    found = overlays.of(container)
     assert untouched and found
     upper = {one.path: (one.what, one.kind, one.layer) for one in found.upper}
     assert upper == {
@@ -457,7 +457,7 @@ def test_what_a_container_changed_is_told_as_the_kernel_stored_it(image: tuple[s
         assert (one.what == "whiteout") == (kind == "c")
     assert [one.path for one in found.upper] == sorted(upper)
 
-    lowest = json.loads((directory / "config.json").read_text())["lowerdirs"]
+    lowest = json.loads((directory / "config.json").read_text())["kernelbox"]["lowerdirs"]
     hidden = inodes(f"{lowest[2]}/usr/share") | inodes(f"{lowest[2]}/home")
     hidden |= inodes(f"{lowest[1]}/etc/passwd")  # the group file is copied up: /etc/kept remains
     assert found.wasted - untouched.wasted == sum(hidden.values())
@@ -466,7 +466,7 @@ def test_what_a_container_changed_is_told_as_the_kernel_stored_it(image: tuple[s
 def test_the_merged_view_is_what_find_sees_in_the_overlay(image: tuple[str, Path]) -> None:
     container, directory = image
     in_overlay(directory, CHANGES)
-    found = layers.of(container, merged=True)
+    found = overlays.of(container, merged=True)
     assert found is not None
     seen = in_overlay(directory, "find @ -mindepth 1 -printf '/%P %s %y\\n'")
     sizes = {line.split()[0]: line.split()[1:] for line in seen.splitlines()}
@@ -477,7 +477,7 @@ def test_the_merged_view_is_what_find_sees_in_the_overlay(image: tuple[str, Path
     assert {one.what for one in found.merged} == {"added", "changed", "opaque", "unchanged"}
     by_path = {one.path: one for one in found.merged}
     assert by_path["/opt/tool"] == Entry("/opt/tool", "unchanged", "file", 21, 0)
-    assert layers.of(container) == LayerStack(
+    assert overlays.of(container) == LayerStack(
         container, found.layers, found.upper, found.wasted, found.truncated
     )
 
@@ -486,20 +486,20 @@ def test_a_look_at_very_much_ends_and_says_so(
     image: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     container, directory = image
-    for number in range(layers.MOST_UPPER + 10):
+    for number in range(overlays.MOST_UPPER + 10):
         (directory / "upper" / f"f{number}").touch()
-    found = layers.of(container, merged=True)
+    found = overlays.of(container, merged=True)
     assert found is not None
     assert found.truncated
-    assert len(found.upper) == layers.MOST_UPPER
-    assert len(found.merged) <= layers.MOST_UPPER
+    assert len(found.upper) == overlays.MOST_UPPER
+    assert len(found.merged) <= overlays.MOST_UPPER
 
 
 def test_directories_deeper_than_a_path_can_say_do_no_harm(image: tuple[str, Path]) -> None:
     container, directory = image
     script = "cd upper; for i in $(seq 60); do mkdir -p {0} && cd -P {0}; done".format("d" * 100)
     run("bash", "-ec", script, cwd=directory)
-    found = layers.of(container)
+    found = overlays.of(container)
     assert found is not None
     assert found.truncated
     assert len(found.upper) < 60
@@ -1011,9 +1011,9 @@ def test_usage_and_limits_are_those_of_the_cgroup_s_files(kernelbox: Kernelbox) 
     script = "while :; do :; done"
     container = kernelbox.start(*options, "busybox", "sh", "-c", script)
     pid = kernelbox.pid(container)
-    assert soon(lambda: (resources.look([container])[0].throttled or 0) > 0)
+    assert soon(lambda: (usage.look([container])[0].throttled or 0) > 0)
     before = time.time()
-    (found,) = resources.look([container])
+    (found,) = usage.look([container])
     assert before <= found.time <= time.time()
     assert (found.memory_limit, found.cpu_limit, found.pids_limit) == (32 << 20, 0.25, 17)
     files = {
@@ -1023,7 +1023,7 @@ def test_usage_and_limits_are_those_of_the_cgroup_s_files(kernelbox: Kernelbox) 
     assert found.pids == int(files["pids"].read_text()) == 1
     assert found.memory is not None
     assert abs(found.memory - int(files["memory"].read_text())) < 1 << 20
-    (later,) = resources.look([container])
+    (later,) = usage.look([container])
     assert found.cpu_usec is not None and later.cpu_usec is not None
     assert 0 < found.cpu_usec <= later.cpu_usec
     assert found.oom_kills == 0
@@ -1034,7 +1034,7 @@ def test_an_oom_kill_is_counted(kernelbox: Kernelbox) -> None:
     container = kernelbox.start(
         "--memory", "16m", "--network", "none", "busybox", "sh", "-c", script
     )
-    assert soon(lambda: (resources.look([container])[0].oom_kills or 0) > 0)
+    assert soon(lambda: (usage.look([container])[0].oom_kills or 0) > 0)
 
 
 # --- what vanishes --------------------------------------------------------------------------------
@@ -1046,19 +1046,21 @@ def test_a_container_that_dies_between_two_looks_is_absent(kernelbox: Kernelbox)
     alive = kernelbox.start("--name", "alive", "--network", "none", "busybox", "sleep", "infinity")
     seen = processes.look([dead, alive])
     configs = {
-        one: json.loads((kernelbox.root / "containers" / one / "config.json").read_text())
+        one: json.loads((kernelbox.root / "containers" / one / "config.json").read_text())[
+            "kernelbox"
+        ]
         for one in (dead, alive)
     }
     gone = kernelbox.pid(dead)
     kernelbox.ok("rm", "-f", dead)
     assert soon(lambda: not Path(f"/proc/{gone}").exists())
 
-    assert gone not in mounts.look(seen)
-    assert [one.container for one in layers.look(configs)] == [alive]
-    assert [one.container for one in resources.look([dead, alive])] == [alive]
+    assert gone not in mountinfo.look(seen)
+    assert [one.container for one in overlays.look(configs)] == [alive]
+    assert [one.container for one in usage.look([dead, alive])] == [alive]
     assert [one.label for one in network.look(seen, configs).namespaces] == ["host", "alive"]
-    assert layers.of(dead) is None
-    assert mounts.of(gone) is None
+    assert overlays.of(dead) is None
+    assert mountinfo.of(gone) is None
     assert dead not in {one.container for one in snapshot([dead, alive]).processes}
 
 
@@ -1100,7 +1102,7 @@ def test_a_damaged_config_takes_nothing_but_its_own_container_away(
     directory = tests_root / "containers" / "0123456789ab"
     directory.mkdir()
     try:
-        for text in ("", "{", "[]", '{"lowerdirs": ["/nowhere"]}'):
+        for text in ("", "{", "[]", '{"kernelbox": {"lowerdirs": ["/nowhere"]}}'):
             (directory / "config.json").write_text(text)
             found = snapshot()
             assert plain.pid in {one.pid for one in found.processes}
@@ -1148,8 +1150,8 @@ def test_who_has_no_privilege_is_told_so(plain: Running) -> None:
 def test_the_door_records_no_request_but_setns_and_this_process_comes_back(
     plain: Running, mapped: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trace: list[record.Event] = []
-    monkeypatch.setattr(record, "sink", trace.append)
+    trace: list[door.Event] = []
+    monkeypatch.setattr(door, "sink", trace.append)
     home = {kind: namespace("self", kind) for kind in KINDS}
     found = snapshot()
     assert {event.request.partition("(")[0] for event in trace} == {"setns"}
@@ -1176,6 +1178,7 @@ def test_a_snapshot_leaves_no_descriptor_open_no_number_given_and_no_file_touche
     assert state() == before
 
 
+@pytest.mark.alone  # each process of the machine costs a look
 def test_the_cost_of_a_container_is_a_bounded_number_of_system_calls(
     kernelbox: Kernelbox, tmp_path: Path
 ) -> None:
@@ -1216,7 +1219,7 @@ class Birth:
     def __init__(self, box: Lab, **options: Any) -> None:
         wish = {"observed": True, "stepped": True, "bound": True}
         options = {"image": "busybox", "command": ["sleep", "infinity"], "rm": True, **options}
-        answer = box._ask("run", options=options, wish=wish)
+        answer = box._agent.ask("run", options=options, wish=wish)
         self.container: str = answer["value"]
         self._channel = socket.socket(fileno=answer["fds"][0])
         self._channel.settimeout(looking.PATIENCE)
@@ -1269,7 +1272,7 @@ def test_each_step_of_a_birth_changes_what_it_says_and_nothing_else(box: Lab) ->
                 assert change.name.startswith(f"{point} of {pid} ")
             elif request.startswith("umount2("):
                 assert {one.where for one in changes} == {"mount"}
-                left = {one.point for one in mounts.of(int(pid)) or ()}
+                left = {one.point for one in mountinfo.of(int(pid)) or ()}
                 assert left == {"/", "/proc", "/sys"}
                 assert len([one for one in changes if one.what == "gone"]) > 3
             elif request.startswith("capset("):
@@ -1387,7 +1390,7 @@ def test_a_recording_is_read_where_there_is_no_kernel_to_ask(plain: Running) -> 
     """As on another operating system: without ctypes' libc, fcntl and netlink."""
     script = (
         "import sys\n"
-        "for name in ('ctypes', 'fcntl', 'pyroute2', 'resource', 'pwd'): sys.modules[name] = None\n"
+        "for name in ('ctypes', 'fcntl', 'resource', 'pwd'): sys.modules[name] = None\n"
         "import json; from kernelbox.observe import Snapshot, diff, from_json\n"
         "print(len(diff(Snapshot(0), from_json(json.load(sys.stdin)))))"
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kernelbox import lab
-from kernelbox.lab import reaching
+from kernelbox.lab import connect
 from tests import looking
 
 AGENT = [sys.executable, "-I", "-m", "kernelbox.agent"]
@@ -42,7 +42,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[in
 
     thread = threading.Thread(target=accept)
     thread.start()
-    monkeypatch.setenv(reaching.SOCKET, str(place))
+    monkeypatch.setenv(connect.SOCKET, str(place))
     yield pids
     listener.shutdown(socket.SHUT_RDWR)
     thread.join()
@@ -92,7 +92,7 @@ def test_an_agent_of_the_service_that_is_killed_is_noticed(service: list[int]) -
 def test_a_socket_that_is_not_there_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(reaching.SOCKET, str(tmp_path / "none.sock"))
+    monkeypatch.setenv(connect.SOCKET, str(tmp_path / "none.sock"))
     with pytest.raises(lab.LabError, match=r"none\.sock cannot be used: No such file") as refusal:
         lab.start()
     assert "systemctl" in refusal.value.hint

@@ -22,9 +22,9 @@ from typing import Any
 
 import pytest
 
-from kernelbox.images import embedded, layout, limits
+from kernelbox.images import bounds, embedded, layout
 from kernelbox.images.reference import Remote, remote
-from kernelbox.images.registry import credentials, fetching, helpers, transport
+from kernelbox.images.registry import credentials, fetch, helpers, transport
 from kernelbox.images.registry.pull import pull
 from kernelbox.images.registry.push import push
 from kernelbox.images.store import Store
@@ -144,6 +144,10 @@ def test_a_pull_by_digest_gets_just_that(store: Store, open_registry: Registry) 
     by_digest = pull(store, f"{name}@{digest}")
     assert by_digest.image_id == store.resolve(f"{name}:v1").id
     assert store.resolve(f"{name}@{digest}").id == by_digest.image_id
+    # Beside a digest a tag says nothing: Docker, "docker image pull", section Pull by digest.
+    for tag in (":v1", ":another"):
+        assert pull(store, f"{name}{tag}@{digest}").name == by_digest.name
+        assert store.resolve(f"{name}{tag}@{digest}").id == by_digest.image_id
     with pytest.raises(KernelboxError, match="has no"):
         pull(store, f"{name}@{DIGEST}")
 
@@ -283,9 +287,9 @@ def test_a_run_of_an_image_that_is_here_loads_nothing_that_pulls(kernelbox: Kern
     kernelbox.command = [sys.executable, "-X", "importtime", "-m", "kernelbox"]
     loaded = kernelbox("run", "--rm", "--network", "none", "busybox", "true").stderr
     names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}
-    assert "kernelbox.cli.front" in names
+    assert "kernelbox.cli.terminal" in names
     heavy = re.compile(r"urllib3|rich|difflib|http|ssl|hashlib|kernelbox\.images\.registry")
-    assert not [one for one in names if heavy.match(one) or one == "kernelbox.cli.pulling"]
+    assert not [one for one in names if heavy.match(one) or one == "kernelbox.cli.pull"]
 
 
 # --- who we are -----------------------------------------------------------------------------------
@@ -809,7 +813,7 @@ def lies(open_registry: Registry) -> dict[str, Any]:
         "sent no JSON object": to("/manifests/", Answer(200, {}, b"[" * 1_000_000)),
         "index leads to an index": chain_of_indexes(),
         "config is larger": to(
-            "/manifests/", manifest(config={**config, "size": limits.MAX_JSON + 1})
+            "/manifests/", manifest(config={**config, "size": bounds.MAX_JSON + 1})
         ),
         "in place of": to("/manifests/", document(**circle, manifests=[blob])),
         "not made for": to("/manifests/", document(**circle, manifests=[])),
@@ -862,12 +866,12 @@ def test_a_registry_that_drips_has_stalled(
     store: Store, open_registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "STALL_SECONDS", 0.5)
-    monkeypatch.setattr(fetching, "SLOWEST", 1e15)
+    monkeypatch.setattr(fetch, "SLOWEST", 1e15)
     half = lambda m, path, h: (  # noqa: E731
         Answer(body=forward_blob(open_registry, path), pause=0.4) if "/blobs/" in path else None
     )
-    monkeypatch.setattr(fetching, "_CHUNK", 1 << 10)
-    monkeypatch.setattr(fetching.time, "monotonic", itertools.count(0, 0.1).__next__)
+    monkeypatch.setattr(fetch, "_CHUNK", 1 << 10)
+    monkeypatch.setattr(fetch.time, "monotonic", itertools.count(0, 0.1).__next__)
     with (
         Liar(open_registry.host, half) as liar,
         pytest.raises(KernelboxError, match="too slowly"),

@@ -5,6 +5,7 @@ The tests sit at the other end of a real pseudo-terminal, where a person has scr
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -34,6 +35,23 @@ def test_the_program_has_a_terminal_of_the_windows_size(
     with kernelbox.terminal(*where, "sh", "-c", script, size=(33, 101)) as screen:
         screen.read(r"/dev/pts/\d+\r+\n33 101\r+\nall three\r+\nxterm\r+\n")
         assert screen.end() == 0
+
+
+@pytest.mark.parametrize("user", ["0", "1000"])
+def test_in_a_user_namespace_the_terminal_is_the_users(
+    kernelbox: Kernelbox, mapped: Running, user: str
+) -> None:
+    script = "stat -c %u $(tty); stty size; echo hello >/dev/tty"
+    words = ("exec", "-it", "-u", user, mapped.id, "sh", "-c", script)
+    with kernelbox.terminal(*words, size=(33, 101)) as screen:
+        screen.read(rf"{user}\r+\n33 101\r+\nhello\r+\n")
+        assert screen.end() == 0
+
+
+def test_the_terminals_kind_can_be_said(kernelbox: Kernelbox, where: tuple[str, ...]) -> None:
+    told = (where[0], "-e", "TERM=vt100", *where[1:])
+    with kernelbox.terminal(*told, "sh", "-c", "echo is $TERM") as screen:
+        screen.read(r"is vt100\r+\n")
 
 
 def test_the_program_hears_when_the_window_changes(
@@ -226,6 +244,11 @@ def test_between_two_steps_the_half_built_container_can_be_looked_at(
                 assert looking.namespace(pid, "mnt") != looking.namespace("self", "mnt")
                 roots = [one.kind for one in looking.mounts(pid) if one.point == "/"]
                 seen[step[2]] = roots
+                if step[2] == "pivot_root":
+                    lines = kernelbox.ok("ps", "--all").splitlines()
+                    [listed] = [line for line in lines if "   Created   " in line]
+                    [told] = json.loads(kernelbox.ok("inspect", listed.split()[0]))
+                    assert told["State"]["Status"] == "created"
             screen.type("\n")
         screen.type("\n")
         while screen.process.poll() is None:

@@ -21,12 +21,12 @@ from typing import Any
 import pytest
 
 from kernelbox import lab
-from kernelbox.channel import disclose, enclose
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab import Lab, LabError
-from kernelbox.lab.watching import Eye, Scene
+from kernelbox.lab.live import Eye, Scene
 from kernelbox.observe import Snapshot
-from kernelbox.observe.telling import Listener, Teller
+from kernelbox.observe.updates import Listener, Teller
+from kernelbox.plumbing.channel import disclose, enclose
 from kernelbox.widgets import Recording
 from kernelbox.widgets.base import View
 from tests import looking, worlds
@@ -93,6 +93,18 @@ def test_a_container_is_chosen_by_itself_its_name_or_its_id(box: Lab, how: str) 
     assert str(other.pid) not in rows
 
 
+def test_capabilities_are_those_of_proc_and_count_where_it_says(box: Lab) -> None:
+    plain, mapped = start(box, "plain", cap_add=["NET_ADMIN"]), start(box, "mapped", userns="auto")
+    rows = picture(box.capabilities())["rows"]
+    for one in (plain, mapped):
+        shown = rows[str(one.pid)]
+        assert int(shown["set"], 16) == int(looking.status(one.pid)["CapEff"], 16)
+        assert shown["uid"] == int(looking.status(one.pid)["Uid"].split()[1])
+        own = namespace(one.pid, "user") != namespace(box.agent, "user")
+        assert own == (shown["where"] != "H") == (one is mapped)
+    assert rows[str(mapped.pid)]["may"] == "Docker's 14"
+
+
 def test_mounts_are_those_of_the_container(box: Lab) -> None:
     one = start(box, "one")
     shown = picture(box.mounts(one))
@@ -154,6 +166,25 @@ def test_what_a_held_process_unshares_is_shown_although_it_sleeps_again(box: Lab
     assert f"uts:[{row['inodes']['uts']}]" == namespace(p.pid, "uts")
 
 
+def test_one_container_has_one_letter_in_every_view(box: Lab) -> None:
+    one, two = start(box, "one", network="bridge"), start(box, "two", network="bridge")
+    tree, table = picture(box.processes(two)), picture(box.capabilities(two))
+    network, graph = picture(box.network()), picture(box.resources(two))
+    assert tree["rows"][str(two.pid)]["letters"]["uts"] == "B"
+    assert table["rows"][str(two.pid)]["where"] == "H"
+    boxes = {each["container"]: each["letter"] for each in network["namespaces"].values()}
+    assert (boxes[one.id], boxes[two.id]) == ("A", "B")
+    assert graph["containers"][two.id]["letter"] == "B"
+    born = box.birth("busybox", "sleep 1000", network="none")
+    born.to("execve")
+    assert born.container
+    rows = picture(box.processes(born.container))["rows"]
+    assert rows[str(born.container.pid)]["letters"]["uts"] == "C"
+    one.remove()
+    again = picture(box.processes())["rows"][str(two.pid)]["letters"]
+    assert again["uts"] == "B", "it keeps its letter"
+
+
 # --- what goes away -------------------------------------------------------------------------------
 
 
@@ -205,9 +236,9 @@ def test_a_view_outlives_an_agent_that_is_killed(box: Lab) -> None:
 
 def test_a_part_that_there_is_not_is_refused(box: Lab) -> None:
     with pytest.raises(LabError, match="a snapshot has no part 'weather'"):
-        Scene(box._snapshot, None).look(frozenset({"weather"}))
+        Scene(box._agent.snapshot, None).look(frozenset({"weather"}))
     with pytest.raises(LabError, match="the agent failed"):
-        box._conversation.ask("snapshot", scene=1, known=0, nonsense=1)
+        box._agent.conversation.ask("snapshot", scene=1, known=0, nonsense=1)
     assert box.hold().pid
 
 

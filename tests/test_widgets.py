@@ -22,10 +22,11 @@ from xml.etree import ElementTree
 import pytest
 from jupyter_client.manager import KernelManager
 
+from kernelbox.kernel.door import Event
 from kernelbox.kernel.errors import KernelboxError
-from kernelbox.kernel.record import Event
 from kernelbox.observe.model import Snapshot
 from kernelbox.widgets import (
+    CapabilityTable,
     LayerStack,
     MountTree,
     NetworkMap,
@@ -38,6 +39,7 @@ from kernelbox.widgets import (
     palette,
 )
 from kernelbox.widgets.base import View
+from kernelbox.widgets.effects import effects
 from kernelbox.widgets.patch import difference, merge
 from tests import looking, worlds
 
@@ -64,7 +66,10 @@ def timeline(source: Snapshot | None = None) -> Timeline:
     return Timeline(recording, [ProcessTree(), comparing(), NetworkMap()])
 
 
-VIEWS = [ProcessTree, MountTree, comparing, LayerStack, NetworkMap, graph, timeline]
+VIEWS = [
+    *(ProcessTree, CapabilityTable, MountTree, comparing),
+    *(LayerStack, NetworkMap, graph, timeline),
+]
 every_view = pytest.mark.parametrize("make", VIEWS)
 
 
@@ -84,7 +89,7 @@ def nothing_is_left_behind() -> Iterator[None]:
 # -- in words and on paper -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [ProcessTree, MountTree, LayerStack, NetworkMap])
+@pytest.mark.parametrize("make", [ProcessTree, CapabilityTable, MountTree, LayerStack, NetworkMap])
 def test_the_same_world_in_another_run_looks_the_same(make: Any) -> None:
     one, other = make(worlds.world()), make(worlds.another_run(worlds.world()))
     assert one.text() == other.text()
@@ -177,6 +182,72 @@ def test_the_hosts_namespaces_are_known_though_its_first_process_hides_them() ->
     hidden = replace(first, namespaces={})
     view = ProcessTree(Snapshot(worlds.NOON, (hidden, *others)))
     assert view.text() == ProcessTree(worlds.world()).text()
+
+
+EVERY = worlds.process(1, 0, "all").capabilities
+
+
+def powers(*sets: int, **more: object) -> list[str]:
+    """Return what the table says of an agent and its descendants, each the child of the last."""
+    chain = [
+        worlds.process(4100 + at, 4099 + at, f"p{at}", capabilities=bits, **(more if at else {}))
+        for at, bits in enumerate(sets)
+    ]
+    lines = CapabilityTable(Snapshot(worlds.NOON, tuple(chain))).text().splitlines()
+    return [" ".join(line.partition("p")[2].split()) for line in lines[1:]]
+
+
+def test_capabilities_are_told_with_the_namespace_they_count_in() -> None:
+    assert CapabilityTable(worlds.world()).text().splitlines() == [
+        "process                  in  may                              beside the one above",
+        "python3                  H   what the lab may",
+        "├─ python3               H   what the lab may",
+        "│  └─ sh                 H   Docker's 14",
+        "│     ├─ httpd           H   Docker's 14                      the same",
+        "│     └─ sleep           H   Docker's 14                      the same",
+        "├─ python3               H   what the lab may",
+        "│  └─ redis-server       A   Docker's 14                      counts in A, not in H",
+        "└─ python3               H   what the lab may",
+    ]
+
+
+def test_a_set_is_told_by_name_where_few_are_in_it_or_lack() -> None:
+    kill, both = 1 << 5, 1 << 5 | 1 << 7
+    time, new = 1 << 25, 1 << 41
+    assert powers(EVERY & ~1, both, kill | 1 << 21, 0, 0xFF, EVERY, EVERY & ~time, EVERY | new) == [
+        "0 H what the lab may",
+        "1 H KILL SETUID",
+        "2 H KILL SYS_ADMIN with SYS_ADMIN, without SETUID",
+        "3 H nothing without KILL SYS_ADMIN",
+        "4 H 8 capabilities with 8 capabilities",
+        "5 H all but 41 with 33 capabilities",
+        "6 H all but SYS_TIME 41 without SYS_TIME",
+        "7 H everything with SYS_TIME 41",
+    ]
+
+
+def test_sets_of_two_user_namespaces_are_not_compared() -> None:
+    inner = {"namespaces": worlds.namespaces(300, "user")}
+    assert powers(EVERY, 1 << 5, **inner)[1] == "1 A KILL counts in A, not in H"
+
+
+def test_what_the_lab_itself_may_is_not_the_same_on_every_host() -> None:
+    """An outer container may withhold some of root's capabilities."""
+    withheld = replace(
+        worlds.world(),
+        processes=tuple(
+            replace(one, capabilities=one.capabilities & ~(1 << 24))
+            for one in worlds.world().processes
+        ),
+    )
+    here, there = CapabilityTable(worlds.world()), CapabilityTable(withheld)
+    assert here.text() == there.text()
+    assert "all but SYS_RESOURCE" in there.table() and "everything" in here.table()
+    assert without_what_varies(here.table()) == without_what_varies(there.table())
+
+
+def test_a_zombies_capabilities_count_nowhere() -> None:
+    assert powers(EVERY, 0, namespaces={})[1] == "1 nothing"
 
 
 def test_what_lies_under_another_mount_is_called_hidden() -> None:
@@ -283,6 +354,35 @@ def test_a_timeline_tells_the_sides_and_what_was_refused() -> None:
     ]
 
 
+def test_many_namespaces_without_a_network_are_only_named() -> None:
+    few, many = NetworkMap(worlds.networks(2, alone=3)), NetworkMap(worlds.networks(2, alone=4))
+    assert len(few.now["picture"]["namespaces"]) == 6
+    assert len(many.now["picture"]["namespaces"]) == 3
+    assert "and 4 more, with nothing but a loopback interface" in many.text()
+    assert "and 4 more" in many.svg()
+    every = NetworkMap(worlds.networks(2, alone=4), every=True)
+    assert len(every.now["picture"]["namespaces"]) == 7
+
+
+def test_what_others_do_meanwhile_is_no_effect_of_a_request() -> None:
+    before = worlds.world()
+    (mount, *_), host = worlds.container_mounts(), before.mounts[1]
+    theirs = replace(host[0], id=901, point="/media/usb")
+    asked = replace(host[0], id=902, point="/srv/data")
+    systemd = next(one for one in before.processes if one.side == "host")
+    after = replace(
+        before,
+        processes=(*before.processes, replace(systemd, pid=4999, name="cron")),
+        mounts={
+            1: (*host, theirs, asked),
+            4182: (*before.mounts[4182], replace(mount, id=903, point="/x")),
+        },
+    )
+    event = Event("runtime", 1, 'mount("none", "/srv/data", "tmpfs", 0, "")', "0", 1, "")
+    found = [one.name for one in effects(event, before, after)]
+    assert [name.partition(" ")[0] for name in found] == ["/srv/data", "/x"]
+
+
 def test_of_a_graph_and_a_live_birth_only_the_words_are_compared() -> None:
     views: list[View] = [graph(worlds.world()), Birth().stepper()]
     views[1].step()  # type: ignore[attr-defined]
@@ -360,7 +460,9 @@ class Page:
         self.world = {"number": patch["number"], "picture": picture}
 
 
-@pytest.mark.parametrize("make", [ProcessTree, comparing, LayerStack, NetworkMap, ResourceGraph])
+@pytest.mark.parametrize(
+    "make", [ProcessTree, CapabilityTable, comparing, LayerStack, NetworkMap, ResourceGraph]
+)
 def test_differences_add_up_to_the_picture(make: Any) -> None:
     view = make()
     page = Page(view)
@@ -826,7 +928,7 @@ def test_a_recording_is_read_where_there_is_no_linux(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "sys.platform = 'darwin'\n"
-        "for name in ('ctypes', 'pyroute2', 'anywidget', 'fcntl'): sys.modules[name] = None\n"
+        "for name in ('ctypes', 'anywidget', 'fcntl'): sys.modules[name] = None\n"
         "from kernelbox.widgets import Recording\n"
         "print(len(Recording.load(sys.argv[1]).events))\n"
     )
@@ -870,8 +972,11 @@ def test_a_bundle_is_small_and_needs_nothing_else(bundle: Path) -> None:
 
 
 def test_each_view_has_its_bundle() -> None:
-    kinds = [ProcessTree, MountTree, LayerStack, NetworkMap, ResourceGraph, Timeline]
-    assert [one.stem for one in BUNDLES] == sorted(kind.script for kind in kinds)
+    kinds = [
+        *(ProcessTree, CapabilityTable, MountTree, LayerStack),
+        *(NetworkMap, ResourceGraph, Timeline),
+    ]
+    assert [one.stem for one in BUNDLES] == sorted(["form", *(kind.script for kind in kinds)])
 
 
 def test_the_lock_names_no_registry() -> None:

@@ -10,7 +10,8 @@ import json
 import re
 from dataclasses import replace
 
-from kernelbox.kernel.record import Event
+from kernelbox.kernel.door import Event
+from kernelbox.observe.codec import from_json, to_json
 from kernelbox.observe.model import (
     Entry,
     Layer,
@@ -22,10 +23,8 @@ from kernelbox.observe.model import (
     Process,
     Snapshot,
     Usage,
-    from_json,
-    to_json,
 )  # fmt: skip
-from kernelbox.widgets.recording import Recording
+from kernelbox.widgets.recordings import Recording
 
 WEB, DB = "860a0997736e", "1f5c2d9b0a44"
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
@@ -254,6 +253,38 @@ def network() -> Network:
     }
     nat = ('ip saddr 172.29.0.0/16 oifname != "kernelbox0" masquerade',)
     return Network(namespaces, nat, ("0.0.0.0:8080 -> 172.29.0.2:80/tcp",), reach)
+
+
+def networks(connected: int, alone: int) -> Snapshot:
+    """Return a host with so many containers on its bridge, and so many without a network."""
+    host = HOST["net"]
+    ends = [
+        link(f"veth{number:07x}", 10 + number, "veth", peer=(5000 + number, 6), master="kernelbox0")
+        for number in range(connected)
+    ]
+    namespaces = [
+        NetworkNamespace(host, "host", "", (
+            link("lo", 1, "loopback", "127.0.0.1/8"),
+            link("kernelbox0", 5, "bridge", "172.29.0.1/16"),
+            *ends,
+        ), ()),
+    ]  # fmt: skip
+    for number in range(connected):
+        own = link("eth0", 6, "veth", f"172.29.0.{2 + number}/16", peer=(host, 10 + number))
+        lo = link("lo", 1, "loopback", "127.0.0.1/8")
+        where = f"{number:012x}"
+        namespaces.append(NetworkNamespace(5000 + number, f"web-{number}", where, (lo, own), ()))
+    for number in range(alone):
+        lo = link("lo", 1, "loopback", state="down")
+        namespaces.append(NetworkNamespace(6000 + number, f"held {9000 + number}", "", (lo,), ()))
+    known = [one.label for one in namespaces[: connected + 1]]
+    reach = {
+        f"{one} -> {other}": (True, "172.29.0.0/16")
+        for one in known
+        for other in known
+        if one != other
+    }
+    return Snapshot(NOON, network=Network(tuple(namespaces), (), (), reach))
 
 
 def usage(at: int, container: str = WEB) -> Usage:

@@ -6,12 +6,13 @@ import contextlib
 import os
 import tempfile
 
-from kernelbox import overlay, users
+from kernelbox import overlay
 from kernelbox.images import trees
 from kernelbox.images.layout import PARTIAL
 from kernelbox.images.nodes import DIRECTORY, opened
 from kernelbox.kernel.errors import UsageError
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
+from kernelbox.users import accounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ class View(NamedTuple):
 
 @contextlib.contextmanager
 def merged(store: Store, lowerdirs: Sequence[str]) -> Iterator[View]:
-    """See layers as one tree while the block runs. The caller holds the store's lock.
+    """See layers as one tree while the block runs. The caller has taken the store's lock.
 
     Raises:
         KernelError: They cannot be mounted.
     """
-    # With this name whoever writes to the store next removes it, should this process be killed.
+    # Should this process be killed, the next writer to the store removes what has such a name.
     with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=store.path) as scratch:
         for name in ("upper", "work", "nothing"):
             os.mkdir(f"{scratch}/{name}")
@@ -63,15 +64,15 @@ def identity(view: View, user: str) -> tuple[int, int]:
 
     Source: Docker documentation, "Dockerfile reference", section COPY --chown --chmod.
     """
-    accounts = f"{view.scratch}/accounts"
-    os.makedirs(f"{accounts}/etc", exist_ok=True)
+    databases = f"{view.scratch}/accounts"
+    os.makedirs(f"{databases}/etc", exist_ok=True)
     for name in ("passwd", "group"):
-        # The image's file may be a symlink: it is the image's root that it stays in.
+        # The image's file may be a symlink: it does not lead out of the image's root.
         real, missing = trees.resolve(view.fd, ("etc", name))
         if not missing:
-            with open(f"{accounts}/etc/{name}", "wb") as copy:
+            with open(f"{databases}/etc/{name}", "wb") as copy:
                 copy.write(_content(view.fd, real))
-    found = users.look_up(user, accounts)
+    found = accounts.look_up(user, databases)
     if user.isdecimal():
         return found.uid, found.uid
     return found.uid, found.gid

@@ -1,13 +1,17 @@
 """Control groups: what a container may use, what it has used, and how to stop all of it at once.
 
+Chapters 08 to 10 ask for it by hand.
+
     hierarchy.py    what this host has: cgroup v2, or which controllers of v1, and where
-    group.py        one group, from mkdir to rmdir: cgroup v2
-    v1.py           the same on a host whose controllers are in cgroup v1
-    translation.py  v2's files in the words of v1
+    limit_values.py which values a limit may have: Docker's rules
+    devices.py      which devices a container may use: a list in v1, a program in v2
     entrance.py     the way in for a new process
-    limits.py       which values a limit may have: Docker's rules
+    translation.py  v2's files in the words of v1
     tree.py         directories of groups: making them, who is in them, taking them away
     stats.py        the counters, as numbers
+    group.py        one group, from mkdir to rmdir: cgroup v2
+    v1.py           the same on a host whose controllers are in cgroup v1
+    limits.py       all that a container may be limited in, one entry a limit
 
 kernelbox speaks cgroup v2 (`memory.max`, `cpu.max`, `pids.max`, `cgroup.freeze`). Where the
 controllers still sit in v1 hierarchies each request is translated, and the trace shows the file
@@ -22,12 +26,22 @@ Source: cgroups(7); `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/` i
 from __future__ import annotations
 
 from kernelbox.cgroup.entrance import Entrance
-from kernelbox.cgroup.group import Cgroup
+from kernelbox.cgroup.group import Cgroup, stand_still
 from kernelbox.cgroup.hierarchy import Hierarchy, find
-from kernelbox.cgroup.limits import cpu_quota
+from kernelbox.cgroup.limit_values import cpu_quota
 from kernelbox.cgroup.tree import remove
 
-__all__ = ["Cgroup", "Entrance", "Hierarchy", "cpu_quota", "find", "of", "parents", "remove"]
+__all__ = [
+    "Cgroup",
+    "Entrance",
+    "Hierarchy",
+    "cpu_quota",
+    "find",
+    "of",
+    "parents",
+    "remove",
+    "stand_still",
+]
 
 
 def of(name: str, host: Hierarchy | None = None) -> Cgroup:

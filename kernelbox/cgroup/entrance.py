@@ -17,8 +17,8 @@ from __future__ import annotations
 import os
 
 from kernelbox.kernel import files
+from kernelbox.kernel.door import spell
 from kernelbox.kernel.errors import KernelError
-from kernelbox.kernel.record import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ class Entrance:
     """Open descriptors that let a new process into a group. Whoever opened it closes it.
 
     Attributes:
-        clone_fd: In v2 the group's directory, for clone3; None in v1.
+        clone_fd: The group's directory in v2, for clone3; None on a host without.
     """
 
     def __init__(self, *, directory: str | None = None, tasks: Iterable[str] = ()) -> None:
-        """Open a group by its v2 `directory`, or by its v1 `tasks` files.
+        """Open a group by its v2 `directory`, its v1 `tasks` files, or both.
 
         Raises:
             KernelError: ENOENT if the group does not exist; EACCES, EMFILE.
@@ -50,7 +50,7 @@ class Entrance:
             raise
 
     def enter(self) -> None:
-        """Walk in: called by the child, which must have a single thread. Nothing to do in v2.
+        """Walk in: called by the child, which must have a single thread. It is in v2's by birth.
 
         Raises:
             KernelError: ENODEV if the group has been removed since.

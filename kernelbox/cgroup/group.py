@@ -12,10 +12,10 @@ import errno
 import os
 import time
 
-from kernelbox.cgroup import limits, tree
+from kernelbox.cgroup import devices, limit_values, tree
 from kernelbox.cgroup.entrance import Entrance
 from kernelbox.cgroup.hierarchy import WANTED
-from kernelbox.kernel import files
+from kernelbox.kernel import bpf, files
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 
 TYPE_CHECKING = False
@@ -79,6 +79,20 @@ class Cgroup:
         """Say whether any of the group's directories exists."""
         return any(os.path.isdir(directory) for directory in self.directories)
 
+    @property
+    def inside(self) -> Cgroup:
+        """The group that a container's processes are in, and see as the root: in v2 this one.
+
+        With `nsdelegate`, as systemd mounts it, v2 itself keeps whoever lives in a cgroup namespace
+        from the limits of its root.
+
+        Source: cgroup-v2.rst, "Delegation Containment".
+        """
+        return self
+
+    def create_inside(self) -> None:
+        """Make the group `inside` of this one, where that is another."""
+
     def remove(self, patience: float = tree.PATIENCE) -> None:
         """Remove the group and every group below it; twice is fine.
 
@@ -107,7 +121,7 @@ class Cgroup:
 
         Source: cgroup-v2.rst, memory.max, memory.swap.max; Docker, `--memory`, `--memory-swap`.
         """
-        value = limits.memory_max(size)
+        value = limit_values.memory_max(size)
         self.set("memory.max", value)
         if self._counts_swap():
             self.set("memory.swap.max", value)
@@ -115,7 +129,7 @@ class Cgroup:
     def _counts_swap(self) -> bool:
         return os.path.exists(f"{self.directories[0]}/memory.swap.max")
 
-    def limit_cpu(self, quota_us: int, period_us: int = limits.DEFAULT_PERIOD) -> None:
+    def limit_cpu(self, quota_us: int, period_us: int = limit_values.DEFAULT_PERIOD) -> None:
         """Let the group run for `quota_us` microseconds in every `period_us`, over all CPUs.
 
         A quota of 0 or -1 means no limit. `cpu_quota` gives both numbers for Docker's `--cpus`.
@@ -126,7 +140,7 @@ class Cgroup:
 
         Source: cgroup-v2.rst, cpu.max.
         """
-        self.set("cpu.max", limits.cpu_max(quota_us, period_us))
+        self.set("cpu.max", limit_values.cpu_max(quota_us, period_us))
 
     def weigh_cpu(self, shares: int) -> None:
         """Give the group `shares` (2 to 262144, usually 1024) where CPU time is contended.
@@ -137,7 +151,7 @@ class Cgroup:
 
         Source: cgroup-v2.rst, cpu.weight; Docker, `--cpu-shares`.
         """
-        self.set("cpu.weight", limits.cpu_weight(shares))
+        self.set("cpu.weight", limit_values.cpu_weight(shares))
 
     def limit_pids(self, number: int) -> None:
         """Let the group have at most `number` processes and threads; 0 and -1 mean no limit.
@@ -148,7 +162,30 @@ class Cgroup:
 
         Source: cgroup-v2.rst, pids.max; Docker, `--pids-limit`.
         """
-        self.set("pids.max", limits.pids_max(number))
+        self.set("pids.max", limit_values.pids_max(number))
+
+    def limit_devices(self) -> None:
+        """Let the group use the devices that every container has, and no other of the host's.
+
+        A kernel without such programs cannot keep a container with CAP_SYS_ADMIN from them.
+
+        Raises:
+            KernelError: EPERM without CAP_BPF or CAP_SYS_ADMIN.
+
+        Source: cgroup-v2.rst, "Device controller".
+        """
+        group = os.open(self.directories[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            program = bpf.load_device_program(devices.program(devices.DEFAULT))
+            try:
+                bpf.attach_to_group(group, program)
+            finally:
+                os.close(program)
+        except KernelError as refusal:
+            if refusal.errno not in (errno.ENOSYS, errno.EINVAL):
+                raise
+        finally:
+            os.close(group)
 
     def set(self, file: str, value: str | int) -> None:
         """Write `value` to cgroup v2's `file`; on a v1 host, to what means the same there.
@@ -256,9 +293,20 @@ class Cgroup:
         """
         self.set("cgroup.freeze", 0)
 
+    def thaw_all(self) -> None:
+        """Let SIGKILL reach whatever is frozen in the group and below: in v2 it always does.
+
+        Source: cgroup-v2.rst, cgroup.freeze.
+        """
+
+    @property
+    def state_file(self) -> str:
+        """The path of the file that tells whether the group is frozen; empty if there is none."""
+        return f"{self.directories[0]}/cgroup.events"
+
     def frozen(self) -> bool:
         """Say whether every process in the group stands still."""
-        return "frozen 1" in tree.read(f"{self.directories[0]}/cgroup.events")
+        return stand_still(tree.read(self.state_file)) if self.state_file else False
 
     def kill(self, seconds: float = 10.0) -> None:
         """End every process in the group and below with SIGKILL, and wait until they are gone.
@@ -290,6 +338,12 @@ class Cgroup:
             tree.kill(pid, self.name)
         with contextlib.suppress(KernelError):
             self.thaw()
+            self.thaw_all()
+
+
+def stand_still(state: str) -> bool:
+    """Say whether processes are frozen, by the text of their group's `state_file`."""
+    return "frozen 1" in state or state == "FROZEN\n"
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

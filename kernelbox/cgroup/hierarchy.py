@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
 
 WANTED = ("cpu", "io", "memory", "pids")
 _NEEDED = {"cpu", "memory", "pids"}
-_WANTED_V1 = ("cpu", "cpuacct", "memory", "pids", "freezer", "blkio")
+_SHOWN_V1 = {"cpu", "cpuacct", "memory", "pids", "freezer", "blkio"}
+_CONTROLLERS_V1 = {
+    *_SHOWN_V1, "cpuset", "devices", "hugetlb", "misc", "net_cls", "net_prio", "perf_event", "rdma"
+}  # fmt: skip
 
 
 class Hierarchy(NamedTuple):
@@ -23,6 +26,9 @@ class Hierarchy(NamedTuple):
         version: 1 or 2.
         mounts: Mount point of each controller, for example `{"memory": "/sys/fs/cgroup/memory"}`.
             In v2 all are the same, and `cgroup` stands for the core files such as `cgroup.procs`.
+            In v1 it has every hierarchy there is, also those without a controller (`name=systemd`,
+            and v2's as `cgroup2`): where a container had no group of its own, the root of what it
+            may mount would be the host's.
     """
 
     version: int
@@ -32,6 +38,12 @@ class Hierarchy(NamedTuple):
     def parents(self) -> list[str]:
         """The directories that kernelbox's groups lie in: one per mount point."""
         return [f"{mount}/kernelbox" for mount in dict.fromkeys(self.mounts.values())]
+
+    @property
+    def shown(self) -> list[str]:
+        """The v1 hierarchies that a container has mounted: `cpu,cpuacct`, `memory`."""
+        mounts = dict.fromkeys(self.mounts[name] for name in self.mounts if name in _SHOWN_V1)
+        return [mount.rpartition("/")[2] for mount in mounts]
 
 
 _found: Hierarchy | None = None
@@ -70,16 +82,16 @@ def choose(mountinfo: str) -> Hierarchy:
         kind, _, source_and_options = file_system.partition(" ")
         if kind == "cgroup":
             options = source_and_options.rpartition(" ")[2].split(",")
-            for controller in _WANTED_V1:
-                if controller in options:
-                    v1.setdefault(controller, mount.split(" ")[4])
+            for word in options:
+                if word in _CONTROLLERS_V1 or word.startswith("name="):
+                    v1.setdefault(word, mount.split(" ")[4])
         elif kind == "cgroup2":
             v2 = v2 or version_2(mount.split(" ")[4])
 
     if v2 and v2.mounts.keys() >= _NEEDED:
         return v2
     if v1:
-        return Hierarchy(1, v1)
+        return Hierarchy(1, v1 | ({"cgroup2": v2.mounts["cgroup"]} if v2 else {}))
     if v2:
         return v2
     raise KernelboxError(

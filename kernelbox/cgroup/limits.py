@@ -1,131 +1,181 @@
-"""Which values a limit may have, checked before anything is made: Docker's rules and wording.
+"""All that a container's use may be limited in: one entry a limit, and nothing else to be changed.
 
-Everywhere 0 and -1 mean "no limit", as they do for Docker. Reading `64m` off a command line is not
-done here: these functions take numbers and return what cgroup v2's files are given.
+An entry says what the option is called, how it is read, where OCI's runtime spec has it
+(`linux.resources`), what is written to the group, and how `inspect` tells it. The command line, the
+notebook, the runtime and `inspect` go through this table.
+
+Source: OCI runtime-spec, config-linux.md, "Control groups"; Docker, "Resource constraints".
 """
 
 from __future__ import annotations
 
-import os
+import re
 
+from kernelbox.cgroup import limit_values
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.records import NamedTuple
 
-MIN_MEMORY = 6 << 20  # Docker's floor: with less, the container's init does not get to its feet
-MAX_MEMORY = 1 << 63
-MIN_QUOTA = 1000
-PERIODS = (1000, 1_000_000)
-DEFAULT_PERIOD = 100_000
-SHARES = (2, 262_144)
-MAX_PIDS = 4 << 20  # the kernel's PID_MAX_LIMIT
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from kernelbox.cgroup.group import Cgroup
+
+    Values = dict[str, int]
+    Resources = dict[str, Values]  # by controller, as OCI has it
 
 
-def memory_max(size: int) -> str:
-    """Return what to write to `memory.max` for `size` bytes.
+class Limit(NamedTuple):
+    """One limit.
+
+    Attributes:
+        option: Its name; on the command line with two dashes in front of it.
+        letter: The short form; empty if it has none.
+        metavar: What its value is called.
+        help: What it does.
+        controller: Its part of OCI's resources.
+        keys: Its values there.
+        read: From what a person gives (text or a number) to those values.
+        apply: Writes them to a group.
+        docker: What `inspect` calls it, and how it makes the number of the values.
+    """
+
+    option: str
+    letter: str
+    metavar: str
+    help: str
+    controller: str
+    keys: tuple[str, ...]
+    read: Callable[[Any], Values]
+    apply: Callable[[Cgroup, Values], None]
+    docker: tuple[str, Callable[[Values], int]]
+
+    def of(self, resources: Resources) -> Values:
+        """Return this limit's part of `resources`; empty if there is no such limit."""
+        values = resources.get(self.controller, {})
+        return {key: values[key] for key in self.keys if key in values}
+
+
+_SIZE = r"(\d+(?:\.\d+)?)\s*([bkmgtBKMGT]?)(?:[iI]?[bB])?"
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def size(given: str | int, option: str) -> int:
+    """Return the bytes that a size such as `64m`, `1.5g` or `4096` means.
 
     Raises:
-        UsageError: Below 6 MiB, or more than the kernel can count.
+        UsageError: It is not a size.
 
-    Source: Docker, `docker run --memory`.
+    Source: docker/go-units, RAMInBytes.
     """
-    if size in (0, -1):
-        return "max"
-    if size < MIN_MEMORY:
-        raise UsageError("Minimum memory limit allowed is 6MB", "Ask for more, for example 64m")
-    if size >= MAX_MEMORY:
+    text = str(given).strip()
+    match = re.fullmatch(_SIZE, text, re.ASCII)
+    if not match:
         raise UsageError(
-            f"A memory limit of {size} bytes is more than any machine has",
-            "Leave the option out for no limit",
+            f"{given!r} is not a size for {option}", "Write it like 64m, 1.5g or 4096k"
         )
-    return str(size)
+    return int(float(match[1]) * _UNITS[match[2].lower()])
 
 
-def cpu_quota(cpus: float) -> tuple[int, int]:
-    """Return quota and period in microseconds that amount to `cpus` CPUs.
-
-    Raises:
-        UsageError: Negative, or more CPUs than this host has.
-
-    Source: Docker, `docker run --cpus`.
-    """
-    if cpus == 0:
-        return -1, DEFAULT_PERIOD
-    available = len(os.sched_getaffinity(0))
-    if not MIN_QUOTA / DEFAULT_PERIOD <= cpus <= available:  # not a number (NaN) fails this too
+def _number(given: str | float, option: str, kind: type[int] | type[float]) -> Any:
+    try:
+        return kind(given)
+    except (TypeError, ValueError, OverflowError):
+        wanted, like = ("a whole number", "20") if kind is int else ("a number", "0.5")
         raise UsageError(
-            f"Range of CPUs is from 0.01 to {available}.00, "
-            f"as there are only {available} CPUs available",
-            "Leave the option out for no limit",
-        )
-    return round(cpus * DEFAULT_PERIOD), DEFAULT_PERIOD
+            f"{given!r} is not {wanted} for {option}",
+            f"Write it like {like}; see: kernelbox run --help",
+        ) from None
 
 
-def cpu_max(quota_us: int, period_us: int) -> str:
-    """Return what to write to `cpu.max`: `quota_us` of CPU time in every `period_us`.
-
-    Raises:
-        UsageError: A quota below 1 ms; a period outside 1 ms to 1 s.
-
-    Source: cgroup-v2.rst, cpu.max; Docker, `docker run --cpu-quota --cpu-period`.
-    """
-    if not PERIODS[0] <= period_us <= PERIODS[1]:
-        raise UsageError(
-            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
-            f"The usual period is {DEFAULT_PERIOD}",
-        )
-    if quota_us in (0, -1):
-        return f"max {period_us}"
-    if quota_us < MIN_QUOTA:
-        raise UsageError("CPU cfs quota can not be less than 1ms (i.e. 1000)", "Ask for more")
-    return f"{quota_us} {period_us}"
+def _read_cpus(given: str | float) -> Values:
+    quota, period = limit_values.cpu_quota(_number(given, "--cpus", float))
+    return {"quota": quota, "period": period}
 
 
-def cpu_shares(shares: int) -> int:
-    """Return `shares` if it is a weight the kernel knows: 2 to 262144, 1024 being usual.
+LIMITS = (
+    Limit(
+        option="memory",
+        letter="-m",
+        metavar="SIZE",
+        help="most memory, such as 64m",
+        controller="memory",
+        keys=("limit",),
+        read=lambda given: {"limit": size(given, "--memory")},
+        apply=lambda group, values: group.limit_memory(values["limit"]),
+        docker=("Memory", lambda values: values["limit"]),
+    ),
+    Limit(
+        option="cpus",
+        letter="",
+        metavar="N",
+        help="most processors, such as 0.5",
+        controller="cpu",
+        keys=("quota", "period"),
+        read=_read_cpus,
+        apply=lambda group, values: group.limit_cpu(values["quota"], values["period"]),
+        docker=("NanoCpus", lambda values: max(values["quota"], 0) * 10**9 // values["period"]),
+    ),
+    Limit(
+        option="cpu_shares",
+        letter="-c",
+        metavar="N",
+        help="weight; 1024 is usual",
+        controller="cpu",
+        keys=("shares",),
+        read=lambda given: {"shares": _number(given, "--cpu-shares", int)},
+        apply=lambda group, values: group.weigh_cpu(values["shares"]),
+        docker=("CpuShares", lambda values: values["shares"]),
+    ),
+    Limit(
+        option="pids_limit",
+        letter="",
+        metavar="N",
+        help="most processes and threads",
+        controller="pids",
+        keys=("limit",),
+        read=lambda given: {"limit": _number(given, "--pids-limit", int)},
+        apply=lambda group, values: group.limit_pids(values["limit"]),
+        docker=("PidsLimit", lambda values: values["limit"]),
+    ),
+)
 
-    Raises:
-        UsageError: Outside that range.
 
-    Source: Docker, `docker run --cpu-shares`.
-    """
-    if not SHARES[0] <= shares <= SHARES[1]:
-        raise UsageError(
-            f"CPU shares range from {SHARES[0]} to {SHARES[1]}, not {shares}",
-            "1024 is what a container has without the option",
-        )
-    return shares
-
-
-def cpu_weight(shares: int) -> int:
-    """Return the `cpu.weight` (1 to 10000) that stands for Docker's `shares` (2 to 262144).
-
-    The exponent is the quadratic through (2, 1), (1024, 100) and (262144, 10000): lowest, usual
-    and highest value of one scale meet those of the other.
-
-    Raises:
-        UsageError: As `cpu_shares`.
-
-    Source: opencontainers/cgroups, ConvertCPUSharesToCgroupV2Value (runc from 1.3.2, crun 1.23).
-    """
-    import math  # a shared object; only a container with a weight pays for it
-
-    bits = math.log2(cpu_shares(shares))
-    exponent = (bits * bits + 125 * bits) / 612 - 7 / 34
-    return math.ceil(10**exponent)
-
-
-def pids_max(number: int) -> str:
-    """Return what to write to `pids.max` for at most `number` processes and threads.
+def read(options: Mapping[str, Any]) -> Resources:
+    """Return what the limits among `options` mean; None and empty text are no limit.
 
     Raises:
-        UsageError: Negative (but for -1), or more than the kernel has pids.
-
-    Source: cgroup-v2.rst, pids.max; Docker, `docker run --pids-limit`.
+        UsageError: A value is none that the option takes.
     """
-    if number in (0, -1):
-        return "max"
-    if not 0 < number <= MAX_PIDS:
-        raise UsageError(
-            f"A limit of {number} processes cannot be kept: it ranges from 1 to {MAX_PIDS}",
-            "-1 means no limit",
-        )
-    return str(number)
+    resources: Resources = {}
+    for limit in LIMITS:
+        given = options.get(limit.option)
+        if given is not None and given != "":
+            resources.setdefault(limit.controller, {}).update(limit.read(given))
+    return resources
+
+
+def apply(group: Cgroup, resources: Resources) -> None:
+    """Write limits to a group that exists: at its birth, or later to change them.
+
+    Raises:
+        UsageError: A value is out of its range.
+        KernelError: ENOENT without the controller; EBUSY if more is in use already.
+    """
+    for limit in LIMITS:
+        if values := limit.of(resources):
+            limit.apply(group, values)
+
+
+def inspection(resources: Resources) -> dict[str, int]:
+    """Return the limits under Docker's names; 0 means none.
+
+    Source: Docker Engine API, "Inspect a container", HostConfig.
+    """
+    told = {}
+    for limit in LIMITS:
+        name, number = limit.docker
+        values = limit.of(resources)
+        told[name] = number(values) if values else 0
+    return told

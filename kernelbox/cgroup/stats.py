@@ -6,7 +6,7 @@ import os
 
 from kernelbox.cgroup import tree
 from kernelbox.cgroup.translation import UNLIMITED
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +77,10 @@ def version_2(directory: str) -> Stats:
         io_read_bytes=_sum_v2(io, "rbytes="),
         io_write_bytes=_sum_v2(io, "wbytes="),
     )
+
+
+# Files of v1 that count only what happens in the very group, and not what does in those below it.
+LOCAL = ("memory.oom_control", "pids.events")
 
 
 def version_1(text: Callable[[str], str]) -> Stats:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import errno
 
+from kernelbox.kernel.door import spell
 from kernelbox.kernel.errors import KernelError
-from kernelbox.kernel.record import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

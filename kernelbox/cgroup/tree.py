@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PATIENCE = 2.0  # seconds
+INSIDE = (
+    "inside"  # what the group in a group is called whose processes are a container's: see v1.py
+)
 
 
 def read(path: str) -> str:

@@ -3,23 +3,34 @@
 It answers to the same methods with the same words as in v2; each request is translated, and goes
 to the hierarchy of its controller.
 
+Who is root may make a cgroup namespace, mount v1's hierarchies, and write to the group that it is
+in: nothing like v2's `nsdelegate` keeps the limits of a namespace's root from who lives in there.
+So a container's processes are in a group `inside` the one that has the limits, which is out of
+sight for them. Not so where there are no limits, and not in the hierarchy of blkio, whose limits do
+not reach groups below.
+
 Source: cgroups(7), "Cgroups version 1"; `Documentation/admin-guide/cgroup-v1/`.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 
-from kernelbox.cgroup import limits, translation, tree
+from kernelbox.cgroup import devices, limit_values, translation, tree
 from kernelbox.cgroup.entrance import Entrance
 from kernelbox.cgroup.group import Cgroup
+from kernelbox.kernel import files
+from kernelbox.kernel.door import spell
 from kernelbox.kernel.errors import KernelError
-from kernelbox.kernel.record import spell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.cgroup.hierarchy import Hierarchy
     from kernelbox.cgroup.stats import Stats
+
+
+_LIMITING = ("cpu", "devices", "freezer", "memory", "pids")
 
 
 class CgroupV1(Cgroup):
@@ -32,15 +43,71 @@ class CgroupV1(Cgroup):
             controller: f"{mount}/kernelbox/{name}" for controller, mount in host.mounts.items()
         }
 
+    @property
+    def inside(self) -> CgroupV1:
+        """The group that a container's processes are in: below this one, which has the limits."""
+        below = CgroupV1(self.name, self.host)
+        limiting = {self._of_controller.get(controller) for controller in _LIMITING}
+        below._of_controller = {
+            controller: f"{directory}/{tree.INSIDE}" if directory in limiting else directory
+            for controller, directory in self._of_controller.items()
+        }
+        below.directories = list(dict.fromkeys(below._of_controller.values()))
+        return below
+
+    def create_inside(self) -> None:
+        """Make the group `inside` of this one, which exists.
+
+        Raises:
+            KernelError: As `create`.
+        """
+        for directory in self.inside.directories:
+            if directory not in self.directories:
+                tree.make(directory)
+
+    def remove(self, patience: float = tree.PATIENCE) -> None:
+        """Remove the group and every group below it; twice is fine. See `Cgroup.remove`."""
+        for directory in self.inside.directories:
+            tree.remove(directory, patience)
+        super().remove(patience)
+
     def _pass_down(self, directory: str) -> None:
-        """Do nothing: in v1 every group has its hierarchy's controllers."""
+        """Let groups begin with the CPUs and memory nodes of the one they are made in.
+
+        All other controllers are there anyway.
+
+        Source: cgroup-v1/cpusets.rst; cgroup-v1/cgroups.rst, clone_children.
+        """
+        if self.host.mounts.get("cpuset") != os.path.dirname(directory):
+            return
+        if tree.read(f"{directory}/cgroup.clone_children") == "0\n":
+            for file in ("cpuset.cpus", "cpuset.mems"):
+                text = tree.read(f"{os.path.dirname(directory)}/{file}").rstrip()
+                files.write(f"{directory}/{file}", text)
+            files.write(f"{directory}/cgroup.clone_children", "1")
 
     def _counts_swap(self) -> bool:
         return self._peek("memory.memsw.limit_in_bytes") != ""
 
     def weigh_cpu(self, shares: int) -> None:
         """Give the group `shares`, which are v1's own units: `cpu.weight` would round them."""
-        self.set("cpu.shares", limits.cpu_shares(shares))
+        self.set("cpu.shares", limit_values.cpu_shares(shares))
+
+    def limit_devices(self) -> None:
+        """Let the group use the devices that every container has, and no other of the host's.
+
+        A host without the controller cannot keep a container with CAP_SYS_ADMIN from them.
+
+        Raises:
+            KernelError: EPERM without CAP_SYS_ADMIN.
+
+        Source: cgroup-v1/devices.rst.
+        """
+        if "devices" not in self.host.mounts:
+            return
+        files.write(self._path("devices.deny"), "a")
+        for rule in devices.DEFAULT:
+            files.write(self._path("devices.allow"), str(rule))
 
     def _writes(self, file: str, value: str) -> list[tuple[str, str]]:
         reason = self.why_not(file)
@@ -65,7 +132,12 @@ class CgroupV1(Cgroup):
         """Return what the group has used, as numbers; None for what this host does not count."""
         from kernelbox.cgroup import stats  # not at the start of a container
 
-        return stats.version_1(self._peek)
+        below = self.inside
+
+        def text(file: str) -> str:
+            return (file in stats.LOCAL and below._peek(file)) or self._peek(file)
+
+        return stats.version_1(text)
 
     def open(self) -> Entrance:
         """Open the way in for a process about to be born; the caller closes it.
@@ -73,11 +145,29 @@ class CgroupV1(Cgroup):
         Raises:
             KernelError: ENOENT if the group does not exist.
         """
-        return Entrance(tasks=[f"{directory}/tasks" for directory in self.directories])
+        v2 = self._of_controller.get("cgroup2")
+        tasks = [f"{directory}/tasks" for directory in self.directories if directory != v2]
+        return Entrance(directory=v2, tasks=tasks)
 
-    def frozen(self) -> bool:
-        """Say whether every process in the group stands still."""
-        return self._peek("freezer.state") == "FROZEN\n"
+    @property
+    def state_file(self) -> str:
+        """The path of the file that tells whether the group is frozen; empty if there is none."""
+        return self._path("freezer.state") if "freezer" in self._of_controller else ""
+
+    def thaw_all(self) -> None:
+        """Let all of its processes run, also where a container has frozen a group of its own.
+
+        Nothing frozen in v1 hears a signal, not even SIGKILL.
+
+        Raises:
+            KernelError: EACCES, EPERM.
+
+        Source: cgroup-v1/freezer-subsystem.rst, "self-freezing" and "parent-freezing".
+        """
+        freezer = self._of_controller.get("freezer")
+        for group in tree.below(freezer) if freezer else ():
+            if tree.read(f"{group}/freezer.self_freezing") == "1\n":
+                files.write(f"{group}/freezer.state", "THAWED")
 
     def _path(self, v1_file: str) -> str:
         return f"{self._of_controller[v1_file.partition('.')[0]]}/{v1_file}"

@@ -1,16 +1,21 @@
 """The command line: `kernelbox COMMAND ...`, with Docker's names, options and exit codes.
 
-    parser.py      argparse, with errors of one line
-    each.py        one command for several things
-    run.py         run, exec
-    front.py       what happens at the terminal while a container runs
-    containers.py  ps, stop, kill, rm, wait, inspect
-    output.py      logs, top, stats
-    pulling.py     what pull and run show of it
-    build.py       build
-    images.py      pull, push, images, tag, rmi, history, prune, login, logout
-    archives.py    save, load, import, commit, diff, cp
-    host.py        doctor, reset, course
+    parser.py         one table of options per command, read in two ways
+    table.py          columns that line up, sizes and durations in words
+    orderly.py        ending in order, for commands that leave something half done
+    each.py           one command for several things
+    progress_bars.py  how far the layers of an image are
+    terminal.py       what happens at the terminal while a container runs
+    containers.py     ps, stop, kill, rm, wait, inspect
+    output.py         logs, top, stats
+    pull.py           what pull and run show of it
+    archives.py       save, load, import, commit, diff, cp
+    host.py           doctor, reset, lab, workbook
+    course.py         course: for teachers
+    run.py            run, exec
+    build.py          build
+    images.py         images, tag, rmi, history, prune
+    registries.py     pull, push, login, logout
 
 A command is imported when it is called: starting a container should not pay for the others.
 """
@@ -19,14 +24,17 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import sys
+from contextlib import suppress
 
 from kernelbox.kernel.errors import KernelboxError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from collections.abc import Callable
+    from typing import Any, NoReturn
 
 # command: (module, what it does)
 COMMANDS = {
@@ -43,8 +51,8 @@ COMMANDS = {
     "stats": ("output", "Show what containers use, live"),
     "build": ("build", "Build an image of a Containerfile"),
     "images": ("images", "List the images of this host"),
-    "pull": ("images", "Fetch an image from its registry"),
-    "push": ("images", "Send an image to its registry"),
+    "pull": ("registries", "Fetch an image from its registry"),
+    "push": ("registries", "Send an image to its registry"),
     "tag": ("images", "Give an image one more name"),
     "rmi": ("images", "Remove images"),
     "history": ("images", "Show how an image was made"),
@@ -55,25 +63,45 @@ COMMANDS = {
     "diff": ("archives", "Show what a container has changed"),
     "cp": ("archives", "Copy files into or out of a container"),
     "prune": ("images", "Remove images that nobody needs"),
-    "login": ("images", "Remember a password for a registry"),
-    "logout": ("images", "Forget it"),
+    "login": ("registries", "Remember a password for a registry"),
+    "logout": ("registries", "Forget it"),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
-    "course": ("host", "Make a course folder for nbgrader out of the notebooks"),
+    "lab": ("host", "Open your own copy of the notebooks in JupyterLab"),
+    "workbook": ("host", "Bring your own copy of the notebooks up to date"),
+    "course": ("course", "For teachers: a course folder for nbgrader, plan, key, report ..."),
 }
+
+_HALF_DONE = ("commit", "cp", "save")  # what a signal would leave so: a pause, a partial file
 
 
 def main() -> NoReturn:
     """Run the command line in `sys.argv`, and end the process with its exit status."""
     _open_missing_streams()
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(_Output(1, "w", closefd=False)),
+        sys.stdout.encoding, sys.stdout.errors, line_buffering=bool(sys.stdout.line_buffering),
+    )  # fmt: skip
     status = _guarded(sys.argv[1:])
-    try:
-        sys.stdout.flush()
+    with suppress(OSError):
         sys.stderr.flush()
-    except BrokenPipeError:
-        status = status or 1
     # What is left of this process needs no tidying: the kernel does that, and faster.
     os._exit(status)
+
+
+class _Output(io.FileIO):
+    """Standard output: whoever cannot write to it shall not be taken for a full disk of ours."""
+
+    def write(self, data: Any) -> int:
+        """Write some of it. Raises KernelboxError, or BrokenPipeError as any file does."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            from kernelbox.kernel.explain import output_error
+
+            raise output_error("stdout", error.errno or 0) from error
 
 
 def _open_missing_streams() -> None:
@@ -89,9 +117,9 @@ def _open_missing_streams() -> None:
 def _guarded(argv: list[str]) -> int:
     """Run a command; turn every failure into one line and an exit status."""
     if os.environ.get("KERNELBOX_DEBUG"):
-        return _dispatch(argv)
+        return _run(argv)
     try:
-        return _dispatch(argv)
+        return _run(argv)
     except KernelboxError as error:
         return _complain(str(error), error.code)
     except KeyboardInterrupt:
@@ -99,9 +127,9 @@ def _guarded(argv: list[str]) -> int:
     except BrokenPipeError:
         return 1
     except OSError as error:
-        from kernelbox import state
+        from kernelbox.kernel.explain import disk_error
 
-        failure = state.disk_error(error)
+        failure = disk_error(error)
         return _complain(str(failure), failure.code)
     except Exception as error:
         hint = "This is a bug: KERNELBOX_DEBUG=1 shows the traceback"
@@ -109,8 +137,19 @@ def _guarded(argv: list[str]) -> int:
 
 
 def _complain(text: str, code: int) -> int:
-    print(f"kernelbox: {text}", file=sys.stderr)
+    with suppress(OSError):  # then nobody hears it
+        print(f"kernelbox: {text}", file=sys.stderr)
     return code
+
+
+def _run(argv: list[str]) -> int:
+    """Run a command until all it prints is written; return its exit status."""
+    try:
+        status = _dispatch(argv)
+    except SystemExit as end:  # argparse has shown its help
+        status = int(end.code or 0)
+    sys.stdout.flush()
+    return status
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -130,8 +169,13 @@ def _dispatch(argv: list[str]) -> int:
     module = importlib.import_module(f"kernelbox.cli.{COMMANDS[command][0]}")
     gc.freeze()
     gc.enable()
-    status: int = getattr(module, f"command_{command}")(argv[1:])
-    return status
+    run: Callable[[list[str]], int] = getattr(module, f"command_{command}")
+    if command in _HALF_DONE:
+        from kernelbox.cli.orderly import orderly
+
+        with orderly():
+            return run(argv[1:])
+    return run(argv[1:])
 
 
 def _usage() -> str:

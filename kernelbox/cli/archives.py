@@ -6,10 +6,11 @@ import os
 import sys
 from contextlib import ExitStack
 
-from kernelbox import cleanup, commit, state
 from kernelbox.cli.parser import parser_for
-from kernelbox.compose import image_store
+from kernelbox.container import cleanup, names
+from kernelbox.container.image_lookup import image_store
 from kernelbox.kernel.errors import UsageError
+from kernelbox.transfer import commit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def command_save(argv: list[str]) -> int:
     parser.add_argument("images", nargs="+", metavar="IMAGE")
     given = parser.parse_args(argv)
     from kernelbox.images import archive
+    from kernelbox.plumbing import whole
 
     store = image_store()
     if not given.output and sys.stdout.isatty():
@@ -32,18 +34,13 @@ def command_save(argv: list[str]) -> int:
     if not given.output:
         archive.save(store, given.images, sys.stdout.buffer)
         return 0
-    partial = f"{given.output}.partial-{os.getpid()}"
     try:
-        with open(partial, "xb") as out:
+        with whole.replacing(given.output) as out:
             archive.save(store, given.images, out)
-        os.rename(partial, given.output)
     except OSError as error:
         raise UsageError(
             f"cannot write {given.output}: {os.strerror(error.errno or 0)}", "Choose another place"
         ) from error
-    finally:
-        if os.path.lexists(partial):
-            os.unlink(partial)
     return 0
 
 
@@ -70,7 +67,7 @@ def command_import(argv: list[str]) -> int:
     parser.add_argument("file", metavar="FILE|-")
     parser.add_argument("name", nargs="?", metavar="NAME[:TAG]")
     given = parser.parse_args(argv)
-    from kernelbox.images.importing import import_tar
+    from kernelbox.images.import_tar import import_tar
 
     store = image_store()
     image = import_tar(store, _input(given.file), given.name, given.change, given.message)
@@ -93,12 +90,12 @@ def command_commit(argv: list[str]) -> int:
     cleanup.sweep()
     image = commit.commit(
         image_store(),
-        state.find(given.container),
+        names.find(given.container),
         given.name,
         author=given.author,
         message=given.message,
         changes=given.change,
-        pause=given.pause == "true",
+        still=given.pause == "true",
     )
     print(image.id)
     return 0
@@ -118,7 +115,7 @@ def command_diff(argv: list[str]) -> int:
     parser.add_argument("container", metavar="CONTAINER")
     given = parser.parse_args(argv)
     cleanup.sweep()
-    for change in commit.diff(state.find(given.container)):
+    for change in commit.diff(names.find(given.container)):
         # A name may be any bytes: a line is one change, whatever is in it.
         path = change.path.encode("utf-8", "surrogateescape").decode(errors="backslashreplace")
         print(change.kind, path if path.isprintable() else ascii(path)[1:-1])
@@ -150,22 +147,22 @@ def command_cp(argv: list[str]) -> int:
 
 def _copy(source: tuple[str, str], target: tuple[str, str], given: argparse.Namespace) -> list[str]:
     """Copy what `cp` is given; return what was left out."""
-    from kernelbox import copying, packing
+    from kernelbox.transfer import copy, endpoints, tar_in, tar_out
 
     with ExitStack() as stack:
 
-        def place(name: str, path: str) -> copying.Place:
-            at = copying.there(state.find(name), path) if name else copying.here(path)
+        def place(name: str, path: str) -> endpoints.Place:
+            at = endpoints.there(names.find(name), path) if name else endpoints.here(path)
             return stack.enter_context(at)
 
         if given.target == "-":
             if sys.stdout.isatty():
                 raise UsageError("a tar is nothing for a terminal", "Redirect the output")
-            return packing.pack(place(*source), sys.stdout.buffer, follow=given.follow_link)
+            return tar_out.pack(place(*source), sys.stdout.buffer, follow=given.follow_link)
         if given.source == "-":
             tar = _input("-", "Redirect the input")
-            return packing.unpack(tar, place(*target), archive=given.archive)
-        return copying.copy(
+            return tar_in.unpack(tar, place(*target), archive=given.archive)
+        return copy.copy(
             place(*source), place(*target), archive=given.archive, follow=given.follow_link
         )
 

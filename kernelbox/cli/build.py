@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 
-from kernelbox import cleanup, trace
 from kernelbox.cli.parser import parser_for
-from kernelbox.compose import image_store
+from kernelbox.container import cleanup
+from kernelbox.container.image_lookup import image_store
 from kernelbox.images.reference import normalise
+from kernelbox.kernel import trace
 from kernelbox.kernel.errors import KernelboxError, UsageError
+
+_LARGEST_SECRET = 500 << 10  # bytes, as BuildKit has it
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from kernelbox.kernel.record import Event
+    from kernelbox.kernel.door import Event
 
 
 def command_build(argv: list[str]) -> int:
     """Build an image of a Containerfile."""
     given = _parser().parse_args(argv)
     # Only who builds needs what talks to the kernel, the packer of layers and the rest.
-    from kernelbox.build import building
+    from kernelbox.build import brought, builder
 
-    order = building.Order(
+    order = builder.Order(
         context=given.directory,
         file="" if given.file == "-" else given.file,
         content=sys.stdin.buffer.read() if given.file == "-" else None,
@@ -34,16 +38,17 @@ def command_build(argv: list[str]) -> int:
         target=given.target,
         cached=not given.no_cache,
         network={"default": "bridge"}.get(given.network, given.network),
+        lent=brought.Lent(_secrets(given.secret), _agents(given.ssh)),
     )
     cleanup.sweep()
-    watch = building.Watch(_heading, _cached, _warn, _fetch, _show if given.trace else None)
+    watch = builder.Watch(_heading, _cached, _warn, _fetch, _show if given.trace else None)
     if given.quiet:
         watch = watch._replace(begin=lambda *_: None, hit=lambda: None)
     with tempfile.TemporaryFile() as printed:
         fd = printed.fileno()
         streams = (0, fd, fd) if given.quiet else (0, 1, 2)
         try:
-            image = building.build(image_store(), order, streams, watch)
+            image = builder.build(image_store(), order, streams, watch)
         except KernelboxError:
             printed.seek(0)
             sys.stderr.buffer.write(printed.read())
@@ -76,6 +81,14 @@ def _parser() -> argparse.ArgumentParser:
         help="what RUN is connected to (default: a bridge)",
     )  # fmt: skip
     parser.add_argument(
+        "--secret", action="append", default=[], metavar="id=NAME[,src=FILE|,env=NAME]",
+        help="lend a secret to RUN --mount=type=secret",
+    )  # fmt: skip
+    parser.add_argument(
+        "--ssh", action="append", default=[], metavar="NAME[=SOCKET]",
+        help="lend an agent to RUN --mount=type=ssh; default is $SSH_AUTH_SOCK",
+    )  # fmt: skip
+    parser.add_argument(
         "--trace", action="store_true", help="print each request of a RUN to the kernel"
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print the image's id only")
@@ -95,6 +108,58 @@ def _arguments(given: list[str]) -> dict[str, str]:
         elif name in os.environ:
             found[name] = os.environ[name]
     return found
+
+
+def _secrets(given: list[str]) -> dict[str, bytes]:
+    """Return what `--secret` lends. Source: Docker documentation, "docker buildx build"."""
+    found = {}
+    for text in given:
+        said = dict(field.partition("=")[::2] for field in text.split(","))
+        name, kind = said.get("id", ""), said.get("type", "")
+        unknown = said.keys() - {"id", "src", "source", "env", "type"}
+        if not name or unknown or kind not in ("", "file", "env"):
+            raise UsageError(f"{text[:60]!a} is no secret", "Write id=NAME,src=FILE, or env=NAME")
+        source = said.get("src", said.get("source", ""))
+        variable = said.get("env", "")
+        if kind == "env" or (not kind and not source and (variable or name in os.environ)):
+            variable = variable or source or name
+            if variable not in os.environ:
+                raise UsageError(f"there is no variable {variable[:80]!a}", "Set it, or use src=")
+            found[name] = os.environb[os.fsencode(variable)]
+            continue
+        found[name] = _secret_file(source or name)
+    return found
+
+
+def _secret_file(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST_SECRET + 1)
+    except OSError as error:
+        cause = os.strerror(error.errno or 0).lower()
+        raise UsageError(f"the secret {path[:80]} cannot be read: {cause}", "Name it") from error
+    if len(content) > _LARGEST_SECRET:
+        raise UsageError(f"{path[:80]} is larger than any secret", "Mount it as a file instead")
+    return content
+
+
+def _agents(given: list[str]) -> dict[str, str]:
+    """Return what `--ssh` lends. Source: Docker documentation, "docker buildx build"."""
+    found = {}
+    for text in given:
+        name, _, path = text.partition("=")
+        path = path or os.environ.get("SSH_AUTH_SOCK", "")
+        if not name or not path or not os.path.exists(path) or not _is_socket(path):
+            raise UsageError(
+                f"no agent listens at {path[:80] or '$SSH_AUTH_SOCK'} for --ssh {name[:40]}",
+                "Start one: eval $(ssh-agent); ssh-add",
+            )
+        found[name] = os.path.realpath(path)
+    return found
+
+
+def _is_socket(path: str) -> bool:
+    return stat.S_ISSOCK(os.stat(path).st_mode)
 
 
 def _is_odd(text: str) -> bool:
@@ -119,7 +184,7 @@ def _show(event: Event) -> None:
 
 
 def _fetch(reference: str) -> None:
-    from kernelbox.cli.pulling import pull_to_run  # only where an image is missing
+    from kernelbox.cli.pull import pull_to_run  # only where an image is missing
 
     pull_to_run(reference)
 

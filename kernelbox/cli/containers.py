@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 
-from kernelbox import cleanup, lifecycle, spec, state
-from kernelbox.cli.each import for_each
+from kernelbox.cli.each import Complaints, for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import ago, columns
+from kernelbox.container import cleanup, inspection, lifecycle, names, option_values
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from kernelbox.spec import Spec
-    from kernelbox.state import State
+    from kernelbox.container.spec import Spec
+    from kernelbox.container.state import State
 
 
 def command_ps(argv: list[str]) -> int:
@@ -29,42 +28,41 @@ def command_ps(argv: list[str]) -> int:
     parser.add_argument("--no-trunc", action="store_true", help="whole commands")
     parser.add_argument("--format", choices=["table", "json"], default="table")
     given = parser.parse_args(argv)
-    cleanup.sweep()
-    known = [(one, state.read(one)) for one in state.every()]
-    shown = [(one, its) for one, its in known if its.status == "running" or given.all]
-    found = [(spec.from_json(state.config(one)), its) for one, its in shown if state.config(one)]
-    found.sort(key=lambda pair: pair[0].created, reverse=True)
+    complaints = Complaints()
+    found = inspection.containers(complaints, every=given.all)
     if given.quiet:
-        for container, _ in found:
-            print(container.id)
+        for spec, _ in found:
+            print(spec.id)
     elif given.format == "json":
-        for container, its in found:
-            print(json.dumps(lifecycle.inspection(container, its)))
+        for spec, its in found:
+            print(json.dumps(inspection.told(spec, its)))
     else:
-        rows = [_row(container, its, given.no_trunc) for container, its in found]
+        rows = [_row(spec, its, given.no_trunc) for spec, its in found]
         titles = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
         print(columns([titles, *rows]))
-    return 0
+    return complaints.tell()
 
 
-def _row(container: Spec, its: State, whole: bool) -> tuple[str, ...]:
-    command = " ".join(container.process.args)
+def _row(spec: Spec, its: State, whole: bool) -> tuple[str, ...]:
+    own, command = spec.kernelbox, " ".join(spec.process.args)
     if not whole and len(command) > 20:
         command = command[:19] + "…"
     return (
-        container.id,
-        container.image,
+        spec.id,
+        own.image,
         f'"{command}"',
-        f"{ago(time.time() - container.created)} ago",
+        f"{ago(time.time() - own.created)} ago",
         _status(its),
-        ", ".join(container.ports),
-        container.name,
+        ", ".join(own.ports),
+        own.name,
     )
 
 
 def _status(its: State) -> str:
     if its.status == "running":
         return f"Up {ago(time.time() - its.started)}"
+    if its.status == "creating":
+        return "Created"
     killed = ", out of memory" if its.oom_killed else ""
     return f"Exited ({its.exit_code}{killed}) {ago(time.time() - its.finished)} ago"
 
@@ -73,7 +71,7 @@ def _for_each(references: list[str], act: Callable[[str], None]) -> int:
     """Do `act` to each container, saying its name when done."""
 
     def do(reference: str) -> str:
-        act(state.find(reference))
+        act(names.find(reference))
         return reference
 
     return for_each(references, do)
@@ -82,7 +80,15 @@ def _for_each(references: list[str], act: Callable[[str], None]) -> int:
 def command_stop(argv: list[str]) -> int:
     """Send the stop signal; after a while, SIGKILL."""
     parser = parser_for("stop", "Ask containers to end; after a while, make them.")
-    parser.add_argument("-t", "--time", type=float, default=10.0, help="seconds to wait (10)")
+    parser.add_argument(
+        "-t",
+        "--timeout",
+        "--time",
+        dest="time",
+        type=float,
+        default=10.0,
+        help="seconds to wait (10)",
+    )
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)
     cleanup.sweep()
@@ -95,18 +101,9 @@ def command_kill(argv: list[str]) -> int:
     parser.add_argument("-s", "--signal", default="KILL", help="name or number (KILL)")
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)
-    number = _signal_number(given.signal)
+    number = option_values.signal_number(given.signal)
     cleanup.sweep()
     return _for_each(given.containers, lambda one: lifecycle.kill(one, number))
-
-
-def _signal_number(text: str) -> int:
-    if text.isascii() and text.isdecimal() and int(text) in signal.valid_signals():
-        return int(text)
-    name = text.upper().removeprefix("SIG")
-    if f"SIG{name}" in signal.Signals.__members__:
-        return signal.Signals[f"SIG{name}"]
-    raise UsageError(f"no signal {text!r}", "signal(7) lists them: TERM, KILL, HUP, ...")
 
 
 def command_rm(argv: list[str]) -> int:
@@ -126,7 +123,7 @@ def command_wait(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     cleanup.sweep()
     for reference in given.containers:
-        print(lifecycle.wait(state.find(reference)), flush=True)
+        print(lifecycle.wait(names.find(reference)), flush=True)
     return 0
 
 
@@ -145,19 +142,19 @@ def _inspected(name: str, kind: str | None) -> dict[str, Any]:
     """Return all about a container, or about an image if no container has the name."""
     if kind != "image":
         try:
-            found = state.find(name)
+            found = names.find(name)
         except UsageError:
             if kind == "container" or not _is_image(name):
                 raise
         else:
-            return lifecycle.inspection(spec.from_json(state.config(found)), state.read(found))
-    from kernelbox.compose import image_store
+            return inspection.of(found)
+    from kernelbox.container.image_lookup import image_store
 
     return image_store().inspection(name)
 
 
 def _is_image(name: str) -> bool:
-    from kernelbox.compose import image_store  # only what is no container
+    from kernelbox.container.image_lookup import image_store  # only what is no container
 
     try:
         image_store().find(name)

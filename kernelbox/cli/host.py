@@ -1,11 +1,12 @@
-"""Commands on the host: doctor, reset, course."""
+"""Commands on the host: doctor, reset, lab, workbook."""
 
 from __future__ import annotations
 
 import os
+import sys
 
-from kernelbox import cleanup
 from kernelbox.cli.parser import parser_for
+from kernelbox.container import cleanup
 from kernelbox.kernel.errors import KernelboxError
 
 
@@ -27,20 +28,51 @@ def command_reset(argv: list[str]) -> int:
     return 0
 
 
-def command_course(argv: list[str]) -> int:
-    """Make a course folder for nbgrader out of the notebooks."""
-    parser = parser_for("course", "Make a course folder for nbgrader out of the notebooks.")
-    parser.add_argument("directory", metavar="DIR", help="new, empty, or made by this command")
-    parser.add_argument("--chapters", metavar="NN,NN", help="only these, such as 00,01")
+def command_workbook(argv: list[str]) -> int:
+    """Bring the student's own copy of the notebooks up to date, and print where it is."""
+    parser = parser_for(
+        "workbook",
+        "Bring your own copy of the notebooks up to date, and print where it is: "
+        "$KERNELBOX_WORKBOOK, or ~/kernelbox-lab. What you have written is never replaced.",
+    )
+    parser.add_argument(
+        "--solutions", action="store_true", help="and the solved chapters, in a directory of theirs"
+    )
     given = parser.parse_args(argv)
-    from pathlib import Path
+    from kernelbox.lab.workbook import delivery
 
-    from kernelbox.cli.table import columns
-    from kernelbox.lab.course import folder, notebooks
-
-    files = notebooks.files(given.chapters)
-    made = folder.write(Path(given.directory), files)
-    rows = [(one.name, str(one.exercises), str(one.points)) for one in made]
-    print(columns([("ASSIGNMENT", "EXERCISES", "POINTS"), *rows]))
-    print(f"For students: {given.directory}/release")
+    for sentence in delivery.deliver(solutions=given.solutions):
+        print(f"kernelbox: {sentence}", file=sys.stderr)
+    print(delivery.place())
     return 0
+
+
+def command_lab(argv: list[str]) -> int:
+    """Bring the workbook up to date, and serve it in JupyterLab until Ctrl-C."""
+    parser = parser_for(
+        "lab",
+        "Open your own copy of the notebooks in JupyterLab, on this machine alone. See also: "
+        "kernelbox workbook --help",
+    )
+    parser.add_argument("--port", type=_port, help="of this machine (the first free from 8888)")
+    parser.add_argument("--solutions", action="store_true", help="open the solved chapters")
+    given = parser.parse_args(argv)
+    from kernelbox.lab import serving
+    from kernelbox.lab.workbook import delivery
+
+    def say(line: str) -> None:
+        print(line if line[:1] in "┌│└" else f"kernelbox: {line}", flush=True)
+
+    for sentence in delivery.deliver(solutions=given.solutions):
+        say(sentence)
+    say(f"your workbook is {delivery.place()}")
+    page = delivery.first_solved() if given.solutions else delivery.FRONT
+    place = delivery.place()
+    return serving.serve(place, page, place / delivery.OWN, given.port, say)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65536:
+        raise ValueError(text)
+    return port

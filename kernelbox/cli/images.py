@@ -1,4 +1,7 @@
-"""Commands on images: pull, push, images, tag, rmi, history, prune, login, logout."""
+"""Commands on the images of this host: images, tag, rmi, history, prune.
+
+Leaves what a registry is asked for to registries.py, and files of images to archives.py.
+"""
 
 from __future__ import annotations
 
@@ -7,74 +10,21 @@ import json
 import sys
 import time
 
-from kernelbox import cleanup, state
-from kernelbox.cli.each import for_each
+from kernelbox.cli.each import Complaints, for_each
 from kernelbox.cli.parser import parser_for
-from kernelbox.cli.progress import bars, short
-from kernelbox.cli.pulling import pull
+from kernelbox.cli.progress_bars import short
 from kernelbox.cli.table import ago, columns, size
-from kernelbox.compose import image_store
-from kernelbox.images.reference import DOCKER_HUB, remote, split
+from kernelbox.container import cleanup, state
+from kernelbox.container.image_lookup import image_store
+from kernelbox.images.reference import split
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from typing import Any
 
     from kernelbox.images.image import Summary
     from kernelbox.images.store import Store
-
-
-def command_pull(argv: list[str]) -> int:
-    """Fetch an image from its registry."""
-    parser = parser_for("pull", "Fetch an image from its registry.")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print the name only")
-    parser.add_argument("--platform", default="", help="such as linux/arm64; this host's if left")
-    _add_plain_http(parser)
-    parser.add_argument("image", metavar="NAME[:TAG|@DIGEST]")
-    given = parser.parse_args(argv)
-    where = remote(given.image)
-    if not given.quiet:
-        print(f"{where.tag}: Pulling from {where.repository}", flush=True)
-    pull(
-        given.image, sys.stdout, platform=given.platform,
-        plain_http=given.plain_http, quiet=given.quiet,
-    )  # fmt: skip
-    joint = "@" if where.tag.startswith("sha256:") else ":"
-    print(f"{where.registry}/{where.repository}{joint}{where.tag}")
-    return 0
-
-
-def command_push(argv: list[str]) -> int:
-    """Send an image to the registry that its name says."""
-    parser = parser_for("push", "Send an image to the registry that its name says.")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print the name only")
-    _add_plain_http(parser)
-    parser.add_argument("image", metavar="NAME[:TAG]")
-    given = parser.parse_args(argv)
-    store = image_store()
-    from kernelbox.images.registry.push import push  # urllib3: only who asks a registry needs it
-
-    where = remote(given.image)
-    full = f"{where.registry}/{where.repository}"
-    if not given.quiet:
-        print(f"The push refers to repository [{full}]", flush=True)
-    with bars("Push", sys.stdout, quiet=given.quiet) as watch:
-        done = push(store, given.image, plain_http=given.plain_http, watch=watch)
-    if given.quiet:
-        print(f"{full}:{where.tag}")
-    else:
-        print(f"{where.tag}: digest: {done['digest']} size: {done['size']}")
-    return 0
-
-
-def _add_plain_http(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--plain-http",
-        action="store_true",
-        help="speak http without TLS (a registry on this machine needs no such option)",
-    )
 
 
 def command_images(argv: list[str]) -> int:
@@ -86,15 +36,16 @@ def command_images(argv: list[str]) -> int:
     parser.add_argument("--format", choices=["table", "json"], default="table")
     parser.add_argument("repository", nargs="?", default="", metavar="REPOSITORY[:TAG]")
     given = parser.parse_args(argv)
-    found = [one for one in image_store().list() if _is_wanted(one, given.repository)]
+    complaints = Complaints()
+    found = [one for one in image_store().list(complaints) if _is_wanted(one, given.repository)]
     if given.quiet:
         for one in dict.fromkeys(image.id for image in found):
             print(one)
-        return 0
+        return complaints.tell()
     if given.format == "json":
         for image in found:
             print(json.dumps(image._asdict()))
-        return 0
+        return complaints.tell()
     titles = ["REPOSITORY", "TAG", *["DIGEST"] * given.digests, "IMAGE ID", "CREATED", "SIZE"]
     rows = [titles]
     for image in found:
@@ -104,7 +55,7 @@ def command_images(argv: list[str]) -> int:
             [*split(image.reference), *digest, shown, since(image.created), size(image.size)]
         )
     print(columns(rows))
-    return 0
+    return complaints.tell()
 
 
 def _is_wanted(image: Summary, repository: str) -> bool:
@@ -114,7 +65,7 @@ def _is_wanted(image: Summary, repository: str) -> bool:
 
 
 def since(created: str) -> str:
-    """Return how long ago a time was that an image says; what is none is shown as it is."""
+    """Return how long ago an image was made, by the time that it gives; N/A if it gives none."""
     try:
         seconds = datetime.datetime.fromisoformat(created).timestamp()
     except ValueError:
@@ -156,6 +107,8 @@ def command_prune(argv: list[str]) -> int:
     parser.add_argument("-a", "--all", action="store_true", help="all that no container uses")
     parser.add_argument("-f", "--force", action="store_true", help="do not ask")
     given = parser.parse_args(argv)
+    from kernelbox.build import scratch  # for no other of these commands
+
     what = "all images that no container uses" if given.all else "all images without a name"
     what += ", and the build cache"
     if not given.force:
@@ -166,6 +119,7 @@ def command_prune(argv: list[str]) -> int:
     cleanup.sweep()
     store = image_store()
     before = _used(store)
+    scratch.forget_caches()
     for line in store.prune(in_use(), everything=given.all):
         print(line)
     print(f"Total reclaimed space: {size(max(before - _used(store), 0))}")
@@ -176,9 +130,9 @@ def in_use() -> set[str]:
     """Return the lowerdirs of all containers.
 
     Raises:
-        KernelboxError: A container's config is damaged: nobody can say what it uses.
+        KernelboxError: A container's config is damaged, so what it uses is unknown.
     """
-    return {path for one in state.every() for path in state.config(one).get("lowerdirs", ())}
+    return {path for one in state.every() for path in state.extra(one).get("lowerdirs", ())}
 
 
 def _used(store: Store) -> int:
@@ -219,44 +173,3 @@ def _step(step: dict[str, Any], stored: int, whole: bool) -> list[str]:
         by = by[:44] + "…"
     comment = " ".join(str(step.get("comment") or "").split())
     return [since(str(step.get("created") or "")), by, size(stored), comment]
-
-
-def command_login(argv: list[str]) -> int:
-    """Remember user and password for a registry, if it takes them."""
-    import getpass
-
-    parser = parser_for("login", "Remember user and password for a registry.")
-    parser.add_argument("-u", "--username", default="", help="asked for, if left out")
-    parser.add_argument("-p", "--password", default="", help="better: --password-stdin")
-    parser.add_argument("--password-stdin", action="store_true", help="read it from there")
-    _add_plain_http(parser)
-    parser.add_argument("registry", nargs="?", default=DOCKER_HUB, metavar="REGISTRY")
-    given = parser.parse_args(argv)
-    if (given.password_stdin or not sys.stdin.isatty()) and not given.username:
-        raise UsageError("nobody is there to ask for the user", "Use --username")
-    user = given.username or input("Username: ")
-    if given.password_stdin:
-        password = sys.stdin.read().rstrip("\r\n")
-    elif not given.password and not sys.stdin.isatty():
-        raise UsageError("nobody is there to ask for the password", "Use --password-stdin")
-    else:
-        password = given.password or getpass.getpass("Password: ")
-    from kernelbox.images.registry import client, credentials  # urllib3
-
-    client.check_login(given.registry, user, password, plain_http=given.plain_http)
-    credentials.write(given.registry, user, password)
-    print("Login Succeeded")
-    return 0
-
-
-def command_logout(argv: list[str]) -> int:
-    """Forget user and password for a registry."""
-    parser = parser_for("logout", "Forget user and password for a registry.")
-    parser.add_argument("registry", nargs="?", default=DOCKER_HUB, metavar="REGISTRY")
-    given = parser.parse_args(argv)
-    from kernelbox.images.registry import credentials
-
-    known = credentials.forget(given.registry)
-    what = "Removing login credentials for" if known else "Not logged in to"
-    print(f"{what} {given.registry}")
-    return 0

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from contextlib import suppress
 
-from kernelbox import cgroup, cleanup, paths, spec, state
+from kernelbox import cgroup
+from kernelbox.cgroup import limits
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns, size
+from kernelbox.container import cleanup, log, monitor_lock, names, state
 from kernelbox.kernel import files
+from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from kernelbox.cgroup.stats import Stats
@@ -29,71 +30,64 @@ def command_logs(argv: list[str]) -> int:
     parser = parser_for("logs", "Show what a container printed.")
     parser.add_argument("-f", "--follow", action="store_true", help="go on while it runs")
     parser.add_argument("-t", "--timestamps", action="store_true", help="when it printed it")
-    parser.add_argument("-n", "--tail", type=int, metavar="N", help="the last N lines only")
+    parser.add_argument(
+        "-n", "--tail", default="all", metavar="N", help="the last N lines only; or all"
+    )
     parser.add_argument("container", metavar="CONTAINER")
     given = parser.parse_args(argv)
+    wanted = _tail(given.tail)
     cleanup.sweep()
-    container_id = state.find(given.container)
-    path = f"{paths.container(container_id)}/log"
-    printed, offset = _read_log(path, 0)
-    if os.path.exists(path + ".1"):
-        printed = _read_log(path + ".1", 0)[0] + printed
-    lines = list(_lines(printed))
-    for line in lines[-given.tail or len(lines) :] if given.tail is not None else lines:
-        _print(line, given.timestamps)
-    while given.follow:
-        running = state.read(container_id).status == "running" and state.looked_after(container_id)
-        printed, offset = _read_log(path, offset)
-        for line in _lines(printed):
-            _print(line, given.timestamps)
-        if not running and not printed:
-            break
-        time.sleep(_LOOK_AGAIN)
+    container_id = names.find(given.container)
+    printer = _Printer(given.timestamps)
+    with log.Reader(f"{paths.container(container_id)}/log") as reader:
+        printed = reader.read()
+        if wanted is not None:
+            printed = list(log.lines(printed))[-wanted or sys.maxsize :]
+        printer.show(printed)
+        while given.follow:
+            running = state.read(container_id).status == "running"
+            running = running and monitor_lock.looked_after(container_id)
+            printed = reader.read()
+            printer.show(printed)
+            if not running and not printed:
+                break
+            time.sleep(_LOOK_AGAIN)
     return 0
 
 
-def _read_log(path: str, offset: int) -> tuple[list[dict[str, Any]], int]:
-    """Return the whole lines of the log from `offset` on, and where they end.
-
-    A log that is shorter than `offset` has been begun anew.
-    """
+def _tail(text: str) -> int | None:
+    """Return how many lines are wanted; None for all, which a negative number means, too."""
+    if text == "all":
+        return None
     try:
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size < offset:
-                offset = 0
-            file.seek(offset)
-            text = file.read().rpartition(b"\n")
-    except FileNotFoundError:
-        return [], 0
-    entries = []
-    for line in text[0].splitlines():
-        with suppress(ValueError):  # a full disk has cut it short
-            entries.append(json.loads(line))
-    return entries, offset + len(text[0]) + len(text[1])
+        number = int(text)
+    except ValueError:
+        raise UsageError(f"--tail {text!r:.80} is no number", "Write it like 10, or all") from None
+    return None if number < 0 else number
 
 
-def _lines(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Put what was written in pieces together into lines, so that they can be counted."""
-    begun: dict[str, dict[str, Any]] = {}
-    for entry in entries:
+class _Printer:
+    """Prints each stream's pieces to the same stream here, with the time before each line."""
+
+    def __init__(self, stamped: bool) -> None:
+        self._stamped = stamped
+        self._within: set[str] = set()  # streams that have begun a line
+
+    def show(self, entries: list[dict[str, Any]]) -> None:
+        """Print what came."""
+        for entry in entries:
+            stream = sys.stdout if entry["stream"] == "stdout" else sys.stderr
+            text = self._with_stamps(entry) if self._stamped else entry["log"]
+            stream.buffer.write(text.encode("utf-8", "surrogateescape"))
+            stream.flush()
+
+    def _with_stamps(self, entry: dict[str, Any]) -> str:
+        text: str = entry["log"]
         stream = entry["stream"]
-        *whole, rest = entry["log"].split("\n")
-        for text in whole:
-            before = begun.pop(stream, {**entry, "log": ""})
-            yield {**before, "log": f"{before['log']}{text}\n"}
-        if rest:
-            before = begun.setdefault(stream, {**entry, "log": ""})
-            before["log"] += rest
-    yield from begun.values()
-
-
-def _print(entry: dict[str, Any], stamped: bool) -> None:
-    stream = sys.stdout if entry["stream"] == "stdout" else sys.stderr
-    stamp = ""
-    if stamped:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ ", time.gmtime(entry["time"]))
-    stream.buffer.write(stamp.encode() + entry["log"].encode("utf-8", "surrogateescape"))
-    stream.flush()
+        first = "" if stream in self._within else stamp
+        (self._within.discard if text.endswith("\n") else self._within.add)(stream)
+        return first + text[:-1].replace("\n", f"\n{stamp}") + text[-1:]
 
 
 def command_top(argv: list[str]) -> int:
@@ -102,7 +96,7 @@ def command_top(argv: list[str]) -> int:
     parser.add_argument("container", metavar="CONTAINER")
     given = parser.parse_args(argv)
     cleanup.sweep()
-    container_id = state.find_running(given.container)
+    container_id = names.find_running(given.container)
     titles = ("UID", "PID", "PPID", "PID INSIDE", "STIME", "TIME", "CMD")
     pids = sorted(cgroup.of(container_id).processes())
     rows = [row for pid in pids if (row := _process_row(pid))]
@@ -140,7 +134,7 @@ def command_stats(argv: list[str]) -> int:
     parser.add_argument("containers", nargs="*", metavar="CONTAINER", help="all that run, if none")
     given = parser.parse_args(argv)
     cleanup.sweep()
-    chosen = [state.find_running(reference) for reference in given.containers]
+    chosen = [names.find_running(reference) for reference in given.containers]
     while True:
         table = _stats_table(chosen or _all_running(), interval=1.0)
         if given.no_stream:
@@ -164,7 +158,7 @@ def _stats_table(ids: list[str], interval: float) -> str:
     titles = ("CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "BLOCK I/O", "PIDS")
     rows = [titles]
     for one in ids:
-        name = str(state.config(one).get("name", ""))
+        name = str(state.extra(one).get("name", ""))
         rows.append((one, name, *_usage(before[one], cgroup.of(one).stats(), elapsed)))
     return columns(rows)
 
@@ -177,7 +171,7 @@ def _usage(before: Stats, now: Stats, seconds: float) -> tuple[str, str, str, st
     used = None
     if now.memory_current is not None:
         used = now.memory_current - (now.memory_cache or 0)
-    limit = now.memory_limit or spec.size(_host_memory(), "MemTotal")
+    limit = now.memory_limit or limits.size(_host_memory(), "MemTotal")
     share = "-" if used is None else f"{100 * used / limit:.2f}%"
     io = f"{size(now.io_read_bytes)} / {size(now.io_write_bytes)}"
     pids = "-" if now.pids_current is None else str(now.pids_current)

@@ -8,7 +8,7 @@ option, a missing value, `--help`) goes to `Parser`, which is made from the same
 from __future__ import annotations
 
 from kernelbox.kernel.errors import UsageError
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

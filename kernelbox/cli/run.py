@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from types import SimpleNamespace
 
-from kernelbox import launch
-from kernelbox.cli.front import Front, terminal_size
+from kernelbox.cgroup import limits
 from kernelbox.cli.parser import Command, Option, read
+from kernelbox.cli.terminal import TerminalFront, terminal_size
+from kernelbox.container import launch, orders
+from kernelbox.container.messages import Started, Wish
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernelbox.channel import Channel
-    from kernelbox.spec import Spec
+    from typing import Any
+
+    from kernelbox.container.spec import Spec
+    from kernelbox.plumbing.channel import Channel
 
 
 _STREAMS = (
@@ -43,15 +46,20 @@ RUN = Command(
     (
         *_STREAMS,
         *_PROCESS,
+        Option(("--stop-signal",), "what `stop` sends first", "SIGNAL", default=""),
         Option(("--rm",), "remove it when it exits", default=False),
         Option(("--name",), "its name", "NAME", default=""),
         Option(("--hostname",), "its hostname; otherwise its id", "NAME", default=""),
         Option(("--volume", "-v"), "show it a directory or file", "HOST:INSIDE[:ro]", default=[]),
         Option(("--entrypoint",), "replace the image's entrypoint", "PROGRAM"),
-        Option(("--memory", "-m"), "most memory, such as 64m", "SIZE", default=""),
-        Option(("--cpus",), "most processors, such as 0.5", "N", convert=float),
-        Option(("--cpu-shares", "-c"), "weight; 1024 is usual", "N", convert=int),
-        Option(("--pids-limit",), "most processes and threads", "N", convert=int),
+        *(
+            Option(
+                (f"--{one.option.replace('_', '-')}", *([one.letter] if one.letter else [])),
+                one.help,
+                one.metavar,
+            )
+            for one in limits.LIMITS
+        ),
         Option(
             ("--network", "--net"), "bridge, none, host, container:NAME", "MODE", default="bridge"
         ),
@@ -78,80 +86,84 @@ EXEC = Command(
 
 def command_run(argv: list[str]) -> int:
     """Run a program in a new container; return its exit code, or 0 with `--detach`."""
-    given = SimpleNamespace(**read(RUN, argv))
+    given = read(RUN, argv)
     _check_terminal(given)
-    if given.pull not in ("missing", "always", "never"):
-        raise UsageError(f"--pull {given.pull!r} is unknown", "Use missing, always or never")
+    if given["pull"] not in ("missing", "always", "never"):
+        raise UsageError(f"--pull {given['pull']!r} is unknown", "Use missing, always or never")
     monitor, _ = launch.launch()
-    launch.order_run(monitor, _composed(given), _wish(given))
-    return _follow(monitor, given)
+    spec = _composed(given)
+    orders.run(monitor, spec, _wish(given), _streams(given))
+    front = _front(monitor, given)
+    if not given["detach"]:
+        return front.until_exited()
+    print(front.until(Started).id)
+    return 0
 
 
-def _composed(given: SimpleNamespace) -> Spec:
+def _composed(given: dict[str, Any]) -> Spec:
     """Return the container to be made, and see to it that its image is here."""
-    from kernelbox import compose  # while the monitor gets ready
+    from kernelbox.container import run_options  # while the monitor gets ready
     from kernelbox.images.index import NoSuchImage
 
-    fields = {name: value for name, value in vars(given).items() if name in compose.Options._fields}
-    options = compose.Options(**fields)
-    if given.pull != "always":
+    options = _only(given, [*run_options.RUN_DEFAULTS, *(one.option for one in limits.LIMITS)])
+    image = given["image"]
+    if given["pull"] != "always":
         try:
-            return compose.compose(options)
+            return run_options.compose(options)
         except NoSuchImage:
-            if given.pull == "never" or not given.image or given.image.startswith("sha256:"):
+            if given["pull"] == "never" or not image or image.startswith("sha256:"):
                 raise
-    from kernelbox.cli import pulling  # urllib3: not for who has the image
+    from kernelbox.cli import pull  # urllib3: not for who has the image
 
-    pulling.pull_to_run(given.image, quiet=given.quiet or given.trace == "json")
-    return compose.compose(options)
+    pull.pull_to_run(image, quiet=given["quiet"] or given["trace"] == "json")
+    return run_options.compose(options)
 
 
 def command_exec(argv: list[str]) -> int:
     """Run a program in a running container; return its exit code, or 0 with `--detach`."""
-    from kernelbox import cleanup, spec, state
+    from kernelbox.container import cleanup, names, run_options, state
 
-    given = SimpleNamespace(**read(EXEC, argv))
+    given = read(EXEC, argv)
+    if not given["command"]:
+        raise UsageError("no command given", "Write it behind the container: ... sh")
     _check_terminal(given)
     cleanup.sweep()
-    container_id = state.find_running(given.container)
-    own = spec.from_json(state.config(container_id)).process
-    env = own.env | spec.environment(given.env, dict(os.environ))
-    what = own._replace(
-        args=given.command,
-        env=env | ({"TERM": "xterm"} if given.tty else {}),
-        cwd=given.workdir or own.cwd,
-        user=given.user or own.user,
-        terminal=given.tty,
-        interactive=given.interactive,
-    )
+    container_id = names.find_running(given["container"])
+    own = state.spec(container_id).process
+    options = _only(given, list(run_options.EXEC_DEFAULTS))
+    what = run_options.compose_exec(own, given["command"], options)
     monitor, _ = launch.launch()
-    launch.order_exec(monitor, container_id, what, _wish(given))
-    return _follow(monitor, given)
-
-
-def _follow(monitor: Channel, given: SimpleNamespace) -> int:
-    """Be the front until the program has ended, or with `--detach` until it has started."""
-    keyboard = given.tty and given.interactive
-    front = Front(monitor, terminal=keyboard, tracing=given.trace, stepping=given.step)
-    if not given.detach:
+    orders.exec(monitor, container_id, what, _wish(given), _streams(given))
+    front = _front(monitor, given)
+    if not given["detach"]:
         return front.until_exited()
-    container_id = front.until_started()
-    if hasattr(given, "image"):
-        print(container_id)
+    front.until(Started)
     return 0
 
 
-def _check_terminal(given: SimpleNamespace) -> None:
-    if given.command == [] and hasattr(given, "container"):
-        raise UsageError("no command given", "Write it behind the container: ... sh")
-    if given.tty and given.interactive and not given.detach and not os.isatty(0):
+def _only(given: dict[str, Any], known: list[str]) -> Any:
+    """Return what was given of the options that a container knows; the rest is the front's."""
+    return {name: value for name, value in given.items() if name in known}
+
+
+def _front(monitor: Channel, given: dict[str, Any]) -> TerminalFront:
+    keyboard = given["tty"] and given["interactive"]
+    return TerminalFront(monitor, terminal=keyboard, tracing=given["trace"], stepping=given["step"])
+
+
+def _check_terminal(given: dict[str, Any]) -> None:
+    if given["tty"] and given["interactive"] and not given["detach"] and not os.isatty(0):
         raise UsageError("the input device is not a terminal", "Leave out -t when piping into -i")
 
 
-def _wish(given: SimpleNamespace) -> launch.Wish:
-    return launch.Wish(
-        stdio=None if given.detach else (0, 1, 2),
-        observed=bool(given.trace or given.step),
-        stepped=given.step,
-        size=terminal_size() if given.tty else (24, 80),
+def _wish(given: dict[str, Any]) -> Wish:
+    return Wish(
+        observed=bool(given["trace"] or given["step"]),
+        stepped=given["step"],
+        size=terminal_size() if given["tty"] else (24, 80),
+        interactive=given["interactive"],
     )
+
+
+def _streams(given: dict[str, Any]) -> orders.Streams | None:
+    return None if given["detach"] else (0, 1, 2)

@@ -13,17 +13,19 @@ JSON + Filesystem Changeset Format.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import posixpath
 import tarfile
 
-from kernelbox.images import layout, limits, manifests
+from kernelbox.images import bounds, layout, manifests
 from kernelbox.images.index import damaged, name_of
 from kernelbox.images.layout import REF_NAME
 from kernelbox.images.reference import check, normalise
 from kernelbox.images.streams import Tape
+from kernelbox.images.writers import CountingWriter
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 _MAX_FILES = (
     10_000  # of an archive: five hundred layers, each with two files of Docker's older form
 )
+_CONTAINERD_NAME = "io.containerd.image.name"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -67,7 +70,7 @@ def save(store: Store, references: Sequence[str], out: BinaryIO) -> None:
         listed = docker.setdefault(image.id, _docker_entry(image))
         if name and "@" not in name:
             listed["RepoTags"].append(name)
-    counted = layout.CountingWriter(out)  # a tarfile's own stream is loud when a pipe breaks
+    counted = CountingWriter(out)  # a tarfile's own stream is loud when a pipe breaks
     with tarfile.open(fileobj=counted, mode="w:", format=tarfile.PAX_FORMAT) as tar:
         for digest in blobs:
             with open(store.layout.blob_path(digest), "rb") as file:
@@ -89,7 +92,7 @@ def load(store: Store, path: str) -> list[Image]:
 
     Args:
         store: Where to.
-        path: The file; it may be compressed with gzip or zstd.
+        path: The file; plain, or compressed with gzip, zstd, bzip2 or xz.
 
     Returns:
         The images, one for each name.
@@ -100,7 +103,7 @@ def load(store: Store, path: str) -> list[Image]:
     """
     with store.lock(), damaged(os.path.basename(path)):
         try:
-            with Tape(path) as tape:
+            with Tape(path, any_compression=True) as tape:
                 files = _Files(store, tape)
         except (KernelboxError, OSError):
             raise
@@ -110,6 +113,11 @@ def load(store: Store, path: str) -> list[Image]:
             raise UsageError(
                 f"{path} is no archive of images, or a damaged one: {cause}"
             ) from error
+        if not ("manifest.json" in files or "index.json" in files):
+            raise UsageError(
+                f"{path} holds no image: neither manifest.json nor index.json is in it",
+                "Of a tar of files an image is made by: kernelbox import FILE NAME",
+            )
         found = [
             store.add(name, descriptor)
             for name, descriptor in (files.docker() if "manifest.json" in files else files.oci())
@@ -153,7 +161,7 @@ class _Files:
 
     def _blob(self, name: Any) -> Descriptor:
         name = posixpath.normpath(str(name))
-        for _ in range(limits.MAX_DEPTH):
+        for _ in range(bounds.MAX_DEPTH):
             if name in self._blobs:
                 return self._blobs[name]
             name = self._links.get(name, "")
@@ -162,14 +170,14 @@ class _Files:
     def _json(self, name: str) -> Any:
         path = self._layout.blob_path(self._blob(name)["digest"])
         with open(path, "rb") as file:
-            return json.loads(file.read(limits.MAX_JSON))
+            return json.loads(file.read(bounds.MAX_JSON))
 
     def oci(self) -> Iterable[tuple[str | None, Descriptor]]:
         """Yield name and manifest of each image that index.json lists."""
         for entry in self._json("index.json")["manifests"]:
             plain = {key: entry[key] for key in ("mediaType", "digest", "size")}
             found = manifests.find(self._layout, plain)
-            yield _name(entry.get("annotations", {}).get(REF_NAME)), found.descriptor
+            yield _name_of(entry.get("annotations") or {}), found.descriptor
 
     def docker(self) -> Iterable[tuple[str | None, Descriptor]]:
         """Yield name and manifest of each image that manifest.json lists."""
@@ -183,10 +191,14 @@ class _Files:
         config = {**self._blob(entry["Config"]), "mediaType": layout.CONFIG}
         if "index.json" in self:
             for one in self._json("index.json")["manifests"]:
-                found = manifests.find(self._layout, one)
-                if found.id == config["digest"]:
-                    keys = ("mediaType", "digest", "size")
-                    return {key: found.descriptor[key] for key in keys}
+                # Docker lists images there of which the file holds a part only.
+                with contextlib.suppress(
+                    UsageError, LookupError, TypeError, AttributeError, ValueError
+                ):
+                    found = manifests.find(self._layout, one)
+                    if found.id == config["digest"]:
+                        keys = ("mediaType", "digest", "size")
+                        return {key: found.descriptor[key] for key in keys}
         stack = [self._layer(name) for name in entry["Layers"]]
         text = layout.encode(layout.manifest(config, stack))
         return self._layout.write_blob(layout.MANIFEST, text)
@@ -205,6 +217,16 @@ def _name(said: Any) -> str | None:
         return check(said) if isinstance(said, str) else None
     except UsageError:
         return None
+
+
+def _name_of(annotations: dict[str, Any]) -> str | None:
+    """Return the name that an entry of an index has. A ref.name may be a tag alone.
+
+    Source: containerd, `io.containerd.image.name`; OCI image-spec v1.1, annotations.md.
+    """
+    said = annotations.get(REF_NAME)
+    is_name = isinstance(said, str) and ("/" in said or ":" in said)
+    return _name(annotations.get(_CONTAINERD_NAME)) or (_name(said) if is_name else None)
 
 
 def _docker_entry(image: Found) -> dict[str, Any]:

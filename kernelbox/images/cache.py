@@ -35,7 +35,7 @@ def find(source: Layout, key: str) -> Descriptor | None:
 
 
 def add(source: Layout, key: str, manifest: Descriptor) -> None:
-    """Remember what a step has made. The caller holds the store's lock.
+    """Remember what a step has made. The caller has taken the store's lock.
 
     Raises:
         KernelError: The file cannot be written: ENOSPC, EROFS.
@@ -46,9 +46,9 @@ def add(source: Layout, key: str, manifest: Descriptor) -> None:
 
 
 def clear(source: Layout) -> None:
-    """Forget everything. The caller holds the store's lock, and parameters and errors are `add`'s.
+    """Forget everything. The caller has taken the store's lock; parameters and errors as of `add`.
 
-    What nothing else needs is for the caller to delete.
+    Leaves deleting what nothing else needs to the caller.
     """
     if entries(source):
         _write(source, [])

@@ -1,6 +1,6 @@
 """The files of a store's `downloads` directory: parts of blobs that pulls have fetched so far.
 
-Whoever writes to one holds its lock. Leaves fetching to registry/fetching.py.
+Whoever writes to one has locked it. Leaves fetching to registry/fetch.py.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import fcntl
 import os
 
-from kernelbox.images import layout
 from kernelbox.images.lock import files
+from kernelbox.kernel.explain import store_error
 
 
 def remove_unfinished(directory: str) -> None:
@@ -29,4 +29,4 @@ def remove_unfinished(directory: str) -> None:
     except FileNotFoundError:
         return  # a pull has just made a blob of it
     except OSError as error:
-        raise layout.store_error("remove unfinished downloads", error) from error
+        raise store_error("remove unfinished downloads", error) from error

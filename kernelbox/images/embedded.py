@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 
 from kernelbox.images import layout
+from kernelbox.images.image import DEFAULT_PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ REFERENCE = "busybox:latest"
 SOURCE = "dev.kernelbox.source"
 HOST_TOOLS = "the host's own /bin/sh and tools"
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CREATED, _CREATED_SECONDS = "2024-01-01T00:00:00Z", 1704067200
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "armv7l": "arm"}
@@ -122,7 +122,7 @@ def _config(source: str, diff_id: str) -> dict[str, Any]:
         "architecture": _ARCHITECTURES.get(machine, machine),
         "os": "linux",
         "config": {
-            "Env": [f"PATH={_PATH}"],
+            "Env": [f"PATH={DEFAULT_PATH}"],
             "Cmd": ["sh"],
             "WorkingDir": "/",
             "Labels": {SOURCE: source},
@@ -180,7 +180,7 @@ def _host_programs() -> list[Entry]:
     first_name: dict[str, str] = {}
     libraries: set[str] = set()
     for tool in _TOOLS.split():
-        path = os.path.realpath(shutil.which(tool, path=_PATH) or "")
+        path = os.path.realpath(shutil.which(tool, path=DEFAULT_PATH) or "")
         try:
             needed = elf.libraries(path)
         except (UsageError, OSError) as error:

@@ -3,7 +3,7 @@
 A layer comes from a stranger. Its tar may hold `../../etc/passwd`, a symlink followed by a file
 "inside" it, a hard link to a file of the host, or a device where a file is written next. None of
 these can leave the layer here: the directory of an entry is found by openat2 with RESOLVE_IN_ROOT,
-for which the layer's directory is `/` whatever links and dots say, in one request that no rename
+which takes the layer's directory for `/` whatever links and dots say, in one request that no rename
 can race. From then on its descriptor and one component name the place, and the last component is
 always made anew (O_EXCL), never written through.
 
@@ -14,13 +14,14 @@ trusted.overlay.opaque=y on its directory. Leaves reading the tar to layers.py.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
-from kernelbox.images import limits, nodes
+from kernelbox.images import bounds, nodes
 from kernelbox.images.nodes import DIRECTORY, opened
 from kernelbox.kernel import flags as k
-from kernelbox.kernel import syscalls
+from kernelbox.kernel import lookup
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ IN_ROOT = _HERE | k.RESOLVE_IN_ROOT
 BENEATH = _HERE | k.RESOLVE_BENEATH | k.RESOLVE_NO_SYMLINKS
 
 Path = tuple[bytes, ...]
+_MOST_LINKS = 40  # as the kernel has it. Source: path_resolution(7)
 
 
 def split(name: str) -> Path:
@@ -54,11 +56,11 @@ def split(name: str) -> Path:
         if part == b"..":
             del parts[-1:]
         elif part not in (b"", b"."):
-            if len(part) > limits.MAX_NAME or b"\0" in part:
+            if len(part) > bounds.MAX_NAME or b"\0" in part:
                 raise UsageError("an entry's name is too long for Linux, or has a NUL in it")
             parts.append(part)
-    if len(parts) > limits.MAX_DEPTH:
-        raise UsageError(f"an entry lies more than {limits.MAX_DEPTH} directories deep")
+    if len(parts) > bounds.MAX_DEPTH:
+        raise UsageError(f"an entry lies more than {bounds.MAX_DEPTH} directories deep")
     return tuple(parts)
 
 
@@ -79,8 +81,8 @@ def open_directory(root: int, path: Path, resolve: int = BENEATH) -> int:
     if not path:
         return os.dup(root)
     whole = b"/".join(path)
-    if len(whole) <= limits.MAX_PATH:
-        return syscalls.open_below(root, whole, os.O_RDONLY | os.O_DIRECTORY, resolve)
+    if len(whole) <= bounds.MAX_PATH:
+        return lookup.open_below(root, whole, os.O_RDONLY | os.O_DIRECTORY, resolve)
     # Longer than a path can be: half by half, and then no symlink, which would start in the middle.
     middle = len(path) // 2
     with opened(open_directory(root, path[:middle])) as above:
@@ -105,7 +107,7 @@ class LayerDirectory:
         self._inherit(self._fd, ())
 
     def close(self) -> None:
-        """Give directories their times, now that nothing is added to them any more."""
+        """Give directories their times, now that nothing more is added to them."""
         self._forget()
         for path, times in self._times.items():
             try:
@@ -124,8 +126,8 @@ class LayerDirectory:
             tape: Stands at the bytes of a regular file.
 
         Raises:
-            UsageError: The entry leads through a symlink to nothing, links to nothing in this
-                layer, or is otherwise one that no honest layer has.
+            UsageError: The entry leads through a file or a circle of symlinks, links to nothing in
+                this layer, or is otherwise one that no honest layer has.
             OSError: The kernel refused: ENOSPC, EPERM.
 
         Source: OCI image-spec v1.1, layer.md, sections Layer Changesets and Whiteouts.
@@ -186,14 +188,28 @@ class LayerDirectory:
         return self._last[1]
 
     def _make_way(self, path: Path) -> int:
-        fd = os.dup(self._fd)
-        for depth, part in enumerate(path, 1):
-            try:
-                below = self._step(fd, part, path[:depth])
-            finally:
-                os.close(fd)
-            fd = below
-        return fd
+        """Make what is missing of a way and open its end; a symlink's target is made as well.
+
+        The target may be in a layer below, where the symlink leads when all is one tree.
+        """
+        todo, done, links = list(path), list[bytes](), 0
+        while todo:
+            name = todo.pop(0)
+            if name in (b"", b".", b".."):
+                done = done[:-1] if name == b".." else done
+                continue
+            with opened(open_directory(self._fd, tuple(done))) as fd:
+                link = _link(fd, name)
+                if link is None:
+                    done.append(name)
+                    os.close(self._step(fd, name, tuple(done)))
+            if link is not None:
+                links += 1
+                todo = link.split(b"/") + todo
+                done = [] if link.startswith(b"/") else done
+            if links > _MOST_LINKS or len(done) + len(todo) > bounds.MAX_DEPTH:
+                raise UsageError("an entry leads through a circle of symlinks, or too deep")
+        return open_directory(self._fd, tuple(done))
 
     def _step(self, fd: int, name: bytes, path: Path) -> int:
         try:
@@ -251,3 +267,13 @@ class LayerDirectory:
             if error.errno in nodes.NOWHERE:
                 raise nowhere from None
             raise
+
+
+def _link(parent: int, name: bytes) -> bytes | None:
+    """Return where a symlink leads; None if it is none, or nothing is there."""
+    try:
+        return os.readlink(name, dir_fd=parent)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT):
+            return None
+        raise

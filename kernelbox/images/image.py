@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+# Where programs are looked for, if an image does not say so itself. Source: moby,
+# oci/defaults.go, DefaultPathEnv.
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Image(NamedTuple):

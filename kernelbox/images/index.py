@@ -25,7 +25,7 @@ REPO_DIGEST = "dev.kernelbox.repo-digest"
 
 
 class NoSuchImage(UsageError):
-    """No image of the store is called so."""
+    """No image of the store has this name."""
 
 
 def look_up(source: Layout, reference: str) -> Descriptor:
@@ -60,9 +60,13 @@ def _has_digest(source: Layout, entry: Descriptor, reference: str) -> bool:
     digits = reference.removeprefix("sha256:")
     if not digits or not set(digits) <= set("0123456789abcdef"):
         return False
-    with damaged(name_of(entry) or entry["digest"]):
-        image_id = manifests.find(source, entry).id
-    return reference == entry["digest"] or image_id.startswith(f"sha256:{digits}")
+    if reference == entry["digest"]:
+        return True
+    try:
+        with damaged(name_of(entry) or entry["digest"]):
+            return manifests.find(source, entry).id.startswith(f"sha256:{digits}")
+    except KernelboxError:
+        return False  # a damaged one is no reason not to find another
 
 
 def name_of(entry: Descriptor) -> str:
@@ -128,7 +132,7 @@ def inspection(
 
 @contextlib.contextmanager
 def damaged(reference: str) -> Iterator[None]:
-    """Turn what a manifest or config of the wrong shape causes into one line for people."""
+    """Turn the exceptions that a misshapen manifest or config causes into one line for people."""
     try:
         yield
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -21,18 +21,20 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
-from kernelbox.images import limits
+from kernelbox.images import bounds
 from kernelbox.images.entries import LayerDirectory
-from kernelbox.images.layout import PARTIAL, HashingWriter, store_error
+from kernelbox.images.layout import PARTIAL
 from kernelbox.images.nodes import XATTR
 from kernelbox.images.streams import Tape
+from kernelbox.images.writers import HashingWriter
 from kernelbox.kernel.errors import UsageError
+from kernelbox.kernel.explain import store_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kernelbox.images.layout import Writable
+    from kernelbox.images.writers import Writable
 
 # What the kernel says of an impossible device, attribute or name; gzip's own errors have none.
 _FAULTS_OF_THE_TAR = (None, errno.EINVAL, errno.E2BIG, errno.ERANGE, errno.ENAMETOOLONG)
@@ -176,8 +178,8 @@ def _extract(tape: Tape, directory: str, diff_id: str, parents: Sequence[str]) -
             count = 0
             while member := members.next():
                 count += 1
-                if count > limits.MAX_ENTRIES:
-                    raise UsageError(f"it has more than {limits.MAX_ENTRIES} entries")
+                if count > bounds.MAX_ENTRIES:
+                    raise UsageError(f"it has more than {bounds.MAX_ENTRIES} entries")
                 layer.create(member, tape)
                 # tarfile would keep each one until the end.
                 members.members.clear()  # type: ignore[attr-defined]
@@ -218,7 +220,7 @@ def _entry(name: str, path: str, hardlink: str = "") -> Entry:
 
 
 def header(entry: Entry, mtime: int = 0) -> tarfile.TarInfo:
-    """Return the header of an entry; of a file's size only where its content is bytes.
+    """Return the header of an entry; it has a file's size only where the content is bytes.
 
     Args:
         entry: What it describes.

@@ -6,26 +6,29 @@
 
 A manifest points at one config and its layers by descriptor (media type, digest, size). The
 config lists the DiffIDs: the digests of the same layers before compression.
-Leaves tar files to layers.py, and unpacked layers, locking and lookup to store.py.
+Leaves tar files to layers.py, hashing what is written to writers.py, and unpacked layers, locking
+and lookup to store.py.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 
-from kernelbox.images import limits
-from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.images import bounds
+from kernelbox.kernel import files
+from kernelbox.kernel.errors import UsageError
+from kernelbox.kernel.explain import store_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import IO, Any
+    from typing import Any
+
+    from kernelbox.images.writers import BlobWriter
 
     Descriptor = dict[str, Any]
-    Writable = IO[bytes] | io.RawIOBase | io.BufferedIOBase
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -36,7 +39,7 @@ LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 
 REF_NAME = "org.opencontainers.image.ref.name"
 PARTIAL = ".partial-"
-"""How a file or directory is called until it is complete. A left-over is from a crash."""
+"""How the name of a file or directory begins until it is complete; after a crash, it stays."""
 
 _HEX = frozenset("0123456789abcdef")
 
@@ -105,58 +108,10 @@ def hex_of(digest: str) -> str:
     return digits
 
 
-class CountingWriter(io.RawIOBase):
-    """Pass bytes on to a file, which may be a pipe, and know how many passed."""
-
-    def __init__(self, out: Writable) -> None:
-        self._out = out
-        self.size = 0
-
-    def writable(self) -> bool:
-        """Return True: see io.IOBase."""
-        return True
-
-    def tell(self) -> int:
-        """Return the number of bytes so far."""
-        return self.size
-
-    def write(self, data: Any) -> int:
-        """Pass bytes on."""
-        self._out.write(data)
-        self.size += len(data)
-        return len(data)
-
-
-class HashingWriter(CountingWriter):
-    """Know the digest of what passed, too."""
-
-    def __init__(self, out: Writable) -> None:
-        import hashlib  # only who writes needs it
-
-        super().__init__(out)
-        self._hash = hashlib.sha256()
-
-    @property
-    def digest(self) -> str:
-        """The digest of all bytes so far."""
-        return f"sha256:{self._hash.hexdigest()}"
-
-    def write(self, data: Any) -> int:
-        """Pass bytes on."""
-        self._hash.update(data)
-        return super().write(data)
-
-
-class BlobWriter(HashingWriter):
-    """The blob that is being written; `descriptor` is set once it is stored."""
-
-    descriptor: Descriptor
-
-
 class Layout:
     """An OCI image-layout in a directory. It appears with the first blob that is written.
 
-    Anyone may read at any time; who writes holds the store's lock.
+    Anyone may read at any time; whoever writes has taken the store's lock.
 
     Args:
         path: The layout's directory.
@@ -198,7 +153,33 @@ class Layout:
 
     def write_index(self, index: dict[str, Any], name: str = "index.json") -> None:
         """Replace an index by a complete new one; a reader sees the old or the new."""
-        self._replace(name, json.dumps(index, indent=2, ensure_ascii=False).encode())
+        self._replace(name, _index_text(index))
+
+    @contextlib.contextmanager
+    def replacing_index(self, index: dict[str, Any]) -> Iterator[None]:
+        """Put a new index on the disk, with all that was written before; name it after the block.
+
+        The block gives the rest its names. A power cut at any moment leaves the old index, or the
+        new one with all that it names.
+
+        Raises:
+            KernelError: It cannot be stored: ENOSPC, EIO, EROFS.
+        """
+        partial = self._write_partial("index.json", _index_text(index))
+        self.sync()
+        yield
+        self._publish(partial, "index.json")
+
+    def sync(self) -> None:
+        """See to it that all that was written is on the disk, before something names it.
+
+        Raises:
+            KernelError: ENOSPC, EIO.
+        """
+        try:
+            files.sync(self.path)
+        except OSError as error:
+            raise store_error(f"write the image store {self.path} to the disk", error) from error
 
     @contextlib.contextmanager
     def new_blob(self, media_type: str, expected: str = "") -> Iterator[BlobWriter]:
@@ -212,6 +193,8 @@ class Layout:
             UsageError: The bytes have another digest.
             KernelError: They cannot be stored: ENOSPC, EACCES, EROFS.
         """
+        from kernelbox.images.writers import BlobWriter  # hashlib: reading an image needs no hash
+
         self._prepare()
         partial = f"{self.blobs}/{PARTIAL}{os.getpid()}-{os.urandom(4).hex()}"
         try:
@@ -236,10 +219,10 @@ class Layout:
 
     @contextlib.contextmanager
     def prepared(self) -> Iterator[None]:
-        """Have the layout's directories there while the block puts files into them.
+        """Make the layout's directories, for the block to put files into them.
 
         Raises:
-            KernelError: The block's OSError, for people: ENOSPC, EACCES, EROFS.
+            KernelError: The block met an OSError: ENOSPC, EACCES, EROFS.
         """
         self._prepare()
         try:
@@ -258,28 +241,26 @@ class Layout:
             raise store_error(f"create the image store {self.path}", error) from error
 
     def _replace(self, name: str, data: bytes) -> None:
+        self._publish(self._write_partial(name, data), name)
+
+    def _write_partial(self, name: str, data: bytes) -> str:
         partial = f"{self.path}/{PARTIAL}{os.getpid()}-{name}"
         try:
             with open(partial, "wb") as file:
                 file.write(data)
+        except OSError as error:
+            raise store_error(f"write {self.path}/{name}", error) from error
+        return partial
+
+    def _publish(self, partial: str, name: str) -> None:
+        try:
             os.rename(partial, f"{self.path}/{name}")
         except OSError as error:
             raise store_error(f"write {self.path}/{name}", error) from error
 
 
-def store_error(request: str, error: OSError) -> KernelError:
-    """Return the error for people of a request that the file system under the store refused."""
-    import errno
-
-    hints = {
-        errno.ENOSPC: "Free some space, or set KERNELBOX_ROOT to a larger file system",
-        errno.EDQUOT: "Free some space, or set KERNELBOX_ROOT to another file system",
-        errno.EROFS: "Set KERNELBOX_ROOT to a directory that can be written",
-        errno.EACCES: "Run it as root (sudo)",
-        errno.EPERM: "Run it as root (sudo)",
-    }
-    number = error.errno or errno.EIO
-    return KernelError(request, number, hints.get(number, ""))
+def _index_text(index: dict[str, Any]) -> bytes:
+    return json.dumps(index, indent=2, ensure_ascii=False).encode()
 
 
 def _is_descriptor(entry: Any) -> bool:
@@ -293,10 +274,10 @@ def _is_descriptor(entry: Any) -> bool:
 def _load(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
-            text = file.read(limits.MAX_JSON + 1)
-        if len(text) > limits.MAX_JSON:
+            text = file.read(bounds.MAX_JSON + 1)
+        if len(text) > bounds.MAX_JSON:
             raise UsageError(
-                f"{path} is larger than {limits.MAX_JSON >> 20} MiB, as no JSON may be"
+                f"{path} is larger than {bounds.MAX_JSON >> 20} MiB, as no JSON may be"
             )
         document = json.loads(text)
     except FileNotFoundError:

@@ -1,8 +1,8 @@
 """One writer at a time, and nothing half-made left by one that died.
 
 Everything in the store is made under a name that begins with `.partial-` and renamed when it is
-complete; removing goes the other way. Who gets the lock is the only writer, so whatever has such
-a name then is a left-over.
+complete; removing goes the other way. Whoever takes the lock is the only writer, so anything that
+still has such a name is left over from a crash.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-from kernelbox.images.layout import PARTIAL, store_error
+from kernelbox.images.layout import PARTIAL
+from kernelbox.kernel.explain import store_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,23 +27,23 @@ class WriteLock:
 
     def __init__(self, directories: Sequence[str]) -> None:
         self._directories = directories
-        self._held = False
+        self._is_taken = False
 
     @contextlib.contextmanager
-    def hold(self) -> Iterator[bool]:
-        """Keep other processes from writing while the block runs.
+    def taken(self) -> Iterator[bool]:
+        """Take the lock for as long as the block runs: no other process writes meanwhile.
 
-        It may be nested: yields whether this block is the outermost one.
+        Blocks may be nested; each is told whether it is the outermost one.
 
         Raises:
             KernelError: The lock file cannot be written: EACCES, EROFS.
 
         Source: flock(2).
         """
-        if self._held:
+        if self._is_taken:
             yield False
             return
-        import fcntl  # only who writes needs it
+        import fcntl  # only a writer needs it
 
         directory = self._directories[0]
         try:
@@ -52,11 +53,11 @@ class WriteLock:
             raise store_error(f"lock the image store {directory}", error) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            self._held = True
+            self._is_taken = True
             self._sweep()
             yield True
         finally:
-            self._held = False
+            self._is_taken = False
             os.close(fd)
 
     def delete(self, paths: Iterable[str]) -> None:

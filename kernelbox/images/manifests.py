@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 
-from kernelbox.images import layout, limits
+from kernelbox.images import bounds, layout
 from kernelbox.kernel.errors import UsageError
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,17 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 MANIFESTS = (layout.MANIFEST, DOCKER_MANIFEST)
 INDEXES = (layout.INDEX, DOCKER_LIST)
 
+# Docker's own media types, from before OCI's: the same bytes under another name.
+# Source: distribution/distribution, "Image Manifest Version 2, Schema 2".
+_DOCKERS = {
+    DOCKER_MANIFEST: layout.MANIFEST,
+    "application/vnd.docker.container.image.v1+json": layout.CONFIG,
+    "application/vnd.docker.image.rootfs.diff.tar": layout.LAYER,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": layout.LAYER_GZIP,
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": layout.LAYER_ZSTD,
+    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": layout.LAYER_GZIP,
+}
+
 _MACHINES = {
     "x86_64": ("amd64", ""),
     "aarch64": ("arm64", "v8"),
@@ -34,6 +45,11 @@ _MACHINES = {
     "armv6l": ("arm", "v6"),
 }
 """uname(2)'s name -> Go's and its variant; other machines have one name in both."""
+
+
+def oci_type(media_type: str) -> str:
+    """Return OCI's media type for one of Docker's; any other as it is."""
+    return _DOCKERS.get(media_type, media_type)
 
 
 class Found(NamedTuple):
@@ -75,7 +91,7 @@ def find(source: Layout, entry: Descriptor, platform: str = "") -> Found:
     Raises:
         UsageError: A blob is missing or has another shape; there is none for the platform.
     """
-    for _ in range(limits.MAX_DEPTH_OF_INDEXES):
+    for _ in range(bounds.MAX_DEPTH_OF_INDEXES):
         document = source.read_json(entry["digest"])
         if "manifests" not in document:
             manifest = check_manifest(document)
@@ -123,8 +139,8 @@ def check_manifest(document: Document) -> Document:
     if kind not in MANIFESTS or "layers" not in document or "config" not in document:
         raise UsageError(f"a manifest is of the unknown kind {kind!r:.80}")
     layers = _list(document["layers"])
-    if len(layers) > limits.MAX_LAYERS:
-        raise UsageError(f"it has {len(layers)} layers, and overlay stacks {limits.MAX_LAYERS}")
+    if len(layers) > bounds.MAX_LAYERS:
+        raise UsageError(f"it has {len(layers)} layers, and overlay stacks {bounds.MAX_LAYERS}")
     for one in (document["config"], *layers):
         layout.hex_of(_descriptor(one)["digest"])
         if "tar" not in str(one["mediaType"]) and one is not document["config"]:
@@ -144,7 +160,7 @@ def check_config(document: Document, manifest: Document) -> Document:
     if not isinstance(rootfs, dict) or not isinstance(run, dict):
         raise _lacks("rootfs")
     diff_ids = _list(rootfs.get("diff_ids"))
-    if not diff_ids or len(diff_ids) != len(manifest["layers"]):
+    if len(diff_ids) != len(manifest["layers"]):
         raise UsageError("a manifest and its config disagree on the number of layers")
     for one in diff_ids:
         layout.hex_of(str(one))
@@ -152,7 +168,7 @@ def check_config(document: Document, manifest: Document) -> Document:
 
 
 def check_sizes(source: Layout, image: Found) -> None:
-    """See to it that blobs are as large as is said: who is sent one relies on that.
+    """Check that each blob has the size that its descriptor gives: its receiver relies on that.
 
     Raises:
         UsageError: One is not.
@@ -178,7 +194,7 @@ def digests(source: Layout, entry: Descriptor, depth: int = 0) -> Iterator[str]:
     if "manifests" not in document:
         yield document["config"]["digest"]
         yield from (one["digest"] for one in document["layers"])
-    elif depth < limits.MAX_DEPTH_OF_INDEXES:
+    elif depth < bounds.MAX_DEPTH_OF_INDEXES:
         for one in _list(document["manifests"]):
             if os.path.exists(source.blob_path(_descriptor(one)["digest"])):
                 yield from digests(source, one, depth + 1)
@@ -195,7 +211,7 @@ def _platform(entry: Descriptor) -> list[str]:
 def _descriptor(one: Any) -> Descriptor:
     if not isinstance(one, dict) or not isinstance(one.get("digest"), str):
         raise _lacks("digest")
-    if not isinstance(one.get("size"), int) or not 0 <= one["size"] <= limits.MAX_BYTES:
+    if not isinstance(one.get("size"), int) or not 0 <= one["size"] <= bounds.MAX_BYTES:
         raise _lacks("size")
     if not isinstance(one.get("mediaType"), str):
         raise _lacks("mediaType")

@@ -1,8 +1,9 @@
 """One file, directory, symlink, device or whiteout, made in a directory that is open already.
 
-Nothing here takes a path: a directory's descriptor and one component name the place. What is there
-under that name is never written through, so that a file made where the tar had put a device or a
-symlink before does not reach what that pointed at: it is an error to be handled by removing it.
+Nothing here takes a path: a directory's descriptor and one component name the place. Whatever has
+that name already is never written through: a tar may have put a symlink or a device there first,
+and a file written through it would land where that leads. It is an error instead, and the caller
+removes what is in the way.
 Leaves finding the directory, and where a name leads, to entries.py.
 """
 
@@ -14,7 +15,7 @@ import os
 import shutil
 import stat
 
-from kernelbox.images import limits
+from kernelbox.images import bounds
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -77,8 +78,8 @@ def make_file(parent: int, name: bytes, member: TarInfo, tape: Tape) -> None:
     # tarfile has read where the data of a sparse file belongs, in each of the three formats.
     sparse: Any = member.sparse
     parts = [(0, member.size)] if sparse is None else sparse
-    if not 0 <= member.size <= limits.MAX_BYTES:
-        raise UsageError(f"a file is larger than {limits.MAX_BYTES >> 30} GiB")
+    if not 0 <= member.size <= bounds.MAX_BYTES:
+        raise UsageError(f"a file is larger than {bounds.MAX_BYTES >> 30} GiB")
     with opened(os.open(name, _NEW_FILE, 0o600, dir_fd=parent)) as fd:
         end = 0
         for offset, size in parts:
@@ -103,7 +104,7 @@ def make_node(parent: int, name: bytes, member: TarInfo) -> None:
     """
     if member.issym():
         target = member.linkname.encode("utf-8", "surrogateescape")
-        if not 0 < len(target) <= limits.MAX_PATH or b"\0" in target:
+        if not 0 < len(target) <= bounds.MAX_PATH or b"\0" in target:
             raise UsageError("a symlink's target is empty or too long for Linux")
         os.symlink(target, name, dir_fd=parent)
     elif member.isfifo():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from kernelbox.kernel.errors import UsageError
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _HOST = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]+)?/)?"
@@ -37,7 +37,8 @@ def normalise(reference: str) -> str:
     """Return a reference with its tag, as short as Docker has it: `busybox` is `busybox:latest`.
 
     Args:
-        reference: What a person typed. One that has a tag or a digest keeps it.
+        reference: What a person typed. One that has a tag or a digest keeps it; beside a digest a
+            tag says nothing.
 
     Source: Docker documentation, "docker image tag", section Description.
     """
@@ -45,8 +46,11 @@ def normalise(reference: str) -> str:
         reference = reference.removeprefix(prefix)
     if reference.startswith("library/") and reference.count("/") == 1:
         reference = reference.removeprefix("library/")
-    last = reference.rpartition("/")[2]
-    return reference if ":" in last or "@" in last else f"{reference}:latest"
+    name, at, digest = reference.partition("@")
+    above, slash, last = name.rpartition("/")
+    if at:
+        return f"{above}{slash}{last.partition(':')[0]}@{digest}"
+    return reference if ":" in last else f"{reference}:latest"
 
 
 def check(reference: str) -> str:

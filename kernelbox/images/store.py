@@ -2,14 +2,15 @@
 
     oci-layout  index.json  blobs/sha256/<hex>     see layout.py
     build-cache.json                               see cache.py
-    layers/<hex of the ChainID>/                   one immutable lowerdir for overlay
-    downloads/<hex>                                what a pull has so far; see registry/fetching.py
+    layers/<hex of the ChainID>/                   one immutable lowerdir each; see unpacked.py
+    downloads/<hex>                                what a pull has so far; see registry/fetch.py
     .lock                                          see lock.py
 
 Reading takes no lock: every file and directory appears under its name when it is complete.
 The descriptor of an image in index.json carries the ChainIDs of its layers as an annotation, so
 that starting a container computes no hash. Other tools may write the layout as well: what they
-added is unpacked when it is used. Leaves making images to others (embedded.py, pull.py, ...).
+added is unpacked when it is used. Leaves what may be removed to garbage.py, and making images to
+others (embedded.py, registry/pull.py, ...).
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ from __future__ import annotations
 import contextlib
 import os
 
-from kernelbox import paths
 from kernelbox.images import index, layout, manifests
 from kernelbox.images.image import Image, Summary
 from kernelbox.images.index import REPO_DIGEST, damaged, name_of
 from kernelbox.images.layout import REF_NAME, Layout
-from kernelbox.images.lock import WriteLock, files
+from kernelbox.images.lock import WriteLock
 from kernelbox.images.reference import check, normalise, quoted
+from kernelbox.images.unpacked import UnpackedLayers
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from kernelbox.images.layout import Descriptor
     from kernelbox.images.manifests import Document, Found
@@ -39,20 +41,26 @@ CHAIN_IDS = "dev.kernelbox.chain-ids"
 class Store:
     """The images on this host.
 
+    Attributes:
+        layout: The blobs, and the index that names some of them.
+        layers: The layers as directories.
+        downloads: Where pulls keep what they have so far.
+
     Args:
-        path: The store's directory; `kernelbox.paths.images()` if empty. It is made when the
-            first image is added.
+        path: The store's directory; `paths.images()` if empty. It is made when the first image is
+            added.
     """
 
     def __init__(self, path: str = "") -> None:
         self.path = path or paths.images()
         self.layout = Layout(self.path)
         self.downloads = f"{self.path}/downloads"
-        self._layers = f"{self.path}/layers"
-        self._lock = WriteLock((self.path, self.layout.blobs, self._layers))
+        layers = f"{self.path}/layers"
+        self._lock = WriteLock((self.path, self.layout.blobs, layers))
+        self.layers = UnpackedLayers(layers, self.layout, self._lock)
 
     def version(self) -> tuple[int, ...]:
-        """Return what differs after each change of which images there are."""
+        """Return a value that is another one after each change to the images or their names."""
         try:
             index = os.stat(f"{self.path}/index.json")
         except FileNotFoundError:
@@ -80,10 +88,10 @@ class Store:
             found = manifests.find(self.layout, entry)
             recorded = entry.get("annotations", {}).get(CHAIN_IDS)
             chain = recorded.split(",") if recorded else layout.chain_ids(found.diff_ids)
-            lowerdirs = [self.layer(chain_id) for chain_id in reversed(chain)]
+            lowerdirs = [self.layers.directory(chain_id) for chain_id in reversed(chain)]
             if not all(map(os.path.isdir, lowerdirs)):
                 with self.lock():
-                    self.unpack(found)
+                    self.layers.unpack(found)
             config = found.config.get("config") or {}
             return Image(name_of(entry) or entry["digest"], found.id, config, lowerdirs)
 
@@ -109,8 +117,8 @@ class Store:
     def add(self, reference: str | None, manifest: Descriptor, repo_digest: str = "") -> Image:
         """Give a name to a manifest whose blobs are all in the layout, and unpack its layers.
 
-        Whoever writes the blobs holds `lock()` from the first blob until this returns. An image
-        that had the name before stays in the store without one.
+        Whoever writes the blobs keeps the store locked from the first blob until this returns. An
+        image that had the name before stays in the store without one.
 
         Args:
             reference: The name; None for an image without one.
@@ -125,22 +133,25 @@ class Store:
         Source: OCI image-spec v1.1, image-layout.md, section index.json file (ref.name).
         """
         name = "" if reference is None else check(reference)
-        with self.lock():
-            with damaged(name):
-                found = manifests.find(self.layout, manifest)
-                manifests.check_sizes(self.layout, found)
-                chain = self.unpack(found)
-            annotations = {REF_NAME: name} if name else {}
-            annotations[CHAIN_IDS] = ",".join(chain)
-            if repo_digest:
-                annotations[REPO_DIGEST] = repo_digest
-            listed = self.layout.read_index()
-            entry = {**manifest, "annotations": annotations}
-            if name or all(one["digest"] != manifest["digest"] for one in listed["manifests"]):
-                kept = index.without_name(self.layout, listed["manifests"], name, manifest)
-                listed["manifests"] = [*kept, entry]
-            self.layout.write_index(listed)
+        with self.lock(), contextlib.ExitStack() as naming, damaged(name):
+            found = manifests.find(self.layout, manifest)
+            manifests.check_sizes(self.layout, found)
+            with self.layers.drafted(found) as (chain, _):
+                annotations = {REF_NAME: name} if name else {}
+                annotations[CHAIN_IDS] = ",".join(chain)
+                if repo_digest:
+                    annotations[REPO_DIGEST] = repo_digest
+                listed = self._with({**manifest, "annotations": annotations}, name)
+                naming.enter_context(self.layout.replacing_index(listed))
         return self.resolve(name or manifest["digest"])
+
+    def _with(self, entry: Descriptor, name: str) -> Document:
+        """Return the index with one more entry; a name is taken from the image that had it."""
+        listed = self.layout.read_index()
+        if name or all(one["digest"] != entry["digest"] for one in listed["manifests"]):
+            kept = index.without_name(self.layout, listed["manifests"], name, entry)
+            listed["manifests"] = [*kept, entry]
+        return listed
 
     def tag(self, reference: str, name: str) -> None:
         """Give an image one more name; an image that had it loses it.
@@ -222,14 +233,18 @@ class Store:
 
     def _drop(self, listed: Document, shown: str, in_use: Collection[str]) -> list[str]:
         """Write an index with fewer entries, and delete what none of them needs."""
-        with damaged(shown):
+        blobs: set[str] = set()
+        directories: set[str] = set()
+        with contextlib.suppress(UsageError), damaged(shown):
+            # Another one that is damaged does not tell what it needs; then nothing is deleted.
             blobs, directories = self._unneeded(listed)
         if not directories.isdisjoint(in_use):
             raise UsageError(
                 f"image {shown} is in use by a container",
                 "Remove the container first: kernelbox rm",
             )
-        self.layout.write_index(listed)
+        with self.layout.replacing_index(listed):
+            pass
         self._lock.delete(blobs | directories)
         return [f"Deleted: sha256:{os.path.basename(path)}" for path in sorted(directories)]
 
@@ -243,7 +258,7 @@ class Store:
         Raises:
             KernelError: The store cannot be written: EACCES, EROFS.
         """
-        with self._lock.hold() as outermost:
+        with self._lock.taken() as outermost:
             if not outermost:
                 yield
                 return
@@ -254,86 +269,48 @@ class Store:
                 self.collect()
                 raise
 
-    def lowerdirs(self, found: Found) -> list[str]:
-        """Return where an image's layers are unpacked, or would be, the topmost first."""
-        return [self.layer(one) for one in reversed(layout.chain_ids(found.diff_ids))]
-
-    def layer(self, chain_id: str) -> str:
-        """Return where a layer is unpacked, or would be."""
-        return f"{self._layers}/{layout.hex_of(chain_id)}"
-
-    def unpack(self, found: Found) -> list[str]:
-        """Unpack the layers that are not unpacked yet; return the ChainIDs, bottom first.
-
-        The caller holds the lock.
-
-        Raises:
-            UsageError: A layer is corrupt or not what the config says.
-            KernelError: The file system refused: ENOSPC, EACCES, EROFS.
-        """
-        from kernelbox.images import layers  # tarfile and hashlib: not needed once unpacked
-
-        diff_ids = found.diff_ids
-        try:
-            # The layers hold setuid programs and devices: no other user may reach them.
-            os.makedirs(self._layers, mode=0o700, exist_ok=True)
-        except OSError as error:
-            raise layout.store_error(f"create {self._layers}", error) from error
-        chain = layout.chain_ids(diff_ids)
-        lower: list[str] = []
-        made: list[str] = []
-        try:
-            for blob, diff_id, chain_id in zip(
-                found.manifest["layers"], diff_ids, chain, strict=True
-            ):
-                layout.hex_of(diff_id)
-                directory = self.layer(chain_id)
-                if not os.path.isdir(directory):
-                    path = self.layout.blob_path(blob["digest"])
-                    layers.unpack(path, directory, diff_id=diff_id, parents=lower)
-                    made.append(directory)
-                lower.insert(0, directory)
-        except BaseException:
-            self._lock.delete(made)
-            raise
-        return chain
-
-    def _unneeded(self, listed: Document) -> tuple[set[str], set[str]]:
-        """Return the blobs and the layer directories that no image in the index leads to."""
-        from kernelbox.images import cache  # who runs an image needs none
-
-        needed: set[str] = set()
-        for entry in listed["manifests"]:
-            needed.update(map(self.layout.blob_path, manifests.digests(self.layout, entry)))
-            needed.update(self.lowerdirs(manifests.find(self.layout, entry)))
-        for entry in cache.entries(self.layout):
-            with contextlib.suppress(UsageError), damaged(""):  # it is only a cache
-                needed.update(map(self.layout.blob_path, manifests.digests(self.layout, entry)))
-                needed.update(self.lowerdirs(manifests.find(self.layout, entry)))
-        return files(self.layout.blobs) - needed, files(self._layers) - needed
-
     def collect(self) -> None:
-        """Remove blobs that no image leads to; the caller holds the lock."""
+        """Remove blobs that no image leads to; the caller has taken the lock."""
         # Not the layers: a container may use one that the index has lost.
         with contextlib.suppress(UsageError), damaged("index.json"):
             # A damaged image does not tell what it needs; then nothing is removed.
             self._lock.delete(self._unneeded(self.layout.read_index())[0])
 
+    def _unneeded(self, listed: Document) -> tuple[set[str], set[str]]:
+        from kernelbox.images import garbage  # running an image leaves none
+
+        return garbage.unneeded(self.layout, self.layers, listed)
+
     # Last in the class: below this line `list` would mean the method.
-    def list(self) -> tuple[Summary, ...]:
+    def list(self, report: Callable[[UsageError], object] | None = None) -> tuple[Summary, ...]:
         """Return the images of the store, by name.
 
+        Args:
+            report: Told of each image that is damaged, and then left out.
+
         Raises:
-            UsageError: An image is damaged.
+            UsageError: The index is damaged; without `report`, an image is.
             KernelError: The store cannot be read: EACCES, EIO.
         """
         found = []
         for entry in self.layout.read_index()["manifests"]:
-            with damaged(name_of(entry) or entry["digest"]):
-                image = manifests.find(self.layout, entry)
-                parts = [image.manifest["config"], *image.manifest["layers"]]
-                created = str(image.config.get("created") or "")
-                said = entry.get("annotations", {}).get(REPO_DIGEST, "")
-                size = sum(blob["size"] for blob in parts)
-                found.append(Summary(name_of(entry), image.id, created, size, said))
+            name = name_of(entry) or entry["digest"]
+            try:
+                with damaged(name):
+                    found.append(self._summary(entry))
+            except UsageError as error:
+                broken = UsageError(
+                    f"image {quoted(name)} is damaged: {error.message}",
+                    f"Get it anew: kernelbox pull, load or build; or kernelbox rmi {quoted(name)}",
+                )
+                if report is None:
+                    raise broken from error
+                report(broken)
         return tuple(sorted(found))
+
+    def _summary(self, entry: Descriptor) -> Summary:
+        image = manifests.find(self.layout, entry)
+        parts = [image.manifest["config"], *image.manifest["layers"]]
+        created = str(image.config.get("created") or "")
+        said = entry.get("annotations", {}).get(REPO_DIGEST, "")
+        return Summary(name_of(entry), image.id, created, sum(blob["size"] for blob in parts), said)

@@ -1,8 +1,8 @@
 """A layer's tar as it comes out of its blob: decompressed, counted, hashed, and only forward.
 
 A thread decompresses and hashes while the caller makes files of what it has already: both release
-the interpreter's lock, so unpacking takes as long as the slower of the two. What is inside a blob
-is told by its first bytes, as a media type may lie. Leaves tar to layers.py.
+the interpreter's lock, so unpacking takes as long as the slower of the two. Leaves the compressed
+formats to decompression.py, and the tar to layers.py.
 """
 
 from __future__ import annotations
@@ -10,26 +10,18 @@ from __future__ import annotations
 import hashlib
 import io
 import queue
-import sys
 import tarfile
 import threading
-import zlib
-from functools import partial
 
-from kernelbox.images import limits
-from kernelbox.kernel.errors import UsageError
+from kernelbox.images import bounds
+from kernelbox.images.decompression import decompressed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import IO, Any, Self
+    from collections.abc import Iterator
+    from typing import Self
 
-_BLOCK = 1 << 18
 _WAITING = 16  # blocks that may be ready and not yet read
-
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_XZ_MEMORY = 1 << 27  # bytes; `xz -9` asks for 65 MiB
-_UNREAD = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x04\x22\x4d\x18": "lz4"}
 
 
 class Tape(io.RawIOBase):
@@ -92,7 +84,7 @@ class Tape(io.RawIOBase):
         Raises:
             tarfile.ReadError: More than any honest header has.
         """
-        if not 0 <= size <= limits.MAX_HEADER:
+        if not 0 <= size <= bounds.MAX_HEADER:
             raise tarfile.ReadError("a header is larger than any real one")
         parts = []
         while size and self._fill():
@@ -148,7 +140,7 @@ class Tape(io.RawIOBase):
 
     def _produce(self) -> None:
         try:
-            for block in self._decompressed():
+            for block in decompressed(self._file, any_compression=self._any_compression):
                 self._hash.update(block)
                 if not self._hand_over(block):
                     return
@@ -164,114 +156,3 @@ class Tape(io.RawIOBase):
             except queue.Full:
                 continue
         return False
-
-    def _decompressed(self) -> Iterator[bytes]:
-        first = self._file.read(_BLOCK) or b""
-        foreign: Any = None
-        for magic, name in _UNREAD.items():
-            if not first.startswith(magic):
-                continue
-            foreign = _foreign(name) if self._any_compression else None
-            if foreign is None:
-                raise UsageError(f"it is compressed with {name}, which kernelbox does not read")
-        source = _Counted(self._file, first)
-        blocks: Iterable[bytes]
-        if first.startswith(_GZIP):
-            blocks = _frames(source, _Gzip, "gzip")
-        elif first.startswith(_ZSTD):
-            blocks = _frames(source, _zstd(), "zstd")
-        elif foreign is not None:
-            blocks = _frames(source, foreign, "compressed")
-        else:
-            blocks = source
-        total = 0
-        for block in blocks:
-            total += len(block)
-            most = max(limits.ALWAYS_BYTES, limits.MAX_RATIO * source.count)
-            if total > min(most, limits.MAX_BYTES):
-                raise UsageError(f"it decompresses to more than {total >> 20} MiB, as no layer may")
-            yield block
-
-
-class _Counted:
-    """The blocks of a file, and how many bytes there were so far."""
-
-    def __init__(self, file: IO[bytes] | io.RawIOBase, first: bytes) -> None:
-        self._file = file
-        self._next = first
-        self.count = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        while block := self._next:
-            self.count += len(block)
-            yield block
-            self._next = self._file.read(_BLOCK) or b""
-
-
-class _Gzip:
-    """One gzip member, with the manners of the other decompressors."""
-
-    def __init__(self) -> None:
-        self._inside = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        self._full = False
-
-    @property
-    def eof(self) -> bool:
-        return self._inside.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inside.unused_data
-
-    @property
-    def needs_input(self) -> bool:
-        return not (self._full or self._inside.unconsumed_tail)
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        block = self._inside.decompress(self._inside.unconsumed_tail + data, max_length)
-        self._full = len(block) == max_length  # there may be more that needs no more input
-        return block
-
-
-def _frames(source: _Counted, kind: Any, name: str) -> Iterator[bytes]:
-    """Yield what is inside, frame after frame: both formats may be concatenated."""
-    decompressor = None
-    for data in source:
-        while data or (decompressor is not None and not decompressor.needs_input):
-            if decompressor is None:
-                if name == "gzip":
-                    data = data.lstrip(b"\0")  # padding, which gzip(1) ignores too
-                if not data:
-                    break
-                decompressor = kind()
-            block = decompressor.decompress(data, _BLOCK)
-            data = b""
-            if block:
-                yield block
-            if decompressor.eof:
-                data, decompressor = decompressor.unused_data, None
-    if decompressor is not None:
-        raise UsageError(f"its {name} data is cut short")
-
-
-def _foreign(name: str) -> Any:
-    """Return what makes a decompressor of a kind that no layer has; None if nothing does."""
-    if name == "bzip2":
-        import bz2
-
-        return bz2.BZ2Decompressor
-    if name == "xz":
-        import lzma
-
-        return partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, _XZ_MEMORY)
-    return None
-
-
-def _zstd() -> Any:
-    """Return what makes a decompressor of one zstd frame."""
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-    options = {int(zstd.DecompressionParameter.window_log_max): limits.ZSTD_WINDOW_LOG}
-    return lambda: zstd.ZstdDecompressor(options=options)

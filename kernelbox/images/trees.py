@@ -16,7 +16,7 @@ from kernelbox.images.containerfile.ignore import pattern
 from kernelbox.images.entries import BENEATH, open_directory
 from kernelbox.images.layers import Entry
 from kernelbox.images.nodes import opened
-from kernelbox.kernel import syscalls
+from kernelbox.kernel import lookup
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -106,7 +106,7 @@ def opened_file(root: int, path: Path) -> AbstractContextManager[int]:
     Raises:
         OSError: It is not there, or a symlink is in the way.
     """
-    return opened(syscalls.open_below(root, os.fsencode("/".join(path)), FILE, BENEATH))
+    return opened(lookup.open_below(root, os.fsencode("/".join(path)), FILE, BENEATH))
 
 
 def matching(root: int, path: Path) -> list[Path]:
@@ -141,7 +141,7 @@ def _names(root: int, path: Path) -> list[str]:
 
 
 def attributes(root: int, path: Path) -> Entry:
-    """Return what a layer says of a directory that is there."""
+    """Return a layer's entry for a directory that is there."""
     with directory(root, path) as fd:
         there = os.fstat(fd)
         xattrs = {key: os.getxattr(fd, key) for key in os.listxattr(fd) if nodes.may_set(key)}

@@ -1,15 +1,27 @@
 """The one door to the kernel: every request that changes something passes through here.
 
-    record.py     counts, times, shows, pauses and (for tests) breaks each request
-    explain.py    why the kernel says no, and what to do about it
-    errors.py     the exceptions that come out of the door
-    flags.py      the kernel's constants, and their names back
-    syscalls.py   namespaces, mounts, capabilities: one function per system call
-    process.py    clone3, pidfds, signals, execve
-    files.py      writes to procfs, sysfs and cgroupfs; directories and device nodes
-    netlink.py    links, addresses and routes (rtnetlink, through pyroute2)
-    netdevice.py  what ioctl tells and does of links, without netlink
-    nft.py        packet filter rules (nftables, through `nft`)
+    flags.py        the kernel's constants, and their names back
+    errors.py       the exceptions that come out of the door
+    explain.py      why the kernel says no, and what to do about it
+    mount_words.py  mount(2)'s bits in mount(8)'s words
+    door.py         counts, times, shows, pauses, forbids and (for tests) breaks each request
+    syscalls.py     namespaces, ids, capabilities: a function per system call
+    session.py      sessions, terminals, streams, umask: what a program is left with
+    netdevice.py    what ioctl tells and does of links, without netlink
+    trace.py        what the door has seen, as text and as JSON
+    stepping_stone.py  a program in memory, between this interpreter and a container's
+    bpf.py          programs that the kernel runs itself
+    files.py        writes to procfs, sysfs and cgroupfs; directories, device nodes, owners
+    process.py      clone3, pidfds, signals, execve
+    mounts.py       mount(2) and its younger relatives
+    lookup.py       root, working directory, openat2: where lookups begin and may lead
+    watch.py        a file of a directory was replaced
+    netlink.py      messages to the kernel's networks: attributes, errors, lists
+    aside.py        in another mount namespace for a while
+    links.py        links, addresses and routes, as such messages describe them
+    nft.py          packet filter rules (nftables, through `nft`)
+    rtnetlink.py    requests for links, addresses and routes
 
-This is floor 0: it knows requests, not containers. `ctypes` and `pyroute2` are used nowhere else.
+It knows requests, not containers. `ctypes` and netlink's messages are found nowhere else. Each
+chapter asks for some of these requests by hand, one a cell.
 """

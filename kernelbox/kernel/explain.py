@@ -6,6 +6,10 @@ The table is ordered; the first row that fits wins. `*` stands for any request.
 from __future__ import annotations
 
 import errno
+import os
+
+from kernelbox.kernel.errors import KernelboxError, KernelError
+from kernelbox.plumbing import paths
 
 _WHY: tuple[tuple[str, int, str], ...] = (
     (
@@ -23,8 +27,16 @@ _WHY: tuple[tuple[str, int, str], ...] = (
         errno.EINVAL,
         "A user namespace needs a process with one thread; or this kernel lacks the kind",
     ),
-    ("unshare", errno.ENOSPC, "A namespace limit is used up: see /proc/sys/user/max_*_namespaces"),
-    ("clone3", errno.ENOSPC, "A namespace limit is used up: see /proc/sys/user/max_*_namespaces"),
+    (
+        "unshare",
+        errno.ENOSPC,
+        "Namespaces nest too deep (32 levels of pid or user), or too many: see /proc/sys/user",
+    ),
+    (
+        "clone3",
+        errno.ENOSPC,
+        "Namespaces nest too deep (32 levels of pid or user), or too many: see /proc/sys/user",
+    ),
     ("clone3", errno.ENOSYS, "clone3 came with Linux 5.3, or a seccomp filter hides it"),
     ("clone3", errno.EAGAIN, "A limit on processes is reached: see pids.max and `ulimit -u`"),
     (
@@ -38,6 +50,7 @@ _WHY: tuple[tuple[str, int, str], ...] = (
     ("RTM_NEWLINK", errno.EEXIST, "A link of this name exists already: see `ip link`"),
     ("RTM_NEWLINK", errno.EOPNOTSUPP, "This kernel lacks veth or bridge: modprobe veth bridge"),
     ("RTM_NEWLINK", errno.ENODEV, "There is no such link: see `ip link`"),
+    ("RTM_NEWLINK", errno.ERANGE, "A link's name has at most 15 bytes"),
     ("RTM_DELLINK", errno.ENODEV, "There is no such link: see `ip link`"),
     ("RTM_NEWADDR", errno.EEXIST, "The link has this address already"),
     ("RTM_NEWROUTE", errno.ENETUNREACH, "The gateway is on no network of this link"),
@@ -69,3 +82,40 @@ def why(request: str, number: int) -> str:
         if refused_with == number and name in (request, "*"):
             return hint
     return ""
+
+
+_ABOUT_THE_DISK = {
+    errno.EACCES: "Run it as root (sudo)",
+    errno.EPERM: "Run it as root (sudo)",
+    errno.ENOSPC: "Free some space, or set KERNELBOX_ROOT to a directory on another disk",
+    errno.EDQUOT: "Free some space, or set KERNELBOX_ROOT to a directory on another disk",
+    errno.EROFS: "Set KERNELBOX_ROOT to a writable directory",
+}
+
+
+def disk_error(error: OSError) -> KernelboxError:
+    """Return the one line that explains why kernelbox cannot write below its root."""
+    cause = os.strerror(error.errno or 0).lower()
+    hint = "Set KERNELBOX_ROOT to a directory that can be written"
+    return KernelboxError(
+        f"cannot write {error.filename or paths.root()}: {cause}",
+        _ABOUT_THE_DISK.get(error.errno or 0, hint),
+    )
+
+
+def output_error(stream: str, number: int, code: int = 125) -> KernelboxError:
+    """Return the one line that says where output was lost.
+
+    Args:
+        stream: `stdout` or `stderr`.
+        number: errno of the write that failed.
+        code: Exit code to end with.
+    """
+    cause = os.strerror(number).lower()
+    return KernelboxError(f"cannot write to {stream}: {cause}", "Redirect it elsewhere", code)
+
+
+def store_error(request: str, error: OSError) -> KernelError:
+    """Return the error for people of a request that the file system under the store refused."""
+    number = error.errno or errno.EIO
+    return KernelError(request, number, _ABOUT_THE_DISK.get(number, ""))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import stat
 
-from kernelbox import storage
-from kernelbox.kernel.record import Symbol, request
+from kernelbox.kernel import flags as k
+from kernelbox.kernel.door import Symbol, request
+from kernelbox.kernel.syscalls import checked, libc
+from kernelbox.plumbing import storage
 
 
 def write(path: str, text: str) -> None:
@@ -56,6 +58,26 @@ def read(path: str) -> str:
     return storage.read(path)
 
 
+def sync(directory: str) -> None:
+    """Write all that waits for the disk of a file system: what was written before is there after.
+
+    It is storage that is made safe, and no container changed: not recorded.
+
+    Args:
+        directory: Any that is on it.
+
+    Raises:
+        OSError: EIO, ENOSPC, EDQUOT if something could not be written; ENOENT.
+
+    Source: syncfs(2).
+    """
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        checked(libc.syncfs(fd))
+    finally:
+        os.close(fd)
+
+
 def mkdir(path: str, mode: int = 0o755) -> None:
     """Make a directory; on cgroupfs that is how a control group is made.
 
@@ -65,6 +87,49 @@ def mkdir(path: str, mode: int = 0o755) -> None:
     Source: mkdir(2); cgroups(7).
     """
     request("mkdir", (path, Symbol(f"{mode:#o}")), lambda: os.mkdir(path, mode), f"mkdir {path}")
+
+
+def _at(parent: int) -> Symbol:
+    return Symbol("AT_FDCWD" if parent == k.AT_FDCWD else str(parent))
+
+
+def _path_at(parent: int, name: str) -> str:
+    return name if parent == k.AT_FDCWD else f"/proc/self/fd/{parent}/{name}"
+
+
+def mkdirat(parent: int, name: str, mode: int = 0o755) -> None:
+    """Make a directory in the one that the descriptor `parent` is open on (or AT_FDCWD).
+
+    Raises:
+        KernelError: EEXIST, ENOSPC, EROFS.
+
+    Source: mkdirat(2).
+    """
+    request(
+        "mkdirat",
+        (_at(parent), name, Symbol(f"{mode:#o}")),
+        lambda: os.mkdir(name, mode, dir_fd=parent),
+        f"mkdir {_path_at(parent, name)}",
+    )
+
+
+def make_file(parent: int, name: str, mode: int = 0o644) -> None:
+    """Make an empty file in the directory that `parent` is open on (or AT_FDCWD), if none is there.
+
+    Raises:
+        KernelError: EEXIST, also for a symbolic link that leads nowhere; ENOSPC, EROFS.
+
+    Source: openat(2), O_CREAT and O_EXCL.
+    """
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    shown = Symbol("O_WRONLY|O_CREAT|O_EXCL|O_NOFOLLOW|O_CLOEXEC")
+    fd = request(
+        "openat",
+        (_at(parent), name, shown, Symbol(f"{mode:#o}")),
+        lambda: os.open(name, flags, mode, dir_fd=parent),
+        f"touch {_path_at(parent, name)}",
+    )
+    os.close(fd)
 
 
 def rmdir(path: str) -> None:
@@ -91,17 +156,36 @@ def symlink(target: str, path: str) -> None:
 
 
 def mknod(path: str, mode: int, major: int, minor: int) -> None:
-    """Make a character device node, open to all as `mode` says (the umask is not applied).
+    """Make a character device node.
+
+    Args:
+        path: Where.
+        mode: Its permissions; the caller's umask takes from them.
+        major: Which driver.
+        minor: Which of its devices.
 
     Raises:
         KernelError: EPERM without CAP_MKNOD in the initial user namespace; EEXIST.
 
     Source: mknod(2).
     """
-
-    def act() -> None:
-        os.mknod(path, stat.S_IFCHR | mode, os.makedev(major, minor))
-        os.chmod(path, mode)
-
     shown = (path, Symbol(f"S_IFCHR|{mode:#o}"), Symbol(f"makedev({major}, {minor})"))
-    request("mknod", shown, act, f"mknod -m {mode:o} {path} c {major} {minor}")
+    request(
+        "mknod",
+        shown,
+        lambda: os.mknod(path, stat.S_IFCHR | mode, os.makedev(major, minor)),
+        f"mknod -m {mode:o} {path} c {major} {minor}",
+    )
+
+
+def chown(path: str, uid: int, gid: int) -> None:
+    """Give a file another owner and group.
+
+    Raises:
+        KernelError: EPERM without CAP_CHOWN; ENOENT, EROFS.
+
+    Source: chown(2).
+    """
+    request(
+        "chown", (path, uid, gid), lambda: os.chown(path, uid, gid), f"chown {uid}:{gid} {path}"
+    )

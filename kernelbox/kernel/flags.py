@@ -1,9 +1,13 @@
 """The kernel's constants under their own names, and the way back from a number to names.
 
-Source: the uapi headers `linux/sched.h`, `linux/mount.h`, `linux/prctl.h`, `linux/openat2.h`.
+Source: the uapi headers `linux/sched.h`, `linux/mount.h`, `linux/prctl.h`, `linux/openat2.h`,
+`linux/keyctl.h`, `linux/if.h`, `linux/rtnetlink.h`, `linux/if_link.h`, `linux/if_addr.h`,
+`linux/net_namespace.h`.
 """
 
 from __future__ import annotations
+
+from functools import cache
 
 # clone(2), unshare(2), setns(2)
 CLONE_NEWTIME = 0x00000080
@@ -31,22 +35,18 @@ MS_UNBINDABLE = 0x20000
 MS_PRIVATE = 0x40000
 MS_SLAVE = 0x80000
 MS_SHARED = 0x100000
-MNT_FORCE = 0x1
 MNT_DETACH = 0x2
 
 # open_tree(2), move_mount(2), mount_setattr(2), fsopen(2), fsconfig(2), fsmount(2)
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
-AT_SYMLINK_NOFOLLOW = 0x100
 OPEN_TREE_CLONE = 0x1
 OPEN_TREE_CLOEXEC = 0x80000
 MOVE_MOUNT_F_EMPTY_PATH = 0x4
 MOVE_MOUNT_T_EMPTY_PATH = 0x40
 MOUNT_ATTR_RDONLY = 0x1
-MOUNT_ATTR_NOSUID = 0x2
 MOUNT_ATTR_NODEV = 0x4
-MOUNT_ATTR_NOEXEC = 0x8
 MOUNT_ATTR_IDMAP = 0x100000
 FSOPEN_CLOEXEC = 0x1
 FSMOUNT_CLOEXEC = 0x1
@@ -61,16 +61,54 @@ RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 
+# statfs(2)
+PROC_SUPER_MAGIC = 0x9FA0
+OVERLAYFS_MAGIC = 0x794C7630
+SYSFS_MAGIC = 0x62656572
+CGROUP_SUPER_MAGIC = 0x27E0EB
+CGROUP2_SUPER_MAGIC = 0x63677270
+
+# inotify(7)
+IN_MOVED_TO = 0x80
+IN_ONLYDIR = 0x1000000
+
 # prctl(2)
 PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
-PR_SET_NAME = 15
+PR_CAPBSET_READ = 23
 PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
-PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
-PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+# keyctl(2)
+KEYCTL_JOIN_SESSION_KEYRING = 1
+
+# netdevice(7)
+IFF_UP = 0x1
+IFF_LOOPBACK = 0x8
+IFF_LOWER_UP = 0x10000
+ARPHRD_ETHER = 1
+
+# rtnetlink(7): requests; attributes of links, addresses and routes, and values of some
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
+RTM_NEWADDR, RTM_GETADDR = 20, 22
+RTM_NEWROUTE, RTM_GETROUTE = 24, 26
+RTM_GETNSID = 90
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 3, 4, 5, 10
+IFLA_PROTINFO, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_NET_NS_FD = 12, 16, 18, 28
+IFLA_EXT_MASK, IFLA_LINK_NETNSID = 29, 37
+IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2  # within IFLA_LINKINFO
+VETH_INFO_PEER = 1  # within IFLA_INFO_DATA
+IFLA_BRPORT_MODE = 4  # within IFLA_PROTINFO
+RTEXT_FILTER_SKIP_STATS = 0x8
+IF_OPER_UP = 6
+IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_MULTIPATH = 1, 4, 5, 6, 7, 9
+RT_TABLE_MAIN = 254
+RTPROT_STATIC = 4
+RTN_UNICAST = 1
+NETNSA_NSID, NETNSA_PID, NETNSA_FD = 1, 2, 3
 
 
 class Names:
@@ -92,8 +130,8 @@ class Names:
     def __str__(self) -> str:
         found = []
         rest = self.value
-        for name, bit in globals().items():
-            if name.startswith(self.prefix) and bit > 0 and rest & bit == bit:
+        for name, bit in _family(self.prefix).items():
+            if bit > 0 and rest & bit == bit:
                 found.append(name)
                 rest &= ~bit
         if rest:
@@ -107,7 +145,12 @@ class Name(Names):
     __slots__ = ()
 
     def __str__(self) -> str:
-        for name, number in globals().items():
-            if name.startswith(self.prefix) and number == self.value:
+        for name, number in _family(self.prefix).items():
+            if number == self.value:
                 return name
         return str(self.value)
+
+
+@cache
+def _family(prefix: str) -> dict[str, int]:
+    return {name: number for name, number in globals().items() if name.startswith(prefix)}

@@ -10,7 +10,8 @@ import ctypes
 import os
 
 from kernelbox.kernel import flags as k
-from kernelbox.kernel.record import Structure, Symbol, request
+from kernelbox.kernel import mount_words
+from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.syscalls import by_name, checked, libc, raw
 
 # asm-generic numbers, the same on all machines.
@@ -53,55 +54,8 @@ def mount(
         "mount",
         (source, target, kind, k.Names("MS_", flags), data),
         lambda: checked(libc.mount(*arguments, _bytes(data))),
-        _MountCommand(source, target, kind, flags, data),
+        mount_words.Command(source, target, kind, flags, data),
     )
-
-
-_PROPAGATION = {
-    k.MS_PRIVATE: "private",
-    k.MS_SLAVE: "slave",
-    k.MS_SHARED: "shared",
-    k.MS_UNBINDABLE: "unbindable",
-}
-_MOUNT_OPTIONS = {
-    k.MS_REMOUNT: "remount",
-    k.MS_BIND: "bind",
-    k.MS_RDONLY: "ro",
-    k.MS_NOSUID: "nosuid",
-    k.MS_NODEV: "nodev",
-    k.MS_NOEXEC: "noexec",
-    k.MS_NOATIME: "noatime",
-}
-
-
-class _MountCommand:
-    """The mount(8) command that asks the same as mount(2), spelled when somebody reads it."""
-
-    __slots__ = ("data", "flags", "kind", "source", "target")
-
-    def __init__(
-        self, source: str | None, target: str, kind: str | None, flags: int, data: str | None
-    ) -> None:
-        self.source = source
-        self.target = target
-        self.kind = kind
-        self.flags = flags
-        self.data = data
-
-    def __str__(self) -> str:
-        source, target, flags = self.source, self.target, self.flags
-        for bit, word in _PROPAGATION.items():
-            if flags & bit:
-                return f"mount --make-{'r' if flags & k.MS_REC else ''}{word} {target}"
-        if flags & k.MS_MOVE:
-            return f"mount --move {source} {target}"
-        if flags & k.MS_BIND and not flags & k.MS_REMOUNT:
-            return f"mount --{'r' if flags & k.MS_REC else ''}bind {source} {target}"
-        words = [word for bit, word in _MOUNT_OPTIONS.items() if flags & bit]
-        options = ",".join(words + ([self.data] if self.data else []))
-        kind = f"-t {self.kind}" if self.kind else ""
-        parts = ["mount", kind, f"-o {options}" if options else ""]
-        return " ".join(part for part in [*parts, source or "", target] if part)
 
 
 def umount2(target: str, flags: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""Network interfaces through ioctl: the few things that need no netlink, and so no import.
+"""Network interfaces through ioctl: the few things that need no netlink.
 
 A container without a network needs nothing but its loopback; one ioctl brings that up. And the
 usual question before a container is connected, whether the bridge is as it should be, is answered
@@ -12,10 +12,9 @@ import fcntl
 import socket
 import struct
 
-from kernelbox.kernel.record import Symbol, request
+from kernelbox.kernel import flags as k
+from kernelbox.kernel.door import Symbol, request
 
-IFF_UP = 0x1
-IFF_LOOPBACK = 0x8
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _SIOCGIFADDR = 0x8915
@@ -35,7 +34,7 @@ def _ask_interface(code: int, name: str) -> bytes | None:
 def is_up(name: str) -> bool:
     """Whether the link exists and is up. Source: netdevice(7), SIOCGIFFLAGS."""
     answer = _ask_interface(_SIOCGIFFLAGS, name)
-    return answer is not None and bool(struct.unpack_from("H", answer)[0] & IFF_UP)
+    return answer is not None and bool(struct.unpack_from("H", answer)[0] & k.IFF_UP)
 
 
 def first_address(name: str) -> tuple[str, int] | None:
@@ -75,7 +74,7 @@ def loopback_up() -> None:
     Source: netdevice(7), SIOCSIFFLAGS.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        ask = struct.pack("16sH22x", b"lo", IFF_UP | IFF_LOOPBACK)
+        ask = struct.pack("16sH22x", b"lo", k.IFF_UP | k.IFF_LOOPBACK)
         request(
             "ioctl",
             (

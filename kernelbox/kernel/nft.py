@@ -1,5 +1,7 @@
 """Packet filter rules: requests to nftables, spoken by the program `nft`.
 
+It takes some milliseconds to start, so what needs no rule's text is asked of the kernel directly.
+
 A ruleset handed over at once is one transaction: all of it takes effect, or nothing does. That is
 why the text goes to `nft -f -` instead of rule by rule, and one such call is recorded as one
 request. The rules are those of the network namespace that the caller is in.
@@ -13,8 +15,9 @@ import errno
 import os
 
 from kernelbox.kernel import explain
+from kernelbox.kernel.door import request
 from kernelbox.kernel.errors import KernelboxError, KernelError
-from kernelbox.kernel.record import request
+from kernelbox.kernel.netlink import NETFILTER, NetlinkSocket, attributes, text
 
 # The refusals that nft passes on from the kernel, as words: libc's, in the C locale.
 _REFUSALS = (
@@ -26,6 +29,11 @@ _REFUSALS = (
     errno.ENOMEM,
     errno.EINVAL,
 )
+
+_GETTABLE, _GETGEN = 10 << 8 | 1, 10 << 8 | 16
+_GEN_ID = 1
+_ANY_FAMILY = bytes(4)
+_FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 
 
 def apply(ruleset: str) -> None:
@@ -82,6 +90,39 @@ def list_table(name: str, family: str = "ip") -> str | None:
         f"cannot list the nft table {name}: {complaint.partition(chr(10))[0]}",
         explain.why("nft", number),
     )
+
+
+def tables() -> list[tuple[str, str]]:
+    """Return family and name of every table of the caller's network namespace.
+
+    Raises:
+        OSError: EPERM without CAP_NET_ADMIN over the namespace; EPROTONOSUPPORT, EINVAL if the
+            kernel has no nftables.
+
+    Source: linux/netfilter/nf_tables.h, NFT_MSG_GETTABLE.
+    """
+    with NetlinkSocket(NETFILTER) as kernel:
+        messages = kernel.all(_GETTABLE, _ANY_FAMILY)
+    found = ((message[0], attributes(message, 4)) for message in messages)
+    return [(_FAMILIES.get(family, "?"), text(fields[1])) for family, fields in found]
+
+
+def generation() -> str:
+    """Return what is another one whenever a rule has changed; empty if the kernel does not say.
+
+    It names the caller's network namespace and counts the transactions in it, until the host is
+    restarted.
+
+    Source: linux/netfilter/nf_tables.h, NFT_MSG_GETGEN; for the namespace, SO_NETNS_COOKIE, which
+    came with Linux 5.14.
+    """
+    try:
+        with NetlinkSocket(NETFILTER) as kernel:
+            count = attributes(kernel.one(_GETGEN, _ANY_FAMILY), 4)[_GEN_ID]
+            cookie = kernel.cookie()
+    except OSError:  # no nftables, or not ours to ask
+        return ""
+    return f"{cookie}:{int.from_bytes(count, 'big')}" if cookie else ""
 
 
 def delete_table(name: str, family: str = "ip") -> None:

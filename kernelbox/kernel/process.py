@@ -1,4 +1,4 @@
-"""Making, holding and ending processes: clone3, pidfds, waiting, descriptors, execve."""
+"""Making, watching and ending processes: clone3, pidfds, waiting, descriptors, execve."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 import select
 import signal
 
-from kernelbox import storage
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import syscalls
-from kernelbox.kernel.record import Event, Structure, Symbol, announce, request
+from kernelbox.kernel.door import Event, Structure, Symbol, announce, request
 from kernelbox.kernel.syscalls import NR_CLONE3, raw, unshare_command
+from kernelbox.plumbing import storage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,10 +83,10 @@ def pidfd_open(pid: int) -> int:
 
     Source: pidfd_open(2).
     """
-    return request("pidfd_open", (pid, 0), lambda: hold(pid))
+    return request("pidfd_open", (pid, 0), lambda: pidfd_of(pid))
 
 
-def hold(pid: int) -> int:
+def pidfd_of(pid: int) -> int:
     """Do what `pidfd_open` does, without a record.
 
     Raises:
@@ -155,9 +155,21 @@ def start_time(pid: int) -> int:
 
     Source: proc(5), /proc/PID/stat, field 22.
     """
+    return _stat(pid, 22)
+
+
+def parent(pid: int) -> int:
+    """Return the pid of a process's parent; 0 if there is no such process.
+
+    Source: proc(5), /proc/PID/stat, field 4.
+    """
+    return _stat(pid, 4)
+
+
+def _stat(pid: int, field: int) -> int:
     try:
         # The command's name, field 2, may hold spaces and brackets: count from its end.
-        return int(storage.read(f"/proc/{pid}/stat").rpartition(")")[2].split()[19])
+        return int(storage.read(f"/proc/{pid}/stat").rpartition(")")[2].split()[field - 3])
     except (FileNotFoundError, ProcessLookupError):
         return 0
 

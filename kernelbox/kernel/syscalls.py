@@ -11,7 +11,7 @@ import ctypes
 import os
 
 from kernelbox.kernel import flags as k
-from kernelbox.kernel.record import Structure, Symbol, request
+from kernelbox.kernel.door import Symbol, request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,12 +23,11 @@ libc = ctypes.PyDLL(None, use_errno=True)
 
 # asm-generic numbers, the same on x86_64, arm64 and riscv64 for all calls from 424 on.
 NR_CLONE3 = 435
-NR_OPENAT2 = 437
-# pivot_root and capset have no wrapper in every libc and their number depends on the machine.
+# These have no wrapper in every libc, and their number depends on the machine.
 _MACHINE_NUMBERS = {
-    "x86_64": {"pivot_root": 155, "capget": 125, "capset": 126, "setns": 308},
-    "aarch64": {"pivot_root": 41, "capget": 90, "capset": 91, "setns": 268},
-    "riscv64": {"pivot_root": 41, "capget": 90, "capset": 91, "setns": 268},
+    "x86_64": {"pivot_root": 155, "capset": 126, "setns": 308, "keyctl": 250, "bpf": 321},
+    "aarch64": {"pivot_root": 41, "capset": 91, "setns": 268, "keyctl": 219, "bpf": 280},
+    "riscv64": {"pivot_root": 41, "capset": 91, "setns": 268, "keyctl": 219, "bpf": 280},
 }
 
 
@@ -121,87 +120,21 @@ def sethostname(name: str) -> None:
     )
 
 
-# --- paths ------------------------------------------------------------------------------------
-
-
-def chroot(path: str) -> None:
-    """Change where the caller's path lookups begin; it changes no mount and closes no door.
+def setdomainname(name: str) -> None:
+    """Set the NIS domain name of the caller's UTS namespace (at most 64 bytes): not that of DNS.
 
     Raises:
-        KernelError: EPERM without CAP_SYS_CHROOT; ENOENT, ENOTDIR.
+        KernelError: EPERM without CAP_SYS_ADMIN; EINVAL if `name` is too long.
 
-    Source: chroot(2).
+    Source: setdomainname(2); uts_namespaces(7).
     """
-    request("chroot", (path,), lambda: os.chroot(path), f"chroot {path}")
-
-
-def chdir(path: str) -> None:
-    """Change the working directory.
-
-    Raises:
-        KernelError: ENOENT, ENOTDIR, EACCES.
-
-    Source: chdir(2).
-    """
-    request("chdir", (path,), lambda: os.chdir(path), f"cd {path}")
-
-
-_PATIENCE = 1000  # times
-
-
-def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
-    """Open `path` below the descriptor `directory` under the rules of `resolve`.
-
-    Args:
-        directory: An open directory, or AT_FDCWD.
-        path: What to open.
-        flags: O_* bits; O_CLOEXEC is added.
-        resolve: RESOLVE_* bits, such as RESOLVE_NO_SYMLINKS.
-
-    Returns:
-        The new descriptor.
-
-    Raises:
-        KernelError: ELOOP if a symbolic link is met that `resolve` forbids; ENOENT, ENOTDIR.
-
-    Source: openat2(2).
-    """
-    return request(
-        "openat2",
-        (
-            directory,
-            path,
-            Structure(flags=Symbol(hex(flags)), resolve=k.Names("RESOLVE_", resolve)),
-        ),
-        lambda: open_below(directory, os.fsencode(path), flags, resolve),
+    encoded = os.fsencode(name)
+    request(
+        "setdomainname",
+        (name, len(encoded)),
+        lambda: checked(libc.setdomainname(encoded, ctypes.c_size_t(len(encoded)))),
+        f"domainname {name}",
     )
-
-
-def open_below(directory: int, path: bytes, flags: int, resolve: int, mode: int = 0) -> int:
-    """Do what `openat2` does for a file of the image store: that is storage, and not recorded.
-
-    Args:
-        directory: An open directory.
-        path: What to open.
-        flags: O_* bits; O_CLOEXEC is added.
-        resolve: RESOLVE_* bits.
-        mode: Permissions of a file that O_CREAT makes.
-
-    Raises:
-        OSError: EXDEV or ELOOP if `resolve` forbids the way; ENOENT, ENOTDIR, EEXIST.
-
-    Source: openat2(2).
-    """
-    how = (ctypes.c_uint64 * 3)(flags | os.O_CLOEXEC, mode, resolve)
-    arguments = (directory, path, ctypes.byref(how), ctypes.c_size_t(24))
-    # EAGAIN: somewhere on the machine a mount or a rename came between, so that the kernel
-    # cannot tell whether `..` has led out. It asks to be asked again.
-    for _ in range(_PATIENCE):
-        try:
-            return raw(NR_OPENAT2, *arguments)
-        except BlockingIOError:
-            continue
-    return raw(NR_OPENAT2, *arguments)
 
 
 # --- what a process may do ----------------------------------------------------------------------
@@ -234,6 +167,43 @@ def prctl(option: int, argument: int = 0, argument3: int = 0, argument_name: str
                 ctypes.c_ulong(0),
             )
         ),
+    )
+
+
+def capabilities_known(guess: int) -> int:
+    """Return how many capabilities this kernel has, asked of itself: a /proc may lie to us.
+
+    Looking is not recorded.
+
+    Args:
+        guess: How many there probably are.
+
+    Source: prctl(2), PR_CAPBSET_READ: EINVAL for a number that is no capability.
+    """
+
+    def known(number: int) -> bool:
+        return bool(libc.prctl(ctypes.c_int(k.PR_CAPBSET_READ), ctypes.c_ulong(number)) >= 0)
+
+    while known(guess):
+        guess += 1
+    while guess and not known(guess - 1):
+        guess -= 1
+    return guess
+
+
+def join_session_keyring() -> int:
+    """Give the caller a session keyring of its own, an empty one; return its number.
+
+    Raises:
+        KernelError: ENOSYS if the kernel has no keys; EDQUOT if the user has too many.
+
+    Source: keyctl(2), KEYCTL_JOIN_SESSION_KEYRING; session-keyring(7).
+    """
+    return request(
+        "keyctl",
+        (k.Name("KEYCTL_", k.KEYCTL_JOIN_SESSION_KEYRING), None),
+        lambda: by_name("keyctl", ctypes.c_int(k.KEYCTL_JOIN_SESSION_KEYRING), None),
+        "keyctl session",
     )
 
 

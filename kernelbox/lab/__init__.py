@@ -1,40 +1,59 @@
 """What a notebook needs: the lab, processes held by hand, containers in one call, traces.
 
-from kernelbox import lab
+    from kernelbox import lab
 
-box = lab.start()                  the agent, and through it the kernel
-p = box.hold()                     a process under remote control
-p.unshare("uts")                   one request to the kernel, and its trace
-box.run("busybox", "echo hello")   a whole container
-box.kernelbox("images")            a command, as in a terminal
-box.processes()                    who runs, and who shares what with whom: a live view
-box.birth("busybox", "top")        a container that is made one request at a time
+    box = lab.start()                  # the agent, and through it the kernel
+    p = box.hold()                     # a process under remote control
+    p.unshare("uts")                   # one request to the kernel, and its trace
+    box.run("busybox", "echo hello")   # a whole container
+    box.kernelbox("images")            # a command, as in a terminal
+    box.processes()                    # who runs, and who shares what with whom: a live view
+    box.birth("busybox", "top")        # a container that is made one request at a time
+    lab.course()                       # the course as a map: what is done, and what comes next
+    lab.broken_host("04")              # five faults in one machine, to be repaired by any route
 
-client.py   the lab: starting the agent, asking it
-held.py     the notebook's end of a held process
-running.py  containers that run, and what became of them
-terminal.py commands of kernelbox's, as in a terminal
-views.py    traces and looks, as text and as tables
-watching.py live views of processes, mounts, layers, networks and use
-birth.py    a container's birth, stepped through
-magics.py   %%inside
-exercises/  what the chapters ask: predictions, checks, quizzes
-doctor/     what this host has, and what it lacks
+Its rooms:
+
+    conversation.py  ask, and wait for the answer while output flows
+    signatures.py    options by name, for who presses Tab
+    traces.py        traces and looks, as text and as tables
+    doctor/          what this host has, and what it lacks
+    connect.py       how a notebook comes by an agent
+    agent_link.py    the link to it: every question goes through there
+    held.py          the notebook's end of a held process
+    started.py       containers that run, and what became of them
+    command_line.py  commands of kernelbox's, as in a terminal
+    live.py          live views of processes, mounts, layers, networks and use
+    magics.py        %%inside
+    reading.py       what a notebook reads in /proc
+    birth_view.py    a container's birth, stepped through
+    notebook.py      the lab itself, as a notebook has it
+    surroundings.py  where it works, with nothing spreading to the host
+    exercises/       what makes an exercise: predictions, checks, quizzes
+    serving.py       the workbook in JupyterLab
+    chapters/        what each chapter asks: content alone
+    hosts/           broken hosts, to be repaired by any route
+    inventory/       what a student believes, before the course and after it
+    course/          the course as a folder for nbgrader; trying an exercise's answers
+    workbook/        the student's own copy of the course, and how far it is
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kernelbox.lab.client import Lab, current, refused, start
+import kernelbox.lab.course  # noqa: F401 (now: loaded later, it would take the place of `course()`)
+from kernelbox.lab.conversation import LabError
 from kernelbox.lab.held import Held
 from kernelbox.lab.magics import load_ipython_extension
-from kernelbox.lab.running import Container, Result
-from kernelbox.lab.views import Look, Trace
-from kernelbox.lab.wire import LabError
+from kernelbox.lab.notebook import Lab, current, refused, start
+from kernelbox.lab.started import Container, Result
+from kernelbox.lab.traces import Look, Trace
 
 if TYPE_CHECKING:
     from kernelbox.lab.exercises.chapter import Chapter
+    from kernelbox.lab.hosts.host import BrokenHost
+    from kernelbox.lab.workbook.overview import Overview
 
 __all__ = [
     "Container",
@@ -44,7 +63,9 @@ __all__ = [
     "Look",
     "Result",
     "Trace",
+    "broken_host",
     "chapter",
+    "course",
     "current",
     "load_ipython_extension",
     "refused",
@@ -61,3 +82,26 @@ def chapter(number: str) -> Chapter:
     from kernelbox.lab.exercises.chapter import Chapter
 
     return Chapter(number)
+
+
+def course() -> Overview:
+    """Return the course as a map: what is done, points and time so far, and the next step."""
+    from kernelbox.lab.workbook.overview import Overview
+
+    return Overview()
+
+
+def broken_host(number: str, seed: int | None = None) -> BrokenHost:
+    """Break a machine in five places, in the lab that is open; the one before it goes.
+
+    Args:
+        number: Of the chapter that it comes after.
+        seed: What it is drawn from; another each time, if not given.
+
+    Raises:
+        UsageError: No such chapter is followed by a broken host.
+        LabError: The lab has not been started.
+    """
+    from kernelbox.lab.hosts.host import broken_host as opened
+
+    return opened(number, seed)

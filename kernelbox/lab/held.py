@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import ast
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
-from kernelbox.channel import Channel
+from kernelbox.kernel.door import Event
 from kernelbox.kernel.process import wait_until_gone
-from kernelbox.kernel.record import Event
-from kernelbox.lab.views import Look, Trace
-from kernelbox.lab.wire import Conversation, LabError, Pipe
+from kernelbox.lab.conversation import Conversation, LabError, Pipe
+from kernelbox.lab.traces import Look, Trace
+from kernelbox.plumbing.channel import Channel
 
 if TYPE_CHECKING:
-    import socket
-
-    from kernelbox.lab.client import Lab
+    from kernelbox.lab.agent_link import AgentLink
 
 
 _PATIENCE = 1.0  # seconds
@@ -32,10 +31,10 @@ class Held:
         trace: All it has asked of the kernel so far.
     """
 
-    def __init__(self, lab: Lab, end: socket.socket, pidfd: int) -> None:
+    def __init__(self, agent: AgentLink, end: socket.socket, pidfd: int) -> None:
         self.trace = Trace()
         self.pid = _pid_behind(pidfd)
-        self._lab = lab
+        self._agent = agent
         self._pidfd = pidfd
         self._conversation = Conversation(Channel(end))
 
@@ -56,6 +55,10 @@ class Held:
     def sethostname(self, name: str) -> Trace:
         """Set the hostname of its UTS namespace. Source: sethostname(2)."""
         return self._do("sethostname", name=name)
+
+    def setdomainname(self, name: str) -> Trace:
+        """Set the NIS domain name of its UTS namespace. Source: setdomainname(2)."""
+        return self._do("setdomainname", name=name)
 
     def mount(
         self, source: str | None, target: str, kind: str | None = None, options: str = ""
@@ -108,7 +111,7 @@ class Held:
     def fork(self) -> Held:
         """Make it fork; return the child, held as well. Source: clone3(2)."""
         channel, pidfd = self._ask("fork")["fds"]
-        return self._lab.adopt(channel, pidfd)
+        return adopt(self._agent, channel, pidfd)
 
     def reap(self) -> dict[int, int]:
         """Collect its children that have ended: exit code by pid. Source: waitpid(2)."""
@@ -117,7 +120,7 @@ class Held:
     def look(self) -> Look:
         """Return what it says of itself, beside what the host says of it."""
         inside = self._ask("look")["value"]
-        of = self._lab.call
+        of = self._agent.call
         return Look(inside, self.pid, of("namespaces", pid=self.pid), of("namespaces", pid="self"))
 
     def shell(self, script: str) -> int:
@@ -169,10 +172,12 @@ class Held:
             return
         try:
             if not wait_until_gone(pidfd, _PATIENCE):
-                self._lab.kill(pidfd)  # it has become a program, which hears no hanging up
+                self._agent.kill(pidfd)  # it has become a program, which hears no hanging up
                 wait_until_gone(pidfd, _PATIENCE)
         finally:
             os.close(pidfd)
+
+    remove = end
 
     def __repr__(self) -> str:
         return "<a process under remote control>"
@@ -201,10 +206,17 @@ class Held:
                 arguments=arguments,
             )
         except KeyboardInterrupt:
-            self._lab.interrupt(self._pidfd)
+            self._agent.interrupt(self._pidfd)
             raise
         self.trace.extend(Event(*event) for event in answer["events"])
         return answer
+
+
+def adopt(agent: AgentLink, channel: int, pidfd: int) -> Held:
+    """Return the held process behind these descriptors; it ends with the agent."""
+    held = Held(agent, socket.socket(fileno=channel), pidfd)
+    agent.owned.append(held)
+    return held
 
 
 def _pid_behind(pidfd: int) -> int:

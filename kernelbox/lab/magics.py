@@ -1,21 +1,32 @@
 """Cell magics: `%%inside p` runs the cell in a held process or a container, as shell or Python.
 
-%load_ext kernelbox.lab
-
 %%inside p                 %%inside p --python
 hostname; id               print(os.getpid())
+
+Opening a lab brings them along; `%load_ext kernelbox.lab` does so without one.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
+from kernelbox.lab.conversation import LabError
 from kernelbox.lab.held import Held
-from kernelbox.lab.running import Container
-from kernelbox.lab.wire import LabError
+from kernelbox.lab.started import Container
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+
+def offer() -> None:
+    """Register the magics, if this is a notebook or another IPython."""
+    if "IPython" in sys.modules:
+        from IPython.core.getipython import get_ipython
+
+        shell = get_ipython()
+        if shell is not None:
+            load_ipython_extension(shell)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
@@ -36,6 +47,11 @@ def _inside(shell: InteractiveShell, line: str, cell: str) -> None:
     words = line.split()
     python = "--python" in words
     names = [word for word in words if word != "--python"]
+    if len(names) == 1 and names[0].isidentifier() and names[0] not in shell.user_ns:
+        raise LabError(
+            f"%%inside {line}: there is no {names[0]} yet",
+            f"Run the cell above that says {names[0]} = ..., then this one",
+        )
     target = shell.user_ns.get(names[0]) if len(names) == 1 else None
     if isinstance(target, Held) and python:
         target.python(cell)

@@ -1,17 +1,19 @@
 """A container's network: a bridge on the host, a veth into the container, addresses, NAT, ports.
 
-    bridge.py      the default bridge: its subnet, made and repaired
+Chapters 11 and 12 cable one by hand.
+
     addresses.py   which container has which address: leases
-    veth.py        a container's eth0: the cable from the bridge, address and default route
-    nat.py         forwarding and masquerade, and keeping strangers out
-    ports.py       published ports: `-p 8080:80`
     dns.py         the container's /etc/hosts and /etc/resolv.conf
+    link_names.py  what bridge, table, links and MAC addresses are called
+    nat.py         forwarding and masquerade, and keeping strangers out
+    bridge.py      the default bridge: its subnet, made and repaired
+    veth.py        a container's eth0: the cable from the bridge, address and default route
+    ports.py       published ports: `-p 8080:80`
 
 The order is `prepare`, `lease`, `connect`, `publish`, and nothing is made before it is written
 down: each of them calls `record(kind, name)` first, and `release[kind](name)` is the way back. A
 name is for `release` to understand and for nobody else; releasing twice, or something that was
-never made after all, is fine. A container with `--network none` needs
-none of this.
+never made after all, is fine. A container with `--network none` needs none of this.
 """
 
 from __future__ import annotations
@@ -23,24 +25,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kernelbox.network.addresses import release_lease
-    from kernelbox.network.bridge import Bridge, lease, prepare
+    from kernelbox.network.bridge import lease, prepare
     from kernelbox.network.dns import hosts_file, resolv_conf
+    from kernelbox.network.link_names import Bridge
     from kernelbox.network.nat import release_nft, restore_sysctl
-    from kernelbox.network.ports import Port, parse_port, publish
+    from kernelbox.network.ports import Port, parse_ports, publish, release_ports
     from kernelbox.network.veth import connect, release_link
 
 _ROOM_OF = {
-    "Bridge": "bridge",
+    "Bridge": "link_names",
     "Port": "ports",
     "connect": "veth",
     "hosts_file": "dns",
     "lease": "bridge",
-    "parse_port": "ports",
+    "parse_ports": "ports",
     "prepare": "bridge",
     "publish": "ports",
     "release_lease": "addresses",
     "release_link": "veth",
     "release_nft": "nat",
+    "release_ports": "ports",
     "resolv_conf": "dns",
     "restore_sysctl": "nat",
 }
@@ -50,13 +54,14 @@ __all__ = [
     "connect",
     "hosts_file",
     "lease",
-    "parse_port",
+    "parse_ports",
     "prepare",
     "publish",
     "release",
     "release_lease",
     "release_link",
     "release_nft",
+    "release_ports",
     "resolv_conf",
     "restore_sysctl",
 ]
@@ -77,6 +82,7 @@ def _later(function: str) -> Callable[[str], None]:
 release = {
     "link": _later("release_link"),
     "nft": _later("release_nft"),
+    "ports": _later("release_ports"),
     "lease": _later("release_lease"),
     "sysctl": _later("restore_sysctl"),
 }

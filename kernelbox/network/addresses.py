@@ -17,9 +17,9 @@ import os
 import socket
 from contextlib import contextmanager
 
-from kernelbox import paths
 from kernelbox.kernel.errors import KernelboxError
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing import paths
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,20 @@ def locked(name: str) -> Iterator[int]:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield fd
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def host_locked() -> Iterator[None]:
+    """Be alone among all roots of this host in choosing a subnet, and in switching forwarding.
+
+    The directory is locked itself: that leaves no file behind. Source: flock(2).
+    """
+    fd = os.open(os.path.dirname(paths.DEFAULT_ROOT), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(fd)
 

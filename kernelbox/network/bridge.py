@@ -3,28 +3,33 @@
 It is made when the first container needs it and stays for the next. `prepare` is called before
 each of them, and repairs what is missing: a student may have deleted the bridge, its address or
 its table, and a restart of the host's firewall deletes the table.
-
-Two roots (`KERNELBOX_ROOT`) know nothing of each other's leases, so each has a bridge of its own:
-`kernelbox0` belongs to the usual root, and any other root's is named after it.
 """
 
 from __future__ import annotations
 
 import os
-from binascii import crc32
 
-from kernelbox import paths
-from kernelbox.kernel import files, netdevice, netlink, nft
+from kernelbox.kernel import files, netdevice, nft
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network import nat
-from kernelbox.network.addresses import Subnet, directory, leases, locked, number, reserve
+from kernelbox.network.addresses import (
+    Subnet,
+    directory,
+    host_locked,
+    leases,
+    locked,
+    number,
+    reserve,
+)
 from kernelbox.network.dns import nameservers
-from kernelbox.network.veth import link_name, mac_address
-from kernelbox.tuples import NamedTuple
+from kernelbox.network.link_names import Bridge, bridge_and_table, link_name, mac_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kernelbox.kernel.links import Link
 
 # Private networks that neither Docker (from 172.17 upwards), podman (10.88) nor the usual home
 # router (192.168.0 and .1) begins with.
@@ -34,28 +39,6 @@ CANDIDATES = (
     "172.31.0.0/16",
     *(f"10.{number}.0.0/16" for number in range(129, 170)),
 )
-
-
-class Bridge(NamedTuple):
-    """A network's bridge: the link's name, its nft table, and the addresses on it."""
-
-    name: str
-    table: str
-    subnet: Subnet
-
-    @property
-    def gateway(self) -> str:
-        """The bridge's own address: where containers send what is not for each other."""
-        return self.subnet.gateway
-
-
-def names() -> tuple[str, str]:
-    """Return the names of this root's bridge (at most 15 bytes) and nft table."""
-    root = os.path.realpath(paths.root())
-    if root == os.path.realpath(paths.DEFAULT_ROOT):
-        return "kernelbox0", "kernelbox"
-    suffix = f"{crc32(os.fsencode(root)) & 0xFFFFF:05x}"
-    return f"kernelbox-{suffix}", f"kernelbox_{suffix}"
 
 
 def prepare(record: Callable[[str, str], None]) -> Bridge:
@@ -73,8 +56,8 @@ def prepare(record: Callable[[str, str], None]) -> Bridge:
 
     Source: ip-link(8), type bridge; Docker, "Bridge network driver".
     """
-    name, table = names()
-    with locked("lock"):
+    name, table = bridge_and_table()
+    with locked("lock"), host_locked():
         nft.demand()  # before anything is made
         subnet = _remembered_subnet()
         if subnet is None:
@@ -125,7 +108,7 @@ def _choose_subnet(name: str, remembered: Subnet | None) -> Subnet:
 
 def _in_use(name: str) -> list[Subnet]:
     """Return the networks that the host has routes to, but for the default route and our own."""
-    with netlink.RouteSocket() as host:
+    with RouteSocket() as host:
         ours = {link.ifindex for link in host.links() if link.name == name}
         routes = [route for route in host.routes() if route.ifindex not in ours and route.prefix]
         addresses = [one for one in host.addresses() if one.ifindex not in ours]
@@ -155,7 +138,7 @@ def _repair(bridge: Bridge, record: Callable[[str, str], None]) -> None:
     """Make whatever the bridge lacks; all of it goes with the bridge."""
     name, prefix = bridge.name, bridge.subnet.prefix
     record("link", name)
-    with netlink.RouteSocket() as host:
+    with RouteSocket() as host:
         links = {link.name: link for link in host.links()}
         if name not in links:
             host.add_bridge(name, mac_address(bridge.gateway))
@@ -175,7 +158,7 @@ def _repair(bridge: Bridge, record: Callable[[str, str], None]) -> None:
         files.write(_setting(bridge, "route_localnet"), "1")
 
 
-def _configure(bridge: Bridge, host: netlink.RouteSocket, links: dict[str, netlink.Link]) -> None:
+def _configure(bridge: Bridge, host: RouteSocket, links: dict[str, Link]) -> None:
     # Packets that fit the container but not the host's way out would depend on path MTU
     # discovery, which many networks break.
     uplinks = {route.ifindex for route in host.routes() if route.prefix == 0 and route.ifindex}

@@ -6,17 +6,21 @@ are in the chain `publish`, which `ports.py` fills.
 
 The kernel forwards packets only with `net.ipv4.ip_forward`. Where that was off, kernelbox turns it
 on, and the same table then refuses to forward anything that does not involve a kernelbox bridge:
-the host does not become a router for strangers because somebody started a container. `reset`
-turns it off again. Rules of others still hold: a packet passes only if every table lets it.
+the host does not become a router for strangers because somebody started a container. Several roots
+may rely on it: a note says that kernelbox has turned it on, and for whom; each of them has it in
+its ledger, and the `reset` of the last one turns it off. Rules of others still hold: a packet
+passes only if every table lets it.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from kernelbox.kernel import files, nft
-from kernelbox.network.addresses import directory
-from kernelbox.network.ports import release_ports
+from kernelbox.network.addresses import directory, host_locked
+from kernelbox.network.link_names import bridge_and_table
+from kernelbox.plumbing import storage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,37 +84,77 @@ table ip {table} {{
 
 
 def prepare(bridge: str, table: str, subnet: str, record: Callable[[str, str], None]) -> None:
-    """Make the table and turn on forwarding, or repair them. The network's lock is held.
+    """Make the table and turn on forwarding, or repair them. The host's lock is held.
 
     Raises:
         KernelError: EPERM; EOPNOTSUPP if the kernel has no nftables.
     """
     is_off = files.read(_FORWARD).strip() == "0"
-    strangers = not (is_off or _turned_on_here())
-    present = nft.list_table(table)
-    if present is None or subnet not in present or (_STRANGERS in present) == strangers:
-        record("nft", table)
-        nft.apply(ruleset(bridge, table, subnet, strangers=strangers))
-    if is_off:
+    registered = _registered()
+    ours = is_off or bool(registered)
+    _prepare_table(table, subnet, ruleset(bridge, table, subnet, strangers=not ours), record)
+    if ours and (is_off or _noted("ip_forward") != _boot_id()):
         record("sysctl", "net.ipv4.ip_forward=0")
-        _note_turning_on()
+        _note("ip_forward", _boot_id())
+    if ours and table not in registered:
+        _register(registered | {table})
+    if is_off:
         files.write(_FORWARD, "1")
 
 
-# That forwarding was off is true of one boot only: after the next, /etc/sysctl.d has spoken again.
+def _prepare_table(table: str, subnet: str, rules: str, record: Callable[[str, str], None]) -> None:
+    """Make the table, or repair it, unless nobody has changed a rule since it was seen whole."""
+    generation = nft.generation()
+    seen = f"{_boot_id()}{generation}\n{rules}"
+    if generation and _noted("rules") == seen:
+        return
+    present = nft.list_table(table)
+    if present and subnet in present and (_STRANGERS in present) == (_STRANGERS in rules):
+        _note("rules", seen)
+    else:
+        record("nft", table)
+        nft.apply(rules)
 
 
-def _note_turning_on() -> None:
-    with open(f"{directory()}/ip_forward", "w", encoding="ascii") as file:
-        file.write(_boot_id())
+# What is noted is true of one boot only. After the next, /etc/sysctl.d has spoken again of
+# forwarding, and generations are counted anew.
 
 
-def _turned_on_here() -> bool:
+def _note(name: str, text: str) -> None:
+    with open(f"{directory()}/{name}", "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def _noted(name: str) -> str:
     try:
-        with open(f"{directory()}/ip_forward", encoding="ascii") as file:
-            return file.read() == _boot_id()
+        with open(f"{directory()}/{name}", encoding="ascii") as file:
+            return file.read()
     except FileNotFoundError:
-        return False
+        return ""
+
+
+def _note_of_the_host() -> str:
+    """Return the file that says who turned on forwarding: one for each network namespace."""
+    return f"/run/kernelbox-forwards-{os.stat('/proc/self/ns/net').st_ino}"
+
+
+def _registered() -> set[str]:
+    """Return the tables of the roots that rely on forwarding having been turned on."""
+    try:
+        boot, *tables = storage.read(_note_of_the_host()).splitlines()
+    except (FileNotFoundError, ValueError):
+        return set()
+    return set(tables) if boot == _boot_id().strip() else set()
+
+
+def _register(tables: set[str]) -> None:
+    path = _note_of_the_host()
+    if tables:
+        storage.write(f"{path}.new", "\n".join([_boot_id().strip(), *sorted(tables)]), mode=0o644)
+        os.replace(f"{path}.new", path)
+    else:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def _boot_id() -> str:
@@ -120,20 +164,21 @@ def _boot_id() -> str:
 def restore_sysctl(name: str) -> None:
     """Set a kernel setting back to what it was; `name` is as recorded, `net.ipv4.ip_forward=0`.
 
-    After a reboot there is nothing to set back: the setting is the host's own again.
+    After a reboot there is nothing to set back: the setting is the host's own again. As long as
+    another root relies on it, it stays; the last one sets it back.
     """
     key, _, value = name.partition("=")
     path = "/proc/sys/" + key.replace(".", "/")
-    if _turned_on_here():
-        if files.read(path).strip() != value:
+    with host_locked():
+        before = _registered()
+        left = before - {bridge_and_table()[1]}
+        if before and not left and files.read(path).strip() != value:
             files.write(path, value)
+        _register(left)
+    with suppress(FileNotFoundError):
         os.unlink(f"{directory()}/ip_forward")
 
 
 def release_nft(name: str) -> None:
-    """Remove a table, or with `ports:TABLE:ID` the ports one container published; gone is fine."""
-    if name.startswith("ports:"):
-        _, table, container_id = name.split(":")
-        release_ports(table, container_id)
-    else:
-        nft.delete_table(name)
+    """Remove a table with everything in it; one that is gone is fine."""
+    nft.delete_table(name)

@@ -1,4 +1,4 @@
-"""Published ports: `-p [ip:]hostPort:containerPort[/tcp|udp]`.
+"""Published ports: `-p [ip:][hostPort:]containerPort[/tcp|udp]`, or ranges of as many.
 
 A published port is one rule in the chain `publish` of the network's table: what is addressed to
 the host's port goes to the container's instead (DNAT). It holds for packets from outside and for
@@ -15,17 +15,18 @@ import os
 import re
 import socket
 
-from kernelbox.kernel import netlink, nft
+from kernelbox.kernel import nft
 from kernelbox.kernel.errors import UsageError
+from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network.addresses import locked, number
-from kernelbox.network.veth import link_name
-from kernelbox.tuples import NamedTuple
+from kernelbox.network.link_names import bridge_and_table, link_name
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kernelbox.network.bridge import Bridge
+    from kernelbox.network.link_names import Bridge
 
 _ANY = "0.0.0.0"
 _RULE = re.compile(r'comment "(\S+) ([\d.]+:\d+:\d+/\w+)" # handle (\d+)')
@@ -55,29 +56,78 @@ class Port(NamedTuple):
         )
 
 
-def parse_port(text: str) -> Port:
-    """Read a `-p` option: `8080:80`, `127.0.0.1:8080:80`, `5353:53/udp`.
+_HINT = "Write [ip:]hostPort:containerPort[/tcp|udp], such as 8080:80 or 127.0.0.1:8080:80"
+
+
+def parse_ports(text: str) -> list[Port]:
+    """Read a `-p` option: `8080:80`, `127.0.0.1:8080:80`, `5353:53/udp`, `80`, `8000-8002:80-82`.
+
+    Without a port of the host one is chosen that is free; of a range of the host's for one port of
+    the container's, the first that is.
 
     Raises:
-        UsageError: It is not of this form; an address is not IPv4; a port is not in 1 to 65535.
+        UsageError: It is not of this form; an address is not IPv4; a port is not in 1 to 65535;
+            the ranges differ in length, or no port is free.
 
     Source: Docker, "docker run", "-p, --publish".
     """
     plain, _, protocol = text.partition("/")
-    parts = plain.split(":")
-    if len(parts) == 2:
-        parts.insert(0, _ANY)
-    hint = "Write [ip:]hostPort:containerPort[/tcp|udp], such as 8080:80 or 127.0.0.1:8080:80"
-    if len(parts) != 3 or protocol not in ("", "tcp", "udp") or text.endswith("/"):
-        raise UsageError(f"cannot publish {text!r}", hint)
+    if plain.startswith("["):
+        raise UsageError(f"cannot publish {text!r:.80}: the bridge speaks IPv4 only", _HINT)
+    *given, inside = plain.split(":")
+    protocol_known = protocol in ("", "tcp", "udp") and not text.endswith("/")
+    if len(given) > 2 or not protocol_known:
+        raise UsageError(f"cannot publish {text!r:.80}", _HINT)
+    outside = given.pop() if given else ""
+    address = given[0] if given else _ANY
     try:
-        number(parts[0])
+        number(address)
     except OSError as error:
-        raise UsageError(f"{parts[0]!r} in {text!r} is not an IPv4 address", hint) from error
-    for port in parts[1:]:
+        raise UsageError(
+            f"{address!r:.80} in {text!r:.80} is not an IPv4 address", _HINT
+        ) from error
+    theirs = _range(inside, text)
+    ours = _range(outside, text) if outside not in ("", "0") else [0] * len(theirs)
+    protocol = protocol or "tcp"
+    if len(theirs) == 1 and len(ours) > 1:
+        return [_first_free([Port(address, one, theirs[0], protocol) for one in ours], text)]
+    if len(ours) != len(theirs):
+        raise UsageError(f"the ranges in {text!r:.80} differ in length", _HINT)
+    pairs = [Port(address, *pair, protocol) for pair in zip(ours, theirs, strict=True)]
+    return [one if one.host_port else _any_free(one) for one in pairs]
+
+
+def _range(text: str, whole: str) -> list[int]:
+    first, hyphen, last = text.partition("-")
+    for port in (first, last) if hyphen else (first,):
         if not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
-            raise UsageError(f"{port!r} in {text!r} is not a port from 1 to 65535", hint)
-    return Port(parts[0], int(parts[1]), int(parts[2]), protocol or "tcp")
+            raise UsageError(f"{port!r:.80} in {whole!r:.80} is not a port from 1 to 65535", _HINT)
+    if hyphen and int(last) < int(first):
+        raise UsageError(f"the range {text} in {whole!r:.80} ends before it begins", _HINT)
+    return list(range(int(first), int(last if hyphen else first) + 1))
+
+
+def _any_free(port: Port) -> Port:
+    """Return the port with one of the host's that the kernel says is free."""
+    kind = socket.SOCK_STREAM if port.protocol == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, kind) as sock:
+        try:
+            sock.bind((port.host_ip, 0))
+        except OSError as refusal:
+            raise _no_such_address(port) from refusal
+        return port._replace(host_port=sock.getsockname()[1])
+
+
+def _first_free(ports: list[Port], text: str) -> Port:
+    taken = [other for _, other, _ in _published(bridge_and_table()[1])]
+    for port in ports:
+        try:
+            _ask_host(port)
+        except UsageError:
+            continue
+        if not any(map(port.collides, taken)):
+            return port
+    raise UsageError(f"no port of {text!r:.80} is free", "Publish others")
 
 
 def publish(
@@ -105,7 +155,7 @@ def publish(
     """
     if not ports:
         return
-    wanted = [parse_port(text) for text in ports]
+    wanted = [port for text in ports for port in parse_ports(text)]
     with locked("lock"):
         taken = [(port, f"container {owner[:12]}") for owner, port, _ in _published(bridge.table)]
         for port in wanted:
@@ -114,12 +164,12 @@ def publish(
                     raise _in_use(port, owner)
             _ask_host(port)
             taken.append((port, "this container, which asks for it twice"))
-        record("nft", f"ports:{bridge.table}:{container_id}")
+        record("ports", f"{bridge.table}:{container_id}")
         for port in wanted:
             nft.apply(_rule(bridge.table, container_id, address, port))
     # Its own packet to its own published port: with br_netfilter it never leaves the bridge, and
     # has to go back out where it came in.
-    with netlink.RouteSocket() as host:
+    with RouteSocket() as host:
         host.set_hairpin(link_name(container_id))
 
 
@@ -136,11 +186,12 @@ def _published(table: str) -> Iterator[tuple[str, Port, int]]:
     if nft.program() is None:  # then there was never a table either
         return
     for owner, text, handle in _RULE.findall(nft.list_table(table) or ""):
-        yield owner, parse_port(text), int(handle)
+        yield owner, parse_ports(text)[0], int(handle)
 
 
-def release_ports(table: str, container_id: str) -> None:
-    """Take back every port that a container published; none is fine."""
+def release_ports(name: str) -> None:
+    """Take back every port that a container published; `name` is as recorded, `TABLE:ID`."""
+    table, _, container_id = name.partition(":")
     for owner, _, handle in list(_published(table)):
         if owner == container_id:
             nft.apply(f"delete rule ip {table} publish handle {handle}")
@@ -171,11 +222,15 @@ def _ask_host(port: Port) -> None:
             if refusal.errno == errno.EADDRINUSE:
                 raise _in_use(port, _listener(port)) from refusal
             if refusal.errno == errno.EADDRNOTAVAIL:
-                raise UsageError(
-                    f"no link of this host has the address {port.host_ip}",
-                    "Publish on one that `ip address` shows, or on all: leave the address out",
-                ) from refusal
+                raise _no_such_address(port) from refusal
             raise
+
+
+def _no_such_address(port: Port) -> UsageError:
+    return UsageError(
+        f"no link of this host has the address {port.host_ip}",
+        "Publish on one that `ip address` shows, or on all: leave the address out",
+    )
 
 
 def _listener(port: Port) -> str:

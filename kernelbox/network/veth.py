@@ -8,33 +8,19 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from contextlib import contextmanager
 
 from kernelbox.kernel import netdevice, netlink
 from kernelbox.kernel.errors import KernelboxError, KernelError
-from kernelbox.network.addresses import number
+from kernelbox.kernel.rtnetlink import RouteSocket
+from kernelbox.network.link_names import link_name, mac_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kernelbox.network.bridge import Bridge
-
-
-def link_name(container_id: str) -> str:
-    """Return the name of the host's end: `veth` and the first seven digits of the id."""
-    return f"veth{container_id[:7]}"
-
-
-def mac_address(address: str) -> str:
-    """Return the MAC address that belongs to an IPv4 address: 02:42 and its four bytes.
-
-    Whoever gets the address later has the same MAC, so no ARP cache is ever wrong about it. The
-    bit 02 marks it as locally administered; Docker uses the same ones.
-
-    Source: IEEE 802, "locally administered address"; Docker, `libnetwork/netutils`.
-    """
-    return "02:42:" + number(address).to_bytes(4, "big").hex(":")
+    from kernelbox.network.link_names import Bridge
 
 
 def connect(
@@ -66,7 +52,7 @@ def connect(
         raise KernelboxError(f"a link {name} exists already", f"Look at it: ip link show {name}")
     with _namespace_of(pid) as netns_fd:
         record("link", name)
-        with netlink.RouteSocket() as host:
+        with RouteSocket() as host:
             host.add_veth(
                 name,
                 "eth0",
@@ -85,7 +71,7 @@ def connect(
 def _configure_inside(netns_fd: int, pid: int, bridge: Bridge, address: str) -> None:
     with netlink.inside(netns_fd, f"nsenter -t {pid} -n"):
         netdevice.loopback_up()
-        with netlink.RouteSocket() as container:
+        with RouteSocket() as container:
             container.add_address("eth0", address, bridge.subnet.prefix)
             container.set_up("eth0")
             container.add_default_route(bridge.gateway, "eth0")
@@ -107,13 +93,23 @@ def release_link(name: str) -> None:
     """Remove a link; one that is gone is fine.
 
     The kernel removes a container's veth by itself when the network namespace ends, a moment
-    after its last process. So usually nothing is left to do here, and pyroute2 is not loaded.
+    after its last process. It gets that moment: the name goes early, while a request to delete a
+    link is answered late, when nobody uses it any more.
     """
-    if not netdevice.exists(name):
+    if _goes_by_itself(name):
         return
     try:
-        with netlink.RouteSocket() as host:
+        with RouteSocket() as host:
             host.delete_link(name)
     except KernelError as refusal:
         if refusal.errno != errno.ENODEV:  # it went while we came
             raise
+
+
+def _goes_by_itself(name: str, seconds: float = 0.02) -> bool:
+    deadline = time.monotonic() + seconds
+    while netdevice.exists(name):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.0002)
+    return True

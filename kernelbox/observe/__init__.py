@@ -1,28 +1,37 @@
 """Read-only snapshots of the kernel: what there is, and what has changed. Nothing is drawn here.
 
-    model.py        the dataclasses, to JSON and back
-    looking.py      snapshot(): all of them at one moment
-    telling.py      a snapshot for somebody who knows the one before
-    difference.py   diff(): what is different between two of them
-    processes.py    /proc: who matters, and which namespaces each is in
-    mounts.py       mountinfo: propagation, and what lies under what
-    layers.py       a container's lowerdirs and upperdir; union.py: directories over each other
-    network.py      namespaces, links, cables, NAT; reach.py: whether a ping would arrive
-    resources.py    the counters of control groups
-    procfs.py, wire.py, rtnetlink.py, nftables.py, filtering.py   how that is read and understood
+    model.py          the dataclasses
+    procfs.py         small kernel files, read by the hundred
+    union.py          directories that lie over each other: what hides what
+    routes.py         routes in the words of `ip route`
+    nftables.py       packet filter rules, nft's text taken apart
+    codec.py          the dataclasses to JSON and back
+    difference.py     diff(): what is different between two snapshots
+    process_table.py  what /proc says of every process
+    mountinfo.py      mounts: propagation, and what lies under what
+    overlays.py       a container's lowerdirs and upperdir
+    usage.py          the counters of control groups
+    packet_filter.py  what those rules do to a ping
+    updates.py        a snapshot sent to a listener that has the one before
+    processes.py      which of them matter, and to which container each belongs
+    topology.py       cables between network namespaces: which links hear a frame
+    reach.py          whether a ping would arrive
+    network.py        namespaces, links, cables, NAT
+    survey.py         snapshot(): all of them at one moment
 
-Looking changes nothing. The door to the kernel records no look either, but for the `setns` by
-which the network namespaces are entered and left. Whoever and whatever vanishes in the meantime is
-not in the snapshot.
+Looking changes nothing. The door to the kernel does not record it either, except for the `setns`
+by which network namespaces are entered and left. What vanishes in the meantime is not in the
+snapshot.
 
-The model and the difference need neither Linux nor privilege: recordings are read with them
-anywhere. So the rest is imported when it is used.
+The model, its codec and the difference need neither Linux nor privilege: they read recordings
+anywhere. So everything else is imported only when it is used.
 """
 
 from __future__ import annotations
 
 import importlib
 
+from kernelbox.observe.codec import from_json, to_json
 from kernelbox.observe.difference import diff
 from kernelbox.observe.model import (
     Change,
@@ -36,13 +45,11 @@ from kernelbox.observe.model import (
     Process,
     Snapshot,
     Usage,
-    from_json,
-    to_json,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernelbox.observe.looking import PARTS, snapshot
+    from kernelbox.observe.survey import PARTS, snapshot
 
 __all__ = [
     "PARTS",
@@ -66,5 +73,5 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in ("PARTS", "snapshot"):
-        return getattr(importlib.import_module("kernelbox.observe.looking"), name)
+        return getattr(importlib.import_module("kernelbox.observe.survey"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

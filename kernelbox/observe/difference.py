@@ -1,9 +1,9 @@
-"""What is different between two snapshots: the same things found again, and compared.
+"""What is different between two snapshots: each thing is found again and compared.
 
 A process is known by its pid, a mount by its namespace and number, a link by its namespace and
 index, an overlay's entry by its path, anything else by its name or text. What is new as a whole,
-such as a mount namespace with all its mounts, is one change. What changes all the time is no
-change: counters, and the time.
+such as a mount namespace with all its mounts, is one change. Counters and the time change all the
+time, and do not count.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Network namespaces, links and the cables between them, from netlink and nft.
 
 Each namespace is entered for a moment, to open a socket and to read two settings there; a socket
-speaks for the namespace it was opened in. So the caller must have a single thread, or live with
-the fact that this one is elsewhere for a moment. The `setns` there and back are all that the
-recorder sees of a snapshot: nothing else is a request that changes anything.
+keeps to the namespace it was opened in. So the caller must have a single thread, or live with the
+fact that this one is elsewhere for a moment. The `setns` there and back are all that the recorder
+sees of a snapshot: no other request changes anything.
 
-Which end of a cable is whose is what the kernel says: the index of the peer, and the number by
+The kernel says which two ends belong to one cable: by the index of the peer, and the number by
 which one namespace knows the other.
 """
 
@@ -13,24 +13,28 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from typing import NamedTuple
 
+from kernelbox.kernel import flags as k
 from kernelbox.kernel import netlink
-from kernelbox.network.bridge import names as bridge_and_table
-from kernelbox.observe import nftables, rtnetlink
+from kernelbox.kernel.rtnetlink import RouteSocket
+from kernelbox.network.link_names import bridge_and_table
+from kernelbox.observe import nftables
 from kernelbox.observe.model import Link, Network, NetworkNamespace
 from kernelbox.observe.procfs import text
-from kernelbox.observe.reach import World, grid
-from kernelbox.observe.wire import Questions
+from kernelbox.observe.reach import grid
+from kernelbox.observe.routes import spell
+from kernelbox.observe.topology import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
+    from kernelbox.kernel import links as rtnetlink
     from kernelbox.observe.model import Process
-    from kernelbox.observe.reach import End
-    from kernelbox.observe.rtnetlink import RawLink
+    from kernelbox.observe.topology import End
 
 MOST_IN_GRID = 16  # namespaces: a larger grid tells a person nothing, and grows with the square
 
@@ -74,8 +78,8 @@ class _Place(NamedTuple):
         inode: What identifies it.
         label: For people.
         container: Whose it is; empty if no container's.
-        pids: Of processes in it; none for the observer's own, who moves about.
-        fd: That one's own, open; -1 for all others.
+        pids: Of processes in it; none for the observer's own namespace.
+        fd: Of the observer's own namespace, open; -1 for all others.
     """
 
     inode: int
@@ -143,7 +147,7 @@ def _look_into(place: _Place, places: list[_Place]) -> World | None:
 
 
 def _open(place: _Place) -> int | None:
-    """Return a descriptor of the namespace; None if all who were in it have ended or moved."""
+    """Return a descriptor of the namespace; None if all its processes have ended or moved."""
     if place.fd >= 0:
         return place.fd
     for pid in place.pids:
@@ -159,15 +163,15 @@ def _open(place: _Place) -> int | None:
 
 def _look_around(place: _Place, places: list[_Place]) -> World:
     """Read the namespace that this process is in."""
-    with Questions() as questions:
-        links = {link.ifindex: link for link in rtnetlink.links(questions)}
+    with RouteSocket() as here:
+        links = {link.ifindex: link for link in here.links()}
         return World(
             inode=place.inode,
             label=place.label,
             links=links,
-            peers=_peers(questions, place.inode, links, places),
-            addresses=tuple(rtnetlink.addresses(questions)),
-            routes=tuple(rtnetlink.routes(questions)),
+            peers=_peers(here, place.inode, links, places),
+            addresses=tuple(here.addresses(socket.AF_UNSPEC)),
+            routes=tuple(here.routes(k.RT_TABLE_MAIN)),
             rules=nftables.look(),
             # With one link beside lo there is nothing to forward to, and without a bridge nothing
             # to filter on it.
@@ -178,16 +182,16 @@ def _look_around(place: _Place, places: list[_Place]) -> World:
 
 
 def _peers(
-    questions: Questions, inode: int, links: Mapping[int, RawLink], places: list[_Place]
+    here: RouteSocket, inode: int, links: Mapping[int, rtnetlink.Link], places: list[_Place]
 ) -> dict[int, End]:
-    """Return the other end of each cable. The host is asked for first: most cables lead there."""
+    """Return the other end of each cable. The host comes first: most cables lead there."""
     cables = [link for link in links.values() if link.peer]
     unknown = {link.peer_nsid for link in cables} - {-1}
     inodes = {-1: inode}
     for place in places:
         if not unknown:
             break
-        nsid = rtnetlink.nsid(questions, pid=next(iter(place.pids), 0), netns_fd=place.fd)
+        nsid = here.nsid(pid=next(iter(place.pids), 0), netns_fd=place.fd)
         if nsid in unknown:
             unknown.discard(nsid)
             inodes[nsid] = place.inode
@@ -216,7 +220,7 @@ def _spell(world: World, container: str) -> NetworkNamespace:
         )
         for link in world.links.values()
     )
-    routes = tuple(rtnetlink.spell(route, names) for route in world.routes)
+    routes = tuple(spell(route, names) for route in world.routes)
     return NetworkNamespace(world.inode, world.label, container, links, routes)
 
 

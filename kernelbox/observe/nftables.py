@@ -1,9 +1,8 @@
 """Packet filter rules of one network namespace: whether there are any, and nft's text taken apart.
 
-nft is asked for its text only when the kernel says that the rules are others than last time: each
-ruleset has a number, and each network namespace a cookie.
+nft is asked for its text only when the kernel says that the rules have changed since last time.
 
-Source: nft(8); linux/netfilter/nf_tables.h, NFT_MSG_GETGEN, NFT_MSG_GETTABLE.
+Source: nft(8).
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ import re
 from typing import NamedTuple
 
 from kernelbox.kernel import nft
-from kernelbox.observe.wire import NETFILTER, Questions, attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_GETTABLE, _GETGEN = 10 << 8 | 1, 10 << 8 | 16
-_FAMILIES = {1: "inet", 2: "ip"}  # the families that see IPv4 packets
+_FAMILIES = ("inet", "ip")  # those that see IPv4 packets
 _PRIORITIES = {
     "raw": -300,
     "mangle": -150,
@@ -66,8 +63,8 @@ class Ruleset(NamedTuple):
     unread: bool = False
 
 
-_known: dict[tuple[int, bytes], Ruleset] = {}
-_met: set[tuple[int, bytes]] = set()
+_known: dict[str, Ruleset] = {}
+_met: set[str] = set()
 
 
 def look() -> Ruleset:
@@ -77,17 +74,11 @@ def look() -> Ruleset:
         KernelboxError: nft may not look.
     """
     try:
-        with Questions(NETFILTER) as questions:
-            generation = questions.one(_GETGEN, bytes(4))
-            key = (questions.cookie(), generation[4:12])
-            if key[0] and key in _known:
-                _met.add(key)
-                return _known[key]
-            tables = [
-                (_FAMILIES[message[0]], attributes(message, 4)[1].rstrip(b"\0").decode())
-                for message in questions.all(_GETTABLE, bytes(4))
-                if message[0] in _FAMILIES
-            ]
+        key = nft.generation()
+        if key and key in _known:
+            _met.add(key)
+            return _known[key]
+        tables = [one for one in nft.tables() if one[0] in _FAMILIES]
     except OSError:  # the kernel has no nftables
         return Ruleset()
     if tables and nft.program() is None:

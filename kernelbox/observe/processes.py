@@ -3,73 +3,28 @@
 Those are the processes in a container's control group, kernelbox's own (commands, agents,
 monitors), whatever an agent holds or has left behind, and the ancestors of all these up to PID 1.
 Everything else on the host is left out: other programs, the kernel's threads, and what belongs to
-another root (`KERNELBOX_ROOT`). Of an ancestor that is not kernelbox's only the program's name is
-told, since arguments may hold secrets and a snapshot ends up in a notebook.
+another root (`KERNELBOX_ROOT`). Of an ancestor that is not kernelbox's own only the program's name
+is shown, since arguments may hold secrets and a snapshot ends up in a notebook.
 
-No psutil: it tells neither namespaces nor control group, capabilities or the pid inside; and what
-it tells takes it longer than all of this takes (37 ms against 31, for 500 processes).
+Leaves reading /proc to process_table.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import re
-from typing import NamedTuple
 
-from kernelbox import paths, state
-from kernelbox.namespaces import KINDS
+from kernelbox.container import state
+from kernelbox.observe import process_table
 from kernelbox.observe.model import Process
-from kernelbox.observe.procfs import read, read_list
+from kernelbox.observe.procfs import read
+from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-_STATUS = re.compile(
-    rb"Name:\t(.*)\n(?s:.*?)\nPPid:\t(\d+)\n(?s:.*?)\nUid:\t\d+\t(\d+)(?s:.*?)\nNSpid:\t(.*)\n"
-    rb"(?s:.*?)\nCapEff:\t([0-9a-f]+)\n"
-)
-_GROUP = re.compile(rb":(/(?:.*/)?kernelbox/([^/\n]+).*)$", re.MULTILINE)
-_LONGEST = 4096  # bytes of a command line
-_KINDS = tuple(one.proc for one in KINDS)
-_ASLEEP = re.compile(rb"\nState:\tS(?s:.*)\nvoluntary_ctxt_switches:")
-
-
-class _Memory:
-    """What a process said of itself, which holds for as long as it sleeps.
-
-    If it slept at both looks, and its status is the same to the letter, then it has not run in
-    between: to fall asleep again, it would have switched voluntarily, which is counted there. And
-    who does not run neither moves into another namespace nor becomes another program.
-
-    Source: proc_pid_status(5), voluntary_ctxt_switches.
-    """
-
-    __slots__ = ("command", "fields", "namespaces", "root", "status")
-
-    def __init__(self, status: bytes, fields: tuple[bytes, ...]) -> None:
-        self.status = status
-        self.fields = fields
-        self.command: tuple[str, ...] | None = None
-        self.namespaces: dict[str, int] | None = None
-        self.root: str | None = None
-
-
-_known: dict[str, _Memory] = {}
-
-
-class _Seen(NamedTuple):
-    """What the pass over /proc finds out about every process."""
-
-    name: str
-    ppid: int
-    uid: int
-    nspid: tuple[int, ...]
-    capabilities: int
-    cgroup: str
-    group: str
-    memory: _Memory
+    from kernelbox.observe.process_table import Seen
 
 
 def look(only: Collection[str] | None = None) -> tuple[Process, ...]:
@@ -81,7 +36,7 @@ def look(only: Collection[str] | None = None) -> tuple[Process, ...]:
 
     Source: proc(5); proc_pid_status(5); cgroups(7), "/proc files"; namespaces(7).
     """
-    seen = _pass()
+    seen = process_table.scan()
     scene = _Scene(seen, set(state.every()))
     looked_at = (scene.process(pid) for pid in sorted(scene.kept(only)))
     found = {one.pid: one for one in looked_at if one is not None}
@@ -91,70 +46,10 @@ def look(only: Collection[str] | None = None) -> tuple[Process, ...]:
     )
 
 
-def _pass() -> dict[int, _Seen]:
-    # The parent of the kernel's threads; inside a PID namespace, 2 is somebody else.
-    kthreadd = b"2" if read("/proc/2/comm") == b"kthreadd\n" else b""
-    found = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            one = _glance(name, kthreadd)
-            if one is not None:
-                found[int(name)] = one
-    for name in [name for name in _known if int(name) not in found]:
-        del _known[name]
-    return found
-
-
-def _remember(pid: str) -> _Memory | None:
-    """Return what is known of a process, or a new memory of it; None if it is gone."""
-    status = read(f"/proc/{pid}/status") or b""
-    memory = _known.get(pid)
-    if memory is None or memory.status != status or _ASLEEP.search(status) is None:
-        fields = _STATUS.match(status)
-        if fields is None:
-            return None
-        memory = _known[pid] = _Memory(status, fields.groups())
-    return memory
-
-
-def _glance(pid: str, kthreadd: bytes) -> _Seen | None:
-    """Return what matters about a process; None for one of the kernel's, or if it is gone."""
-    memory = _remember(pid)
-    if memory is None:
-        return None
-    name, ppid, uid, nspid, capabilities = memory.fields
-    cgroup = None if ppid == kthreadd else read(f"/proc/{pid}/cgroup")
-    if cgroup is None:
-        return None
-    ours = _GROUP.search(cgroup) if b"/kernelbox/" in cgroup else None
-    return _Seen(
-        name=_plain(name),
-        ppid=int(ppid),
-        uid=int(uid),
-        nspid=tuple(map(int, nspid.split())),
-        capabilities=int(capabilities, 16),
-        cgroup=ours[1].decode(errors="replace") if ours else _unified(cgroup),
-        group=ours[2].decode(errors="replace") if ours else "",
-        memory=memory,
-    )
-
-
-def _plain(name: bytes) -> str:
-    """Undo what the kernel does to backslashes and line feeds in a name."""
-    if b"\\" in name:
-        name = name.replace(rb"\\", b"\0").replace(rb"\n", b"\n").replace(b"\0", b"\\")
-    return name.decode(errors="replace")
-
-
-def _unified(cgroup: bytes) -> str:
-    """Return the path in cgroup v2, whose line comes last and always is there."""
-    return cgroup.rpartition(b":")[2].strip().decode(errors="replace")
-
-
 class _Scene:
-    """All processes, and who among them is what."""
+    """All processes, and which of them belongs to what."""
 
-    def __init__(self, seen: dict[int, _Seen], containers: set[str]) -> None:
+    def __init__(self, seen: dict[int, Seen], containers: set[str]) -> None:
         self._seen = seen
         self._sides: dict[int, tuple[str, str]] = {}
         monitors = self._monitors(containers)
@@ -172,9 +67,9 @@ class _Scene:
                 self._sides[pid] = ("runtime", "")
 
     def _monitors(self, containers: set[str]) -> dict[int, str]:
-        """Return who looks after a container: the parent of its processes from outside of it.
+        """Return the monitor of each container: the parent, outside it, of its processes.
 
-        One that has no process yet is named in the container's lock.
+        If the container has no process yet, its lock names the monitor.
         """
         seen = self._seen
         monitors = {}
@@ -210,9 +105,7 @@ class _Scene:
     def process(self, pid: int) -> Process | None:
         """Look at the rest of one process; None if it is gone."""
         seen, (side, container) = self._seen[pid], self._sides.get(pid, ("host", ""))
-        command, namespaces = self._command(pid), seen.memory.namespaces
-        if namespaces is None:
-            namespaces = seen.memory.namespaces = _namespaces(pid)
+        command, namespaces = seen.memory.command(), seen.memory.namespaces()
         if namespaces is None:
             return None
         return Process(
@@ -232,7 +125,7 @@ class _Scene:
     def _inherited(
         self, pid: int, containers: set[str], agents: set[int]
     ) -> tuple[str, str] | None:
-        """Return on which side a process is by its ancestors.
+        """Return the side that a process is on because of its ancestors.
 
         A zombie is in no control group any more, if that is v1's; an agent's descendants are what
         it holds, or what was left behind.
@@ -256,29 +149,20 @@ class _Scene:
         name = self._seen[pid].name if pid in self._seen else ""
         if "python" not in name and name != "kernelbox":
             return False
-        running = _module(self._command(pid))
+        running = _module(self._seen[pid].memory.command())
         return running != "" and module in ("", running)
 
     def _is_ours(self, pid: int, module: str = "") -> bool:
         """Whether a process is kernelbox, and works on the same root as this one."""
         if not self._is_kernelbox(pid, module):
             return False
-        memory = self._seen[pid].memory
-        if memory.root is None:
-            memory.root = _root(pid)
-        return memory.root == paths.root()
-
-    def _command(self, pid: int) -> tuple[str, ...]:
-        memory = self._seen[pid].memory
-        if memory.command is None:
-            text = read(f"/proc/{pid}/cmdline", _LONGEST) or b""
-            words = text.removesuffix(b"\0").decode(errors="replace").split("\0") if text else ()
-            memory.command = tuple(words)
-        return memory.command
+        return self._seen[pid].memory.root() == paths.root()
 
 
 def _module(command: Iterable[str]) -> str:
     """Return what of kernelbox a Python's command line starts; empty if it is something else.
+
+    `kernelbox lab` is something else: it serves the notebooks, and asks the kernel for nothing.
 
     Source: python(1), the interface options end at the first word that is none, or after -m.
     """
@@ -289,38 +173,6 @@ def _module(command: Iterable[str]) -> str:
             module = next(words, "")
             return module if module.partition(".")[0] == "kernelbox" else ""
         if not word.startswith("-"):
-            return "kernelbox" if os.path.basename(word) == "kernelbox" else ""
+            is_command = os.path.basename(word) == "kernelbox"
+            return "kernelbox" if is_command and next(words, "") != "lab" else ""
     return ""
-
-
-def _root(pid: int) -> str:
-    """Return the root that a process of kernelbox's works on. Source: proc_pid_environ(5)."""
-    variables = b"\0" + (read_list(f"/proc/{pid}/environ") or b"")
-    _, _, after = variables.partition(b"\0KERNELBOX_ROOT=")
-    return os.fsdecode(after.partition(b"\0")[0]) or paths.DEFAULT_ROOT
-
-
-def _namespaces(pid: int) -> dict[str, int] | None:
-    """Return the inodes of a process's namespaces; None if it is gone.
-
-    A zombie has left most of them, a kernel may lack a kind, and a process may have privileges that
-    this one has not: those are not in the dict.
-    """
-    try:
-        directory = os.open(f"/proc/{pid}/ns", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    except PermissionError:
-        return {}
-    found = {}
-    try:
-        for kind in _KINDS:
-            try:
-                # `mnt:[4026531841]`: reading the link is twice as fast as following it.
-                link = os.readlink(kind, dir_fd=directory)
-                found[kind] = int(link[len(kind) + 2 : -1])
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
-                continue
-    finally:
-        os.close(directory)
-    return found

@@ -1,7 +1,7 @@
 """Reading small kernel files, by the hundred.
 
-A file of procfs or cgroupfs that goes while it is looked at is simply absent. Python's `open` costs
-more than the kernel does here: three bare calls take a third of its time.
+A file of procfs or cgroupfs that vanishes while it is read is simply absent. Python's `open` costs
+more than the kernel itself does here: three bare calls take a third of the time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whether a ping from one network namespace would arrive in another and be answered, and why not.
 
 No packet is sent. The way of an echo request is walked through what was read: the route, the link,
-the cable or the bridge behind it, forwarding, and the rules at each hook; then the way of the
-reply. The first thing that stops it is named.
+the cable or the bridge behind it (topology.py), forwarding, and the rules at each hook
+(packet_filter.py); then the way of the reply. The first thing that stops it is named.
 
 Not considered: policy routing (ip-rule), rp_filter, VLANs and port isolation on bridges, traffic
 control, rules of nft's families arp, bridge and netdev, and neighbours that were entered by hand.
@@ -12,74 +12,44 @@ Source: ip-route(8); `Documentation/networking/ip-sysctl.rst`; nftables wiki, "N
 
 from __future__ import annotations
 
-import socket
 from typing import NamedTuple
 
-from kernelbox.observe.filtering import Packet, decide, number
-from kernelbox.observe.nftables import Ruleset
-from kernelbox.observe.rtnetlink import RawAddress, RawLink, RawRoute
+from kernelbox.observe import routes
+from kernelbox.observe.packet_filter import Packet, decide
+from kernelbox.observe.topology import Topology, World
 
-End = tuple[int, int]  # of a cable: inode of a network namespace, and the link's index in it
-
-
-class World(NamedTuple):
-    """A network namespace, as far as a packet can notice.
-
-    Attributes:
-        inode: What identifies it.
-        label: What to call it.
-        links: By index.
-        peers: The other ends of its veth links, by their index here; an inode of 0 is unknown.
-        addresses: In the kernel's order.
-        routes: Of the main table, IPv4.
-        rules: Of nftables.
-        forwards: Whether it passes on what is not for it (ip_forward).
-        filters_bridged: Whether what a bridge passes on goes through the rules as well.
-    """
-
-    inode: int
-    label: str
-    links: dict[int, RawLink]
-    peers: dict[int, End]
-    addresses: tuple[RawAddress, ...]
-    routes: tuple[RawRoute, ...]
-    rules: Ruleset
-    forwards: bool
-    filters_bridged: bool
-
-    def own(self) -> list[RawAddress]:
-        """Return its IPv4 addresses that others may know."""
-        return [
-            one
-            for one in self.addresses
-            if one.family == socket.AF_INET and not one.address.startswith("127.")
-        ]
-
-    def has(self, address: str) -> bool:
-        """Whether an IPv4 address is one of its own."""
-        return any(one.address == address for one in self.own())
-
-    def route_to(self, address: str) -> RawRoute | None:
-        """Return the route that the kernel takes: the longest prefix, then the lowest metric."""
-        wanted = number(address)
-        fitting = [
-            route
-            for route in self.routes
-            if (wanted ^ number(route.destination)) >> (32 - route.prefix) == 0
-            and "dead" not in route.flags
-        ]
-        return min(fitting, key=lambda one: (-one.prefix, one.metric), default=None)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kernelbox.kernel.links import Link
 
 
 def grid(worlds: list[World]) -> dict[str, tuple[bool, str]]:
     """Return for every two namespaces, as `label -> label`, whether a ping arrives, and why."""
-    net = _Net(worlds)
+    net = Topology(worlds)
     return {
-        f"{one.label} -> {other.label}": net.reaches(one, other)
+        f"{one.label} -> {other.label}": _reaches(net, one, other)
         for one in worlds
         for other in worlds
         if one is not other
     }
+
+
+def _reaches(net: Topology, one: World, other: World) -> tuple[bool, str]:
+    """Return whether some address of `other` can be pinged from `one`, and why (not)."""
+    if not other.own():
+        return False, f"{other.label} has no address"
+    outcomes = []
+    for target in sorted(other.own(), key=lambda a: not _is_near(one, a.address)):
+        outcome = _Ping(net, one, other).send(target.address)
+        if outcome[0]:
+            return outcome
+        outcomes.append(outcome)
+    return outcomes[0]
+
+
+def _is_near(world: World, address: str) -> bool:
+    route = world.route_to(address)
+    return route is not None and not route.gateway
 
 
 class _Blocked(Exception):
@@ -94,85 +64,10 @@ class _Rewritten(NamedTuple):
     dnat: bool
 
 
-class _Neighbour(NamedTuple):
-    """A link that a frame can get to without being routed."""
-
-    world: World
-    link: RawLink
-    bridges: tuple[End, ...]  # on the way
-
-
-class _Net:
-    """All namespaces and the cables between them."""
-
-    def __init__(self, worlds: list[World]) -> None:
-        self.worlds = {world.inode: world for world in worlds}
-        self._segments: dict[End, tuple[list[_Neighbour], bool]] = {}
-
-    def reaches(self, one: World, other: World) -> tuple[bool, str]:
-        """Return whether some address of `other` can be pinged from `one`, and why (not)."""
-        if not other.own():
-            return False, f"{other.label} has no address"
-        outcomes = []
-        for target in sorted(other.own(), key=lambda a: not _is_near(one, a.address)):
-            outcome = _Ping(self, one, other).send(target.address)
-            if outcome[0]:
-                return outcome
-            outcomes.append(outcome)
-        return outcomes[0]
-
-    def neighbours(self, world: World, link: RawLink) -> tuple[list[_Neighbour], bool]:
-        """Return who hears a frame that leaves by a link, and whether it gets out of sight too."""
-        key = (world.inode, link.ifindex)
-        if key not in self._segments:
-            self._segments[key] = self._spread(world, link)
-        return self._segments[key]
-
-    def _spread(self, world: World, link: RawLink) -> tuple[list[_Neighbour], bool]:
-        found: list[_Neighbour] = []
-        outside = False
-        bridged: set[End] = set()
-        leaving: list[tuple[World, RawLink, tuple[End, ...]]] = []
-        if link.kind == "bridge":
-            bridged.add((world.inode, link.ifindex))
-            leaving += [(world, port, ()) for port in _ports(world, link.ifindex)]
-        else:
-            leaving.append((world, link, ()))
-        while leaving:
-            here, port, path = leaving.pop(0)
-            inode, ifindex = here.peers.get(port.ifindex, (0, 0))
-            there = self.worlds.get(inode)
-            if there is None or ifindex not in there.links:
-                outside = True
-                continue
-            end = there.links[ifindex]
-            if end.state != "up":
-                continue
-            bridge = there.links.get(end.master)
-            if bridge is None:
-                found.append(_Neighbour(there, end, path))
-            elif (there.inode, bridge.ifindex) not in bridged and bridge.state == "up":
-                bridged.add((there.inode, bridge.ifindex))
-                found.append(_Neighbour(there, bridge, path))
-                through = (*path, (there.inode, bridge.ifindex))
-                others = [one for one in _ports(there, bridge.ifindex) if one is not end]
-                leaving += [(there, one, through) for one in others]
-        return found, outside
-
-
-def _ports(world: World, bridge: int) -> list[RawLink]:
-    return [one for one in world.links.values() if one.master == bridge and one.state == "up"]
-
-
-def _is_near(world: World, address: str) -> bool:
-    route = world.route_to(address)
-    return route is not None and not route.gateway
-
-
 class _Ping:
     """One echo request and its reply."""
 
-    def __init__(self, net: _Net, one: World, other: World) -> None:
+    def __init__(self, net: Topology, one: World, other: World) -> None:
         self._net = net
         self._one = one
         self._other = other
@@ -228,14 +123,15 @@ class _Ping:
             packet = self._filter(world, "forward", packet._replace(oif=link.name))
         raise _Blocked("the packet goes in circles")
 
-    def _route(self, world: World, address: str) -> tuple[RawLink, str, str]:
+    def _route(self, world: World, address: str) -> tuple[Link, str, str]:
         """Return link, next hop and source address for a destination."""
         route = world.route_to(address)
         if route is None:
             raise _Blocked(f"{world.label} has no route to {address}")
-        link = world.links.get(route.link)
-        if route.kind or link is None:
-            raise _Blocked(f"{world.label} has a route to {address}: {route.kind or 'dead'}")
+        link = world.links.get(route.ifindex)
+        kind = routes.kind(route)
+        if kind or link is None:
+            raise _Blocked(f"{world.label} has a route to {address}: {kind or 'dead'}")
         return link, route.gateway or address, route.source
 
     def _filter(self, world: World, hook: str, packet: Packet) -> Packet:
@@ -265,9 +161,7 @@ class _Ping:
             return packet
         return packet._replace(destination=known.before[0], source=known.before[1], dnat=known.dnat)
 
-    def _transmit(
-        self, world: World, link: RawLink, hop: str, packet: Packet
-    ) -> tuple[World, RawLink]:
+    def _transmit(self, world: World, link: Link, hop: str, packet: Packet) -> tuple[World, Link]:
         """Send a frame by a link to the neighbour with an address; return where it comes in."""
         if link.state != "up":
             why = "is down" if link.state == "down" else "has nobody at its other end"

@@ -1,7 +1,7 @@
 """Directories that lie over each other as in an overlay, without the overlay: what hides what.
 
 It knows whiteouts (a character device 0:0) and opaque directories, and walks no further than it
-was allowed to. Which directories these are, and what to make of it, is said in layers.py.
+was allowed to. Leaves which directories these are, and what to make of it, to overlays.py.
 
 Source: `Documentation/filesystems/overlayfs.rst`, "Upper and Lower", "whiteouts and opaque
 directories".

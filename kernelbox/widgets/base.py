@@ -1,13 +1,14 @@
 """What every view is: a picture made of a snapshot, live on the page and still on paper.
 
 A view is given a `source` that it asks for snapshots, or is shown one. It never looks at the kernel
-itself. Of each snapshot it makes a *picture*: a JSON document of what is to be seen, in which every
-thing has a key that lasts. The page is given the first picture whole, and then differences only.
+itself. From each snapshot it makes a *picture*: a JSON document of what is to be seen, in which
+every thing has a key that lasts. The page is given the first picture whole, and then only
+differences.
 
-The still twin is for who has no page that lives: for GitHub, an exported page, a screen reader and
-nbval. What differs from run to run there (a pid, an inode, an address) is marked as `varies`, so
-that a comparison can leave it out; nothing in a picture moves because of it. Where everything does
-(a graph over time), the whole is marked as `kb-moving`.
+The still twin is for readers without a live page: GitHub, an export, a screen reader, nbval.
+Whatever differs from run to run in it (a pid, an inode, an address) is marked as `varies`, so that
+a comparison can leave it out; nothing in a picture moves because of it. Where everything differs (a
+graph over time), the whole is marked as `kb-moving`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ import traitlets
 
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.observe.model import Snapshot
-from kernelbox.widgets import hearing
-from kernelbox.widgets.palette import STATIC
+from kernelbox.widgets import silence
+from kernelbox.widgets.palette import STATIC, Letters
 from kernelbox.widgets.patch import difference
 from kernelbox.widgets.sampler import Sampler
+from kernelbox.widgets.still import embedded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from kernelbox.widgets.patch import Document
@@ -37,7 +39,6 @@ FASTEST = 0.05  # what a page can still follow
 SILENCE = 25.0  # seconds without a word from any page (one comes every ten) to stop looking after
 
 _NOTHING = "nothing to see yet"
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def bundle(name: str) -> Path:
@@ -52,6 +53,7 @@ class View(anywidget.AnyWidget):
         source: What to look at: a snapshot, or a function that takes one. A function is called
             once at first, and as long as the view is open on a page every `interval` seconds.
         interval: Seconds between two looks.
+        letters: From the id of a container to its letter, where it has one in other views, too.
 
     Attributes:
         state: What a page is given first: the picture, whole, and its number.
@@ -74,8 +76,10 @@ class View(anywidget.AnyWidget):
         source: Callable[[], Snapshot] | Snapshot | None = None,
         *,
         interval: float = INTERVAL,
+        letters: Mapping[str, str] | None = None,
         **traits: Any,
     ) -> None:
+        self._letters = Letters(letters)
         self._source = source if callable(source) else None
         self._lock = threading.RLock()
         self._number = 0
@@ -125,7 +129,7 @@ class View(anywidget.AnyWidget):
         return new
 
     def compare(self, old: Document, new: Document) -> None:
-        """Mark in `new` what was not so in `old`."""
+        """Mark in `new` what was different in `old`."""
         for collection in self.rows:
             new[collection] = marked(old[collection], new[collection])
 
@@ -154,7 +158,7 @@ class View(anywidget.AnyWidget):
         try:
             snapshot = self._source()
             seen = [getattr(snapshot, part) for part in self.parts]
-            # A source may give the very same objects again, to say that they are as they were.
+            # A source may give the very same objects again, to say that they have not changed.
             if self._seen is None or any(
                 new is not old for new, old in zip(seen, self._seen, strict=True)
             ):
@@ -169,7 +173,7 @@ class View(anywidget.AnyWidget):
     def _give(self, picture: Document) -> None:
         change = difference(self._picture, picture)
         if change:
-            # In this order: a page that opens in between finds a patch it has already.
+            # In this order: a page that opens in between is sent a patch that it has already.
             self._picture = picture
             self._number += 1
             self.patch = {"number": self._number, "change": change}
@@ -189,7 +193,7 @@ class View(anywidget.AnyWidget):
             self._sampler.start()
 
     def stop(self) -> None:
-        """Ask the source no more; the picture stays as it is. Twice is fine."""
+        """Stop asking the source; the picture stays as it is. Twice is fine."""
         self._watch = False
         self._sampler.stop()
 
@@ -199,8 +203,8 @@ class View(anywidget.AnyWidget):
         super().close()
 
     def _sample(self) -> bool:
-        # Whoever closes a notebook takes its pages' voice first: they go without a word.
-        if time.monotonic() - max(self._heard_at, hearing.since()) > SILENCE:
+        # When a notebook is closed, its pages lose their connection first: they go without a word.
+        if time.monotonic() - max(self._heard_at, silence.since()) > SILENCE:
             self._pages.clear()
             return False
         try:
@@ -233,24 +237,29 @@ class View(anywidget.AnyWidget):
     # -- for the notebook ----------------------------------------------------------------------
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return every form of the picture; a page that lives takes the last."""
-        if self.comm is not None and live():
-            # At once, not when the page has opened: until a cell is over, no page is heard.
-            hearing.listen()
+        """Return every form of the picture; a live page takes the last."""
+        if self.comm is not None and silence.live():
+            # Now, not when the page has opened: until a cell is over, no page can be heard.
+            silence.listen()
             self.start()
         still = {
             "text/plain": self.text(),
             "image/svg+xml": self.svg(),
             "text/html": self.html(),
         }
-        if self.comm is None or not live():
+        if self.comm is None or not silence.live():
             return still, {}
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {**still, _WIDGET: view}, {}
+        # anywidget's own says besides, where VS Code or Colab find the page's end of it.
+        view, about = super()._repr_mimebundle_() or ({}, {})
+        return {**view, **still}, about
 
     def html(self) -> str:
-        """Return the still image and the table, for a page that does not live."""
-        return self._enclosed(f'<figure style="margin: 0">{self.svg()}</figure>{self.table()}')
+        """Return the still image and the table, for a page that is not live."""
+        return self._enclosed(f"{self.figured()}{self.table()}")
+
+    def figured(self) -> str:
+        """Return the still image as HTML."""
+        return f'<figure style="margin: 0">{embedded(self.svg())}</figure>'
 
     def _enclosed(self, html: str) -> str:
         return f'<div class="kb-moving">{html}</div>' if self.moving else html
@@ -259,18 +268,10 @@ class View(anywidget.AnyWidget):
         return self.text()
 
 
-def live() -> bool:
-    """Return whether we run in a notebook's kernel, which has (or may have) a page."""
-    from IPython.core.getipython import get_ipython
-
-    shell = get_ipython()
-    return shell is not None and getattr(shell, "kernel", None) is not None
-
-
 def marked(before: Document, after: Document) -> Document:
     """Return the things in `after`, each with a mark if it is not as it was.
 
-    What is gone is among them once more, as it was last.
+    What is gone is among them one last time, as it was.
     """
     result: Document = {}
     for key, thing in after.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from kernelbox.kernel.record import Event
+    from kernelbox.kernel.door import Event
 
 
 class Family(NamedTuple):

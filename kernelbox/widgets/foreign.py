@@ -1,7 +1,7 @@
 """Pictures that others draw (Graphviz, matplotlib), made parts of ours.
 
-Their titles and fonts go; their colours, which are those of light paper, become the variables that
-also know the dark one.
+Their titles and fonts are dropped; their colours, made for light paper, become variables that stand
+for dark paper, too.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from kernelbox.kernel.record import Event
+    from kernelbox.kernel.door import Event
 
 SIDES = ("runtime", "container")
 

@@ -163,7 +163,7 @@ class LayerStack(View):
 
     def _seen_rows(self) -> list[list[Cell]]:
         merged = self._picture["merged"]
-        # A directory that nobody wrote or named is the branch of those in it all the same.
+        # A directory without an entry of its own still carries the entries in it.
         parents: dict[str, str] = {}
         for path in sorted(merged):
             parts = path.split("/")
@@ -188,7 +188,7 @@ class LayerStack(View):
         return self._picture["note"] or (told if wasted else "No byte of the layers is hidden.")
 
     def _written(self) -> list[tuple[str, Document]]:
-        """Return the upperdir's entries but for the directories that are there for the others."""
+        """Return the upperdir's entries, except directories that only lead to the others."""
         upper = sorted(self._picture["upper"].items())
         return [(path, one) for path, one in upper if one["what"] in WHAT]
 
@@ -209,7 +209,7 @@ def _entry(one: Entry) -> Document:
 
 
 def _merged(stack: Stack) -> Iterable[Entry]:
-    """Return what the container sees; if nobody looked, as much as the upperdir tells."""
+    """Return what the container sees; if that was not asked for, what the upperdir shows of it."""
     return stack.merged or (one for one in stack.upper if one.what != "whiteout")
 
 

@@ -1,6 +1,6 @@
 """MountTree: what a mount namespace has mounted where, and which mounts tell each other.
 
-One namespace as a tree; or two side by side, with what they differ in. A mount that lies under
+One namespace as a tree; or two side by side, with their differences. A mount that lies under
 another is there, but cannot be reached: it is dimmed.
 """
 
@@ -90,7 +90,7 @@ class MountTree(View):
         return {"note": note, "namespaces": namespaces, "rows": rows, "left": left, "right": right}
 
     def compare(self, old: Document, new: Document) -> None:
-        """Mark each namespace's mounts for themselves: a place may change in one of them only."""
+        """Mark the mounts of each namespace separately: a place may change in only one of them."""
         rows = new["rows"]
         for place, row in rows.items():
             before = old["rows"].get(place, {"in": {}})["in"]
@@ -111,7 +111,7 @@ class MountTree(View):
         }
 
     def _spread(self, word: str) -> str:
-        """Name a peer group by a letter: its number is another in every run."""
+        """Name a peer group by a letter: its number differs from run to run."""
         how, _, group = word.partition(":")
         if not group:
             return how
@@ -221,7 +221,7 @@ class MountTree(View):
 
 
 def _places(mounts: tuple[Mount, ...]) -> dict[int, str]:
-    """Return a key for each mount that other namespaces have too: its point, and the how many."""
+    """Return a key for each mount that means the same in other namespaces: its point and count."""
     seen: dict[str, int] = {}
     places: dict[int, str] = {}
     for mount in mounts:

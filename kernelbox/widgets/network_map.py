@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from kernelbox.widgets import drawing
+from kernelbox.widgets import graph
 from kernelbox.widgets.base import View, bundle, marked
-from kernelbox.widgets.palette import HOST, Letters
+from kernelbox.widgets.palette import HOST
 from kernelbox.widgets.still import (
     ROW,
     Cell,
@@ -33,15 +33,19 @@ if TYPE_CHECKING:
     from kernelbox.widgets.patch import Document
 
 
+_FEW = 3  # so many namespaces without a network are drawn
+
+
 class NetworkMap(View):
     """Network namespaces with their interfaces and cables, and the grid of who reaches whom.
 
-    Of the host's interfaces only those are drawn that lead to a container or out of the host; of
-    the others it says how many there are, unless all are asked for.
+    Of the host's interfaces, it draws only those that lead to a container or out of the host, and
+    says how many others there are, unless all are asked for. Likewise, more than three namespaces
+    with nothing but a loopback interface are only named.
 
     Args:
         source: As for every view.
-        every: Whether to draw all of the host's interfaces.
+        every: Whether to draw all of the host's interfaces, and all namespaces.
         interval: Seconds between two looks.
 
     Source: network_namespaces(7); veth(4); nft(8).
@@ -59,7 +63,6 @@ class NetworkMap(View):
         every: bool = False,
         **options: Any,
     ) -> None:
-        self._letters = Letters()
         self._every = every
         super().__init__(source, **options)
 
@@ -71,9 +74,12 @@ class NetworkMap(View):
             str(one.inode): self._namespace(one, place, cables)
             for place, one in enumerate(network.namespaces)
         }
+        alone = [] if self._every else _alone(network.namespaces)
+        folded = {str(one.inode): namespaces.pop(str(one.inode)) for one in alone}
         return {
             "note": "" if namespaces else "no network namespace to be seen",
             "namespaces": namespaces,
+            "folded": {key: one["label"] for key, one in folded.items()},
             "cables": cables,
             "nat": list(network.nat),
             "ports": list(network.ports),
@@ -120,6 +126,7 @@ class NetworkMap(View):
         if not found:
             return f"{self.title}: {self._picture['note']}"
         lines = ["namespaces: " + ", ".join(f"{one['letter']} {_plain(one)}" for one in found)]
+        lines += [self._folded()] if self._folded() else []
         lines += [f"cable: {text}" for text in self._cable_texts()]
         lines += [f"published: {len(self._picture['ports'])}"] if self._picture["ports"] else []
         reach = self._picture["reach"]
@@ -140,7 +147,7 @@ class NetworkMap(View):
         if not found:
             return document(self.title, self.text(), "", 420, 40, self._picture["note"])
         left, top = margins()
-        drawn = drawing.network(found, self._picture["cables"], self._inodes())
+        drawn = graph.network(found, self._picture["cables"], self._inodes())
         content, width, height = "", 0, top - ROW
         if drawn is not None:
             content = drawn.at(left, top - 10)
@@ -156,7 +163,9 @@ class NetworkMap(View):
         for rule in (*translated, *published):
             height += ROW
             content += words(rule, left, height, "code muted", varies=True)
-        note = "" if drawn else "The map itself needs Graphviz: apt-get install graphviz"
+        note = (
+            self._folded() if drawn else "The map itself needs Graphviz: apt-get install graphviz"
+        )
         width = max(width, wide(columns), 560)
         return document(self.title, self.text(), content, width, height + 8, note, foreign=True)
 
@@ -186,6 +195,11 @@ class NetworkMap(View):
             for way, ok, why in self._ways()
         ]
         return links + table("Who reaches whom", ("from -> to", "arrives", "why"), ways)
+
+    def _folded(self) -> str:
+        """Return how many namespaces are not drawn, in words; empty for none."""
+        count = len(self._picture.get("folded", {}))
+        return f"and {count} more, with nothing but a loopback interface" if count else ""
 
     def _namespaces(self) -> list[Document]:
         namespaces = self._picture.get("namespaces", {})
@@ -234,6 +248,15 @@ class NetworkMap(View):
             return ""
         link = namespace["links"].get(index, {"name": "?"})
         return f"{namespace['letter']} {link['name']}"
+
+
+def _alone(namespaces: tuple[NetworkNamespace, ...]) -> list[NetworkNamespace]:
+    """Return the namespaces with nothing but a loopback interface, if they are many.
+
+    The first namespace is the host's.
+    """
+    lonely = [one for one in namespaces[1:] if all(link.kind == "loopback" for link in one.links)]
+    return lonely if len(lonely) > _FEW else []
 
 
 def _link(link: Link) -> Document:

@@ -7,8 +7,13 @@ A thing among others of its kind (a namespace, a container) has a letter, and th
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 STATIC = Path(__file__).parent / "static"
 
@@ -76,13 +81,17 @@ def hue(name: str) -> int | None:
 
 
 class Letters:
-    """Who has which letter; whoever has got one keeps it as long as this lives.
+    """Which thing has which letter; it keeps it for as long as this object lives.
 
     A namespace is given the letter of the first container (or process) found in it, so that what
     belongs together reads alike; only if that letter is taken among its kind, the next free one.
+
+    Args:
+        known: Letters that owners have already, in whatever view; a lab gives them to containers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: Mapping[str, str] | None = None) -> None:
+        self._known = known or {}
         self._owners: dict[str, str] = {}
         self._things: dict[tuple[str, int | str], str] = {}
 
@@ -99,10 +108,11 @@ class Letters:
         return known
 
     def _free(self, owner: str, taken: set[str]) -> str:
-        wish = self._owners.setdefault(owner, letter(len(self._owners)))
-        if wish not in taken:
-            return wish
-        number = 0
-        while letter(number) in taken or letter(number) in self._owners.values():
-            number += 1
-        return letter(number)
+        others = {*self._known.values(), *self._owners.values()}
+        wish = self._known.get(owner) or self._owners.setdefault(owner, _unused(others))
+        return _unused(taken | others) if wish in taken else wish
+
+
+def _unused(letters: set[str]) -> str:
+    """Return the first letter that is none of these."""
+    return next(one for one in map(letter, itertools.count()) if one not in letters)

@@ -1,6 +1,6 @@
 """A page of its own that plays a recording: the same JavaScript, and all it shows, in one file.
 
-It asks nobody for anything: no notebook, no kernel, no network.
+It needs no notebook, no kernel and no network.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _HEIGHT = 620  # pixels, until the page has found out how high it is
 
-# The page's end of a widget, with nobody at the other one.
+# The page's end of a widget; there is no other end.
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
 <style>html {{ color-scheme: light dark; }} body {{ margin: 8px; }}</style>

@@ -1,4 +1,4 @@
-"""ProcessTree: who runs, as whose child, and who shares which namespace with whom.
+"""ProcessTree: which processes run, as whose children, and which share a namespace.
 
 A tree of processes, each with both of its pids; beside it a matrix with a letter for each
 namespace. The same letter in a column is the same namespace.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from kernelbox.widgets.base import View, bundle
-from kernelbox.widgets.palette import HOST, Letters
+from kernelbox.widgets.palette import HOST
 from kernelbox.widgets.still import (
     Cell,
     Column,
@@ -40,7 +40,7 @@ class ProcessTree(View):
 
     Args:
         source: As for every view.
-        ancestors: Whether to draw those who only lead to kernelbox's own processes: the notebook's
+        ancestors: Whether to draw those that only lead to kernelbox's own processes: the notebook's
             kernel, the shell it was started from.
         interval: Seconds between two looks.
 
@@ -59,7 +59,6 @@ class ProcessTree(View):
         ancestors: bool = False,
         **options: Any,
     ) -> None:
-        self._letters = Letters()
         self._ancestors = ancestors
         super().__init__(source, **options)
 
@@ -203,7 +202,7 @@ def _style(row: Document) -> str:
 def _capability_names(bits: int) -> list[str]:
     """Return the names of a set; where there is no Linux, a recording shows the number alone."""
     try:
-        from kernelbox import capabilities
+        from kernelbox.users import capabilities
     except (ImportError, OSError, AttributeError, TypeError):
         return []
     return capabilities.names(bits)

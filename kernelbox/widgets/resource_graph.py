@@ -1,7 +1,8 @@
 """ResourceGraph: what containers use against what they may use, on one time axis.
 
 CPU, memory, pids, I/O and pressure, each with its limit as a dashed line. There is a mark where a
-container was kept from running by its CPU limit, and where the kernel killed for want of memory.
+container was kept from running by its CPU limit, and where the kernel killed a process for want of
+memory.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from kernelbox.widgets.base import View, bundle
 from kernelbox.widgets.foreign import image, leave_baseline
-from kernelbox.widgets.palette import Letters, light
+from kernelbox.widgets.palette import light
 from kernelbox.widgets.still import Cell, document, size, table
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ CHARTS = (
     ("io", "I/O, MiB/s", 2**20),
     ("pressure", "waiting, %", 1),
 )
-# Lines that are told apart in both themes, in the order in which they are given.
+# Colours of lines that differ in both themes, in the order in which they are handed out.
 HUES = (4, 5, 2, 6, 0, 1, 3)
 _FONT = 11
 DASHES = ("solid", "dashed", "dashdot", "dotted")
@@ -68,7 +69,6 @@ class ResourceGraph(View):
         self._wanted = tuple(containers)
         self._names = names or {}
         self._window = window
-        self._letters = Letters()
         self._last: dict[str, Usage] = {}
         self._samples: dict[str, Document] = {}
         self._known: dict[str, Document] = {}
@@ -121,7 +121,7 @@ class ResourceGraph(View):
     # -- on paper ------------------------------------------------------------------------------
 
     def text(self) -> str:
-        """Return the limits and whether they were met; no numbers of the moment."""
+        """Return the limits and whether they were met, but no numbers of the moment."""
         known = self._picture.get("containers", {})
         if not known:
             return f"{self.title}: {self._picture['note']}"
@@ -154,24 +154,20 @@ class ResourceGraph(View):
         )
 
     def table(self) -> str:
-        """Return a row for each container: its last sample, its highest, and its limits."""
+        """Return a row for each container and what it uses: the last, the highest, the limit."""
         rows = []
         for key, one in self._picture.get("containers", {}).items():
+            who = Cell(f"{one['letter']} {one['name']}", varies=True)
             samples = self._of(key)
-            row = [Cell(f"{one['letter']} {one['name']}", varies=True)]
             for chart, _, _ in CHARTS:
                 seen = [sample[chart] for _, sample in samples if chart in sample]
                 limit = one["limits"].get(chart)
-                row.append(Cell(_range(chart, seen), varies=True))
-                row.append(Cell("-" if limit is None else _amount(chart, limit)))
-            row.append(Cell("yes" if one["throttled"] else "no"))
-            row.append(Cell(str(one["kills"])))
-            rows.append(row)
-        headings = ["container"]
-        for chart, _, _ in CHARTS:
-            headings += [f"{chart}, last (highest)", f"{chart} limit"]
-        caption = "What the containers use, and what they may use"
-        return table(caption, (*headings, "throttled", "OOM kills"), rows)
+                told = "-" if limit is None else _amount(chart, limit)
+                rows.append([who, Cell(chart), Cell(_range(chart, seen), varies=True), Cell(told)])
+            met = "throttled" if one["throttled"] else "never throttled"
+            rows.append([who, Cell("its limits"), Cell(met), Cell(f"OOM kills: {one['kills']}")])
+        headings = ("container", "what", "last (highest)", "limit")
+        return table("What the containers use, and what they may use", headings, rows)
 
     def _charts(self) -> list[tuple[str, str, int]]:
         """Return the charts of what this host counts at all."""
@@ -243,7 +239,7 @@ def _rise(now: Usage, before: Usage | None, name: str) -> float:
 
 
 def _begun(marks: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the marks without those that follow another within a second: it goes on."""
+    """Return the marks, without those that follow another within a second: they belong together."""
     kept: list[tuple[float, float]] = []
     for mark in marks:
         if not kept or mark[0] - kept[-1][0] >= 1:

@@ -1,8 +1,8 @@
-"""Stepper: a birth that goes on as one says. A Timeline whose end is the present.
+"""Stepper: a birth that goes on step by step, at a click. A Timeline whose end is the present.
 
 At its end, Step lets the real container make one more request; before it, Back and Step only look
-at what has been. The container is somebody else's: the Stepper is given a function that lets it go
-on, and calls it from a thread of its own, since a page's buttons must not wait for the kernel.
+at what has been. The container belongs to the caller: the Stepper is given a function that lets it
+go on, and calls it from a thread of its own, since a page's buttons must not wait for the kernel.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import traitlets
 
 from kernelbox.kernel.errors import KernelboxError
-from kernelbox.widgets.recording import Recording
+from kernelbox.widgets.recordings import Recording
 from kernelbox.widgets.timeline import Timeline, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kernelbox.kernel.record import Event
+    from kernelbox.kernel.door import Event
     from kernelbox.observe.model import Snapshot
     from kernelbox.widgets.base import View
     from kernelbox.widgets.patch import Document

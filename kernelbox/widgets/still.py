@@ -1,12 +1,14 @@
 """Still pictures: SVG images and HTML tables that need no script, in the colours of the page.
 
-An image is a title, a description, and rows of cells in columns of fixed width. What stands in a
-cell never moves another cell.
+An image is a title, a description, and rows of cells in columns of fixed width. What a cell says
+never moves another cell.
 """
 
 from __future__ import annotations
 
+import base64
 import html
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -167,6 +169,20 @@ def document(
     )
 
 
+def embedded(svg: str) -> str:
+    """Return an image as an HTML element that a page keeps which trusts nobody.
+
+    JupyterLab strips an `<svg>` in a notebook that is not trusted down to its letters; an `<img>`
+    stays. What it says in words belongs beside it.
+    """
+    title = re.search(r"<title>(.*?)</title>", svg)
+    data = base64.b64encode(svg.encode()).decode()
+    return (
+        f'<img class="kb-picture" alt="{title[1] if title else ""}" '
+        f'src="data:image/svg+xml;base64,{data}"/>'
+    )
+
+
 def margins() -> tuple[int, int]:
     """Return where content may begin: pixels from the left and from the top."""
     return _MARGIN, 50
@@ -223,7 +239,9 @@ def _table_cells(row: Sequence[Cell], align: str) -> Iterable[str]:
     for number, cell in enumerate(row):
         tag = 'th scope="row"' if number == 0 else "td"
         name = ' class="varies"' if cell.varies else ""
-        yield f'<{tag} style="{align}"{name}>{html.escape(cell.text)}</{tag[:2]}>'
+        # A path or a command has no spaces to break at, and a page should not scroll sideways.
+        style = f"{align}; overflow-wrap: anywhere" if number else align
+        yield f'<{tag} style="{style}"{name}>{html.escape(cell.text)}</{tag[:2]}>'
 
 
 def _cell(cell: Cell, x: float, y: float, column: Column) -> str:

@@ -17,7 +17,7 @@ from kernelbox.widgets.families import family
 from kernelbox.widgets.foreign import image
 from kernelbox.widgets.patch import difference
 from kernelbox.widgets.player import frame
-from kernelbox.widgets.recording import Recording
+from kernelbox.widgets.recordings import Recording
 from kernelbox.widgets.still import Cell, table
 
 if TYPE_CHECKING:
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from kernelbox.kernel.record import Event
+    from kernelbox.kernel.door import Event
     from kernelbox.observe.model import Snapshot
     from kernelbox.widgets.patch import Document
+
+
+_ONE_OF_THEM = "<style>iframe + style + figure { display: none }</style>"
 
 
 class Timeline(View):
@@ -100,8 +103,8 @@ class Timeline(View):
 
     def _extended(self, picture: Document, moment: int) -> Document:
         """Return the picture with one more moment in it."""
-        from kernelbox.observe.difference import diff
-        from kernelbox.observe.model import to_json
+        from kernelbox.observe.codec import to_json
+        from kernelbox.widgets.effects import effects
 
         now = self.recording.snapshots[moment]
         before = self.recording.snapshots[moment - 1] if moment else None
@@ -118,8 +121,8 @@ class Timeline(View):
         if before is not None:
             event = self.recording.events[moment - 1]
             picture["events"] = {**picture["events"], str(moment): described(event)}
-            changes = {**picture["changes"], str(moment): to_json(diff(before, now))}
-            picture["changes"] = changes
+            changed = to_json(effects(event, before, now))
+            picture["changes"] = {**picture["changes"], str(moment): changed}
         return picture
 
     def _travel(self, _change: object) -> None:
@@ -179,10 +182,14 @@ class Timeline(View):
         return f"<details><summary>All requests as a table</summary>{requests}</details>"
 
     def html(self) -> str:
-        """Return a player that works without a kernel, and the table."""
+        """Return a player that works without a kernel, or the image where none may; and the table.
+
+        A page that does not trust the notebook drops the player and the rule with it.
+        """
         if not self.recording.events:
             return super().html()
-        return self._enclosed(frame(self._picture, self.moment) + self.table())
+        player = frame(self._picture, self.moment)
+        return self._enclosed(f"{player}{_ONE_OF_THEM}{self.figured()}{self.table()}")
 
 
 def described(one: Event) -> Document:

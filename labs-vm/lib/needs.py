@@ -37,10 +37,16 @@ def find_image(given: str | None) -> Path:
     if given:
         image = Path(given)
     else:
-        made = subprocess.run([HERE / "build"], stdout=subprocess.PIPE, text=True, check=False)
-        if made.returncode:
-            raise SystemExit(made.returncode)  # it has said why
-        image = Path(made.stdout.strip())
+        with subprocess.Popen([HERE / "build"], stdout=subprocess.PIPE, text=True) as build:
+            try:
+                told, _ = build.communicate()
+            except KeyboardInterrupt:
+                build.terminate()
+                build.communicate()  # it removes what is half made
+                raise
+        if build.returncode:
+            raise SystemExit(build.returncode)  # it has said why
+        image = Path(told.strip())
     for name in ("disk.qcow2", "kernel", "initrd"):
         if not (image / name).is_file():
             raise Trouble(f"{image} has no {name}. Remove that directory and try again")

@@ -1,10 +1,10 @@
 """The language of Containerfiles: text in, instructions out; nothing is carried out here.
 
-reading.py     lines to instructions: comments, continuations, here-documents, flags
-words.py       variables, quotes and escapes, in the words of an instruction
-stages.py      instructions to stages, and which of them a build needs
-ignore.py      .dockerignore
+    instructions.py  lines as instructions, each with the number of its line
+    words.py         variables, quotes and escapes in an instruction's words
+    ignore.py        `.dockerignore`: which files no instruction sees
+    run_mounts.py    `RUN --mount`: what a program is to see besides its stage
+    stages.py        instructions as stages, and which of them a build needs
 
-Python's dockerfile-parse knows neither here-documents nor the modifiers of variables; the language
-is small enough to be read here, line by line.
+Carried out they are in kernelbox/build/.
 """

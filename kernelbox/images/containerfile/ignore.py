@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import posixpath
 import re
+from itertools import pairwise
 
-from kernelbox.images import limits
+from kernelbox.images import bounds
 from kernelbox.kernel.errors import UsageError
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
 
 
 class Rule(NamedTuple):
@@ -62,7 +63,7 @@ def _rule(line: str) -> Rule | None:
     text = text.removeprefix("!").strip() if not leaves_out else text
     if not text:
         raise UsageError("a line of .dockerignore is only !", "Put a pattern behind it")
-    if len(text) > limits.MAX_PATH:
+    if len(text) > bounds.MAX_PATH:
         raise UsageError("a line of .dockerignore is longer than a path can be", "Shorten it")
     cleaned = posixpath.normpath(text).lstrip("/")
     if cleaned == ".":
@@ -119,8 +120,11 @@ def _class(text: str, at: int) -> tuple[int, str]:
     parts = re.findall(r"\\.|.", match[2], re.DOTALL)
     inside = "".join("-" if one == "-" else re.escape(one[-1]) for one in parts)
     expression = f"(?!/)[{match[1]}{inside}]"
+    wrong = UsageError(f"a bracket in the pattern {text[:60]!r} is wrong", "Mend it")
+    if ("-", "-") in pairwise(parts):
+        raise wrong  # neither end of a range may be a bare hyphen
     try:
         re.compile(expression)
     except re.error as error:
-        raise UsageError(f"a bracket in the pattern {text[:60]!r} is wrong", "Mend it") from error
+        raise wrong from error
     return match.end(), expression

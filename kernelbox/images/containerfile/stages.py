@@ -1,4 +1,4 @@
-"""Instructions as stages, and which of them a build needs. What can be known wrong is found here.
+"""Instructions as stages, and which of them a build needs. Mistakes that show early are found here.
 
     FROM golang AS build        stage 0, called build
     FROM build AS test          stage 1, on top of stage 0
@@ -13,10 +13,10 @@ from __future__ import annotations
 import re
 
 from kernelbox.images import manifests
-from kernelbox.images.containerfile import words
-from kernelbox.images.containerfile.reading import Containerfile, Instruction
+from kernelbox.images.containerfile import instructions, run_mounts, words
+from kernelbox.images.containerfile.instructions import Containerfile, Instruction
 from kernelbox.kernel.errors import UsageError
-from kernelbox.tuples import NamedTuple
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ SCRATCH = "scratch"
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 _FROM = re.compile(r"(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _URL = re.compile(r"(https?|ftp|git|ssh)://|git@", re.IGNORECASE)
+CHECKSUM = re.compile("sha256:[0-9a-f]{64}")
 
 
 class Stage(NamedTuple):
@@ -38,7 +39,8 @@ class Stage(NamedTuple):
         image: The image that it begins with; "" for none.
         below: The number of the stage that it begins with; None if it is none.
         instructions: What follows FROM.
-        sources: For each COPY --from by its line: a stage's number, or an image.
+        sources: Of what COPY --from and RUN --mount are from, as written: a stage's number, or an
+            image.
     """
 
     number: int
@@ -47,7 +49,7 @@ class Stage(NamedTuple):
     image: str
     below: int | None
     instructions: list[Instruction]
-    sources: dict[int, int | str]
+    sources: dict[str, int | str]
 
 
 class Plan(NamedTuple):
@@ -91,8 +93,10 @@ def plan(file: Containerfile, build_args: Mapping[str, str], target: str = "") -
         elif stages:
             _check(one)
             stages[-1].instructions.append(one)
-            if one.name == "COPY" and "from" in one.flags:
-                stages[-1].sources[one.line] = _source(one, stages)
+            origins = [one.flags["from"]] if one.name == "COPY" and "from" in one.flags else []
+            origins += run_mounts.origins(one) if one.name == "RUN" else []
+            for said in origins:
+                stages[-1].sources[said] = _source(one, said, stages)
         elif one.name == "ARG":
             known |= given(one, visible | known, build_args, file.escape)
         else:
@@ -169,9 +173,8 @@ def _stage(one: Instruction, before: list[Stage], known: Mapping[str, str], esca
     return Stage(len(before), name, one, image, below, [], {})
 
 
-def _source(one: Instruction, stages: list[Stage]) -> int | str:
-    """Return which stage, or which image, a COPY copies from."""
-    said = one.flags["from"]
+def _source(one: Instruction, said: str, stages: list[Stage]) -> int | str:
+    """Return which stage, or which image, a COPY or a mount is from."""
     earlier = stages[:-1]
     if said.isascii() and said.isdecimal():
         if int(said) < len(earlier):
@@ -215,24 +218,45 @@ def _needed(stages: list[Stage], chosen: int) -> list[Stage]:
 def _check(one: Instruction) -> None:
     """Refuse what cannot be, whatever its variables are."""
     if one.name == "ONBUILD":
-        raise one.error(
-            "an OCI image has no place for triggers",
-            "Write the instruction into the Containerfiles that build on this image",
-        )
+        trigger(one.rest, one.line)
     if one.name in ("COPY", "ADD"):
-        places = one.listed() or one.rest.split()
-        if len(places) < 2:
+        places = one.places()
+        if len(places) < 2 or not isinstance(places[-1], str):
             raise one.error("it takes a source and a target", f"Write {one.name} SOURCE TARGET")
-        if one.name == "ADD" and any(_URL.match(place) for place in places[:-1]):
-            raise one.error(
-                "kernelbox fetches nothing here", "Fetch it before the build, or in a RUN"
-            )
+        if one.name == "ADD":
+            _check_urls(one, [place for place in places[:-1] if isinstance(place, str)])
     if one.name == "RUN" and one.listed() == []:
         raise one.error("it names no program", 'Write it as RUN ["program", "argument"]')
-    if one.name == "RUN" and any(one.rest == f"<<{doc.name}" for doc in one.heredocs):
-        first = one.heredocs[0].text
-        if first.startswith("#!"):
-            raise one.error(
-                "a here-document with an interpreter of its own is not carried out",
-                "Name the interpreter before it: RUN python3 <<EOF",
-            )
+
+
+def _check_urls(one: Instruction, places: list[str]) -> None:
+    urls = [place for place in places if _URL.match(place)]
+    for url in urls:
+        if not url.lower().startswith(("http://", "https://")):
+            raise one.error("kernelbox fetches by http and https only", "Fetch it in a RUN")
+    checksum = one.flags.get("checksum")
+    if checksum is None:
+        return
+    if len(places) != 1 or ("$" not in places[0] and not urls):
+        raise one.error("--checksum goes with one URL", "Write an ADD for each")
+    if "$" not in checksum and not CHECKSUM.fullmatch(checksum):
+        raise one.error(f"{checksum[:80]!r} is no checksum", "Write sha256: and 64 digits")
+
+
+def trigger(text: str, line: int) -> Instruction:
+    """Return the instruction that an ONBUILD keeps for the builds on its image.
+
+    Args:
+        text: What follows ONBUILD, or what an image's config holds.
+        line: Of the ONBUILD, or of the FROM that has such an image.
+
+    Raises:
+        UsageError: It is none, or one that cannot be kept.
+
+    Source: Docker documentation, "Dockerfile reference", section ONBUILD.
+    """
+    one = instructions.parse(text, line=line)
+    if one.name in ("ONBUILD", "FROM", "MAINTAINER"):
+        raise one.error("it cannot be a trigger", "Write ONBUILD before another instruction")
+    _check(one)
+    return one

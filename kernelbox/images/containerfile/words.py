@@ -8,10 +8,13 @@
     ${NAME#pat}  ##  %  %%   the value without the shortest or longest prefix or suffix
     ${NAME/pat/word}  //     the value with the first or every match replaced
 
-In single quotes nothing is special, in double quotes the variables are. The escape character takes
-the meaning from the one that follows; in double quotes only from `"`, `$` and itself.
+In single quotes nothing is special; in double quotes variables are. The escape character takes the
+special meaning from the character after it; in double quotes only from `"`, `$` and itself. A
+pattern has `*` and `?`; behind the escape character they are themselves, and so are `}` and `/`.
+What a shell calls its parameters, such as `$1` and `$@`, has no value here.
 
-Source: Docker documentation, "Dockerfile reference", section Environment replacement.
+Source: Docker documentation, "Dockerfile reference", section Environment replacement; POSIX, Shell
+Command Language, section Parameters and Variables. Where they are silent, what BuildKit does.
 """
 
 from __future__ import annotations
@@ -24,8 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]")
-_OPERATOR = re.compile(r":[-+?]|[-+?]|##?|%%?|//?")
+_NAME = re.compile(r"[^\W\d]\w*|\d+|[@*#?$!-]")
+_OPERATOR = re.compile(r":?[-+?]|##?|%%?|//?")
 _DEEPEST = 50
 
 
@@ -112,10 +115,10 @@ def pairs(
     """
     listed = split(text, escape)
     if not alone and "=" not in listed[0]:
-        name, _, value = text.strip().partition(" ")
-        if not value.strip():
-            raise UsageError(f"{text!r} is no NAME=VALUE", "Write it as NAME=VALUE")
-        return {expand(name, variables, escape): expand(value.strip(), variables, escape)}
+        old = re.split(r"[ \t\v\f\r]+", text.strip(), maxsplit=1)
+        if len(old) < 2:
+            raise UsageError(f"{text[:60]!r} is no NAME=VALUE", "Write it as NAME=VALUE")
+        return {expand(old[0], variables, escape): expand(old[1], variables, escape)}
     found: dict[str, str | None] = {}
     for word in listed:
         name, equals, value = word.partition("=")
@@ -129,34 +132,44 @@ def pairs(
 class _Lexer:
     """Reads one text from left to right."""
 
-    def __init__(
-        self, text: str, variables: Mapping[str, str], escape: str, depth: int = 0
-    ) -> None:
-        if depth > _DEEPEST:
-            raise UsageError(f"variables are nested more than {_DEEPEST} deep", "Use fewer")
+    def __init__(self, text: str, variables: Mapping[str, str], escape: str) -> None:
         self._text = text
         self._variables = variables
         self._escape = escape
-        self._depth = depth
+        self._depth = 0
         self._at = 0
 
     def parts(self) -> list[tuple[str, bool]]:
         """Return the pieces of the result, and whether spaces in each are protected."""
-        found: list[tuple[str, bool]] = []
+        found = []
         while self._at < len(self._text):
-            one = self._text[self._at]
-            if one == "'":
-                found.append((self._single_quoted(), True))
-            elif one == '"':
-                found.append((self._double_quoted(), True))
-            elif one == "$":
-                found.append((self._variable(), False))
-            elif one == self._escape:
-                found.append((self._text[self._at + 1 : self._at + 2] or one, True))
-                self._at += 2
-            else:
-                found.append((one, False))
-                self._at += 1
+            found.append(self._part())
+        return found
+
+    def _part(self, *, raw: bool = False) -> tuple[str, bool]:
+        """Return what comes next; with `raw`, escapes stay, for a pattern to see them."""
+        one = self._text[self._at]
+        if one == "'":
+            return self._single_quoted(), True
+        if one == '"':
+            return self._double_quoted(raw), True
+        if one == "$":
+            return self._variable(), False
+        self._at += 1
+        if one != self._escape:
+            return one, False
+        after = self._text[self._at : self._at + 1]
+        self._at += 1
+        return (one if raw else "") + after, True
+
+    def _word(self, end: str, *, raw: bool = False) -> str:
+        """Return what comes before a character that ends it, and go past that."""
+        found = ""
+        while not self._text.startswith(end, self._at):
+            if self._at >= len(self._text):
+                raise self._open("{")
+            found += self._part(raw=raw)[0]
+        self._at += 1
         return found
 
     def document(self) -> str:
@@ -182,7 +195,7 @@ class _Lexer:
         self._at = end + 1
         return inside
 
-    def _double_quoted(self) -> str:
+    def _double_quoted(self, raw: bool) -> str:
         self._at += 1
         inside = ""
         while self._at < len(self._text):
@@ -195,7 +208,7 @@ class _Lexer:
             elif one == self._escape and self._text[self._at + 1 : self._at + 2] in (
                 '"', "$", self._escape,
             ):  # fmt: skip
-                inside += self._text[self._at + 1]
+                inside += (one if raw else "") + self._text[self._at + 1]
                 self._at += 2
             else:
                 inside += one
@@ -217,59 +230,48 @@ class _Lexer:
         return self._variables.get(match[0], "")
 
     def _braced(self) -> str:
-        match = _NAME.match(self._text, self._at + 1)
-        end = self._closing_brace()
+        self._at += 1
+        match = _NAME.match(self._text, self._at)
         if match is None:
             raise UsageError(f"{self._text[:60]!r} names no variable", "Write it as ${NAME}")
-        inside = self._text[match.end() : end]
-        self._at = end + 1
+        self._at = match.end()
         value = self._variables.get(match[0])
-        if not inside:
+        if self._text.startswith("}", self._at):
+            self._at += 1
             return value or ""
-        operator = _OPERATOR.match(inside)
+        operator = _OPERATOR.match(self._text, self._at)
         if operator is None:
+            if self._at == len(self._text):
+                raise self._open("{")
             raise UsageError(
-                f"${{{match[0]}{inside[:40]}}} has an unknown modifier",
+                f"{self._text[:60]!r} has an unknown modifier",
                 "There are :- :+ :? and # % / with a pattern",
             )
-        return self._modified(match[0], value, operator[0], inside[operator.end() :])
+        self._at = operator.end()
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise UsageError(f"variables are nested more than {_DEEPEST} deep", "Use fewer")
+        found = self._modified(match[0], value, operator[0])
+        self._depth -= 1
+        return found
 
-    def _closing_brace(self) -> int:
-        depth, at = 0, self._at
-        while at < len(self._text):
-            one = self._text[at]
-            if one == self._escape:
-                at += 1
-            elif one == "{" and (at == self._at or self._text[at - 1] == "$"):
-                depth += 1
-            elif one == "}":
-                depth -= 1
-                if depth == 0:
-                    return at
-            at += 1
-        raise self._open("{")
-
-    def _inner(self, text: str) -> str:
-        inner = _Lexer(text, self._variables, self._escape, self._depth + 1)
-        return "".join(part for part, _ in inner.parts())
-
-    def _modified(self, name: str, value: str | None, operator: str, word: str) -> str:
+    def _modified(self, name: str, value: str | None, operator: str) -> str:
+        """Return what a modifier makes of a value; its word comes next."""
         if operator[-1] in "-+?":
+            word = self._word("}")
             there = value is not None and (value != "" or operator[0] != ":")
             if operator[-1] == "+":
-                return self._inner(word) if there else ""
-            if there:
-                return value or ""
-            if operator[-1] == "-":
-                return self._inner(word)
-            raise UsageError(f"variable {name} is not set: {self._inner(word)}", "Set it")
+                return word if there else ""
+            if operator[-1] == "?" and not there:
+                raise UsageError(f"variable {name} is not set: {word[:100]}", "Set it")
+            return value or "" if there else word
+        pattern = self._word("/" if operator[0] == "/" else "}", raw=True)
+        replaced = self._word("}", raw=True) if operator[0] == "/" else ""
         value = value or ""
         if operator[0] == "/":
-            pattern, _, new = word.partition("/")
-            expression = _pattern(self._inner(pattern), greedy=True)
-            replaced = self._inner(new)
+            expression = self._expression(pattern, greedy=True)
             return re.sub(expression, lambda _: replaced, value, count=len(operator) == 1)
-        expression = _pattern(self._inner(word), greedy=len(operator) == 2)
+        expression = self._expression(pattern, greedy=len(operator) == 2)
         if operator[0] == "#":
             match = re.match(expression, value, re.DOTALL)
             return value[match.end() :] if match else value
@@ -279,8 +281,19 @@ class _Lexer:
                 return value[:start]
         return value
 
-
-def _pattern(text: str, *, greedy: bool) -> str:
-    """Return a regular expression for a pattern with `*` and `?`."""
-    star = ".*" if greedy else ".*?"
-    return "".join({"*": star, "?": "."}.get(one, re.escape(one)) for one in text)
+    def _expression(self, pattern: str, *, greedy: bool) -> str:
+        """Return a regular expression for a pattern."""
+        known = {"*": ".*" if greedy else ".*?", "?": "."}
+        found, letters = "", iter(pattern)
+        for one in letters:
+            if one != self._escape:
+                found += known.get(one) or re.escape(one)
+                continue
+            after = next(letters, "")
+            if after not in ("*", "?", "}", "/", self._escape):
+                raise UsageError(
+                    f"{one + after!r} in a pattern means nothing",
+                    f"The escape character goes before * ? }} / or {self._escape} there",
+                )
+            found += re.escape(after)
+        return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import urllib.parse
 
-from kernelbox.images import layout, limits, manifests
+from kernelbox.images import bounds, layout, manifests
 from kernelbox.images.registry import credentials
 from kernelbox.images.registry.failures import Dropped, Refused
 from kernelbox.images.registry.transport import Transport
@@ -162,7 +162,7 @@ class Repository:
             what=what,
         )
         length = answer.headers.get("Content-Length", "0")
-        if length.isdecimal() and int(length) > limits.MAX_JSON:
+        if length.isdecimal() and int(length) > bounds.MAX_JSON:
             answer.close()
             raise Refused(f"{self.remote.registry} sends {length} bytes of JSON for {what}")
         return answer.headers.get("Content-Type", "").partition(";")[0], *self.transport.json(

@@ -18,11 +18,12 @@ import binascii
 import json
 import os
 
-from kernelbox.images import limits
+from kernelbox.images import bounds
 from kernelbox.images.reference import DOCKER_HUB
 from kernelbox.images.registry import helpers
 from kernelbox.images.registry.tokens import IDENTITY
 from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.plumbing import whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _keys(registry: str) -> list[str]:
 def _load() -> dict[str, Any]:
     try:
         with open(path(), "rb") as file:
-            document = json.loads(file.read(limits.MAX_JSON))
+            document = json.loads(file.read(bounds.MAX_JSON))
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -138,13 +139,8 @@ def _load() -> dict[str, Any]:
 
 
 def _store(document: dict[str, Any]) -> None:
-    target = os.path.realpath(path())
-    partial = f"{target}.kernelbox-{os.getpid()}"
     try:
-        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-        fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(fd, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent="\t")
-        os.rename(partial, target)
+        os.makedirs(os.path.dirname(os.path.realpath(path())), mode=0o700, exist_ok=True)
+        whole.replace(path(), json.dumps(document, indent="\t").encode(), 0o600)
     except OSError as error:
         raise KernelboxError(f"cannot write {path()}: {os.strerror(error.errno or 0)}") from error

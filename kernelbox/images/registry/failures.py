@@ -13,7 +13,7 @@ class Refused(KernelboxError):
     """The registry answered, and the answer is no.
 
     Attributes:
-        status: Of HTTP.
+        status: The HTTP status; 0 if the answer was wrong in another way.
     """
 
     def __init__(self, message: str, hint: str = "", status: int = 0) -> None:
@@ -26,11 +26,11 @@ class Dropped(KernelboxError):
 
 
 class Unreachable(Dropped):
-    """There is nobody to answer. Who answered before may come back; else nobody waits for it."""
+    """Nobody is there to answer. A registry that answered before is tried again; another is not."""
 
 
 class Untrusted(Unreachable):
-    """Somebody answers, and cannot prove to be the registry."""
+    """Somebody answers, but cannot prove to be the registry."""
 
 
 def dropped(registry: str, error: Exception) -> Dropped:
@@ -55,3 +55,8 @@ def dropped(registry: str, error: Exception) -> Dropped:
     if isinstance(error, e.LocationParseError | e.InvalidHeader):
         return Dropped(f"{registry} sent an address that is none")
     return Dropped(f"{registry} closed the connection in the middle", "Try again")
+
+
+def log_in(registry: str, what: str) -> Refused:
+    """Return the error for a registry that wants to know more of us."""
+    return Refused(f"{registry} {what}", f"Log in: kernelbox login {registry}", status=401)

@@ -7,7 +7,7 @@ on its standard input, and what it knows on its standard output:
     store   <- {"ServerURL": , "Username": , "Secret": }
     erase   <- the registry
 
-Which helper is asked is for credentials.py to know.
+Leaves which helper is asked to credentials.py.
 
 Source: docker/docker-credential-helpers, README, section Development; Docker documentation, "docker
 login", section "Credential helper protocol".
@@ -66,7 +66,7 @@ def erase(name: str, server: str) -> bool:
     Raises:
         KernelboxError: There is no such helper, or it fails.
     """
-    # Whether to erase what is not there is an error, helpers do not agree.
+    # Helpers do not agree on whether erasing what is not there is an error.
     if get(name, server) is None:
         return False
     _ask(name, "erase", server)

@@ -1,7 +1,7 @@
 """An image into the store: its manifest, then its blobs side by side, then all of it at once.
 
 Nothing of it appears in the store before every blob is there and verified. A manifest in Docker's
-words is stored in OCI's, with the same config and layers, for everybody to read the layout.
+words is stored in OCI's, with the same config and layers, so that any tool can read the layout.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import concurrent.futures
 import os
 from typing import NamedTuple
 
-from kernelbox.images import layout, limits, manifests
+from kernelbox.images import bounds, layout, manifests
 from kernelbox.images.index import REPO_DIGEST, damaged
 from kernelbox.images.reference import check, remote
-from kernelbox.images.registry import fetching
+from kernelbox.images.registry import fetch
 from kernelbox.images.registry.client import Repository
 from kernelbox.images.registry.failures import Refused
 from kernelbox.kernel.errors import KernelboxError, UsageError
@@ -31,15 +31,6 @@ if TYPE_CHECKING:
 
 PARALLEL = 3
 """Blobs that are fetched at the same time. Source: dockerd(8), --max-concurrent-downloads."""
-
-_OCI = {
-    manifests.DOCKER_MANIFEST: layout.MANIFEST,
-    "application/vnd.docker.container.image.v1+json": layout.CONFIG,
-    "application/vnd.docker.image.rootfs.diff.tar": layout.LAYER,
-    "application/vnd.docker.image.rootfs.diff.tar.gzip": layout.LAYER_GZIP,
-    "application/vnd.docker.image.rootfs.diff.tar.zstd": layout.LAYER_ZSTD,
-    "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": layout.LAYER_GZIP,
-}
 
 
 class Pulled(NamedTuple):
@@ -106,9 +97,9 @@ def pull(
 def _find(repository: Repository, tag: str, platform: str) -> tuple[Descriptor, bytes, Document]:
     """Return what the tag means, and the manifest of our platform: as it was sent, and read."""
     top, text, document = repository.manifest(tag)
-    for _ in range(limits.MAX_DEPTH_OF_INDEXES):
+    for _ in range(bounds.MAX_DEPTH_OF_INDEXES):
         if "manifests" not in document:
-            if manifests.check_manifest(document)["config"]["size"] > limits.MAX_JSON:
+            if manifests.check_manifest(document)["config"]["size"] > bounds.MAX_JSON:
                 raise Refused("the config is larger than any real one")
             return top, text, document
         _, text, document = repository.manifest(manifests.choose(document, platform)["digest"])
@@ -143,7 +134,7 @@ def _fetch(store: Store, repository: Repository, blobs: Sequence[Descriptor], wa
             if watched:
                 watch(blob["digest"], done, blob["size"])
 
-        fetching.fetch(store, repository, blob, progress)
+        fetch.fetch(store, repository, blob, progress)
 
     stop: list[bool] = []
     pool = concurrent.futures.ThreadPoolExecutor(PARALLEL)
@@ -168,7 +159,7 @@ def _adopt(store: Store, blobs: Sequence[Descriptor]) -> bool:
             path = store.layout.blob_path(blob["digest"])
             if not os.path.exists(path):
                 try:
-                    os.rename(fetching.place(store, blob), path)
+                    os.rename(fetch.place(store, blob), path)
                 except FileNotFoundError:
                     return False
     return True
@@ -181,7 +172,7 @@ def _as_oci(text: bytes, manifest: Document) -> bytes:
 
     def translated(blob: Descriptor) -> Descriptor:
         kind = str(blob["mediaType"])
-        return layout.descriptor(_OCI.get(kind, kind), blob["digest"], blob["size"])
+        return layout.descriptor(manifests.oci_type(kind), blob["digest"], blob["size"])
 
     layers = [translated(one) for one in manifest["layers"]]
     return layout.encode(layout.manifest(translated(manifest["config"]), layers))

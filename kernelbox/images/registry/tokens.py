@@ -16,20 +16,40 @@ import base64
 import re
 import urllib.parse
 
-from kernelbox.images.registry.failures import Refused
+from kernelbox.images.registry.failures import Refused, log_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Protocol
+
     from urllib3 import BaseHTTPResponse
 
-    from kernelbox.images.registry.transport import Transport
+    class Asker(Protocol):
+        """What is needed of a transport to ask for a token: see transport.py."""
+
+        registry: str
+
+        def place(self, location: str, base: str) -> str:
+            """Return the whole of a place that the registry has named."""
+
+        def once(
+            self, method: str, url: str, headers: dict[str, str], body: bytes | None
+        ) -> BaseHTTPResponse:
+            """Ask without a second try."""
+
+        def json(self, answer: BaseHTTPResponse) -> tuple[bytes, Any]:
+            """Return the document in an answer."""
+
+        def refusal(self, answer: BaseHTTPResponse, what: str) -> Exception:
+            """Return the error that an answer is."""
+
 
 IDENTITY = "<token>"
 """The user whose password is an identity token."""
 
 
 def authorisation(
-    transport: Transport, challenge: str, scope: str, login: tuple[str, str] | None
+    transport: Asker, challenge: str, scope: str, login: tuple[str, str] | None
 ) -> str:
     """Return the Authorization header that answers a challenge.
 
@@ -66,13 +86,8 @@ def authorisation(
     return f"Bearer {token}"
 
 
-def log_in(registry: str, what: str) -> Refused:
-    """Return the error for a registry that wants to know more of us."""
-    return Refused(f"{registry} {what}", f"Log in: kernelbox login {registry}", status=401)
-
-
 def _ask(
-    transport: Transport, realm: str, wanted: dict[str, str], login: tuple[str, str] | None
+    transport: Asker, realm: str, wanted: dict[str, str], login: tuple[str, str] | None
 ) -> BaseHTTPResponse:
     if login and login[0] == IDENTITY:
         form = {"grant_type": "refresh_token", "client_id": "kernelbox", "refresh_token": login[1]}

@@ -2,8 +2,8 @@
 
 Nothing that a registry says is followed blindly. Credentials go to the registry itself and to the
 token service that it names, over TLS, and never along a redirect to another host. Plain http is for
-this machine, or for whom the person asked for it. Every wait has an end, and what may be tried
-again is tried again, a few times. Leaves what is answered to who asks for a login to tokens.py.
+registries on this machine, or where a person asked for it. Every wait has an end, and what may be
+tried again is tried again, a few times. Leaves answering a request for a login to tokens.py.
 
 Source: RFC 9110, sections 10.2.3 (Retry-After) and 15.4 (redirection).
 """
@@ -19,10 +19,17 @@ import urllib.request
 
 import urllib3
 
-from kernelbox.images import limits
+from kernelbox.images import bounds
 from kernelbox.images.reference import DOCKER_HUB
 from kernelbox.images.registry import tokens
-from kernelbox.images.registry.failures import Dropped, Refused, Unreachable, Untrusted, dropped
+from kernelbox.images.registry.failures import (
+    Dropped,
+    Refused,
+    Unreachable,
+    Untrusted,
+    dropped,
+    log_in,
+)
 from kernelbox.kernel.errors import KernelboxError
 
 TYPE_CHECKING = False
@@ -85,7 +92,7 @@ class Transport:
         expected: tuple[int, ...] = (200,),
         what: str = "",
     ) -> BaseHTTPResponse:
-        """Make a request, as often as it takes within reason, and return the answer unread.
+        """Make a request, again if need be and within reason, and return the answer unread.
 
         Args:
             method: GET, HEAD, POST, PUT.
@@ -124,7 +131,7 @@ class Transport:
         """Return the body of an answer, a JSON object, as bytes and as that.
 
         Raises:
-            Refused: It is none, or too large.
+            Refused: It is no such object, or too large.
             Dropped: It does not come to its end.
         """
         text = b""
@@ -132,7 +139,7 @@ class Transport:
         try:
             while part := answer.read1(1 << 16):
                 text += part
-                if len(text) > limits.MAX_JSON:
+                if len(text) > bounds.MAX_JSON:
                     answer.close()
                     raise Refused(f"{self.registry} sent more JSON than any image has")
                 if time.monotonic() > deadline:
@@ -151,7 +158,7 @@ class Transport:
         return text, document
 
     def place(self, location: str | None, base: str) -> str:
-        """Return the whole of a Location that an answer named, relative to where that came from.
+        """Return in full the Location that an answer named, relative to where the answer came from.
 
         Raises:
             Refused: There is none, or it leads from https to http.
@@ -209,7 +216,7 @@ class Transport:
     def once(
         self, method: str, url: str, headers: Mapping[str, str], body: Any
     ) -> BaseHTTPResponse:
-        """Make one request, to wherever, and return the answer whatever it is.
+        """Make one request, to any host, and return the answer, whatever it is.
 
         Raises:
             Dropped: There is none.
@@ -236,7 +243,7 @@ class Transport:
         return f"{self._scheme}://{self._host}{url}"
 
     def _find_scheme(self) -> str:
-        """Return how to speak with the registry: TLS, and only on this machine also without."""
+        """Return how to speak with the registry: with TLS; without it only on this machine."""
         if not _HERE.fullmatch(self._host):
             return "https"
         try:
@@ -252,7 +259,7 @@ class Transport:
         return url.startswith(f"{self._scheme}://{self._host}/")
 
     def refusal(self, answer: BaseHTTPResponse, what: str) -> KernelboxError:
-        """Return the error for an answer that is none of those expected, and close that."""
+        """Return the error for an unexpected answer, and close the answer."""
         said = ""
         try:
             errors = self.json(answer)[1].get("errors")
@@ -264,7 +271,7 @@ class Transport:
         cause = " ".join(said.split())[:200]
         shown = f" ({cause})" if cause else ""
         if answer.status == 401:
-            return tokens.log_in(self.registry, f"wants a login for {what}")
+            return log_in(self.registry, f"wants a login for {what}")
         if answer.status == 403:
             return Refused(f"{self.registry} denies {what}{shown}", "Is it yours?", status=403)
         if answer.status == 404:

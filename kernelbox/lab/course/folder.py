@@ -18,8 +18,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kernelbox.kernel.errors import KernelboxError, UsageError
-from kernelbox.lab.course.form import prepare
-from kernelbox.lab.exercises.registry import contents
+from kernelbox.lab.course.form import STUB, prepare
+from kernelbox.lab.exercises.catalogue import contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ CONFIG_FILE = "nbgrader_config.py"
 CONFIG = '''"""nbgrader's configuration of the kernelbox course, made by `kernelbox course`.
 
 Grading runs what students wrote, with root's rights: do it in a machine that can be thrown away.
-A student's notebook belongs into submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb. Then, here:
+A student's notebook belongs in submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb. Then, here:
 
     nbgrader autograde ASSIGNMENT --create
     nbgrader generate_feedback ASSIGNMENT
@@ -39,7 +39,7 @@ c = get_config()  # noqa: F821 (nbgrader defines it)
 c.CourseDirectory.course_id = "kernelbox"
 c.ClearSolutions.begin_solution_delimeter = "### BEGIN SOLUTION"  # prose may say the words
 c.ClearSolutions.end_solution_delimeter = "### END SOLUTION"
-c.ClearSolutions.code_stub = {"python": "# your solution\\nraise NotImplementedError()"}
+c.ClearSolutions.code_stub = {"python": %(stub)r}
 c.Execute.timeout = 60  # seconds for one cell: then it is interrupted, and the next one runs
 '''
 
@@ -107,7 +107,7 @@ def _begin(directory: Path) -> None:
         raise UsageError(
             f"{directory} is no course folder, and not empty", "Name one that is new or empty"
         )
-    config.write_text(CONFIG, encoding="utf-8")
+    config.write_text(CONFIG % {"stub": STUB}, encoding="utf-8")
 
 
 def _source(directory: Path, file: Path) -> Assignment:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from kernelbox.kernel.errors import KernelboxError
 
 if TYPE_CHECKING:
-    from kernelbox.lab.exercises.registry import Exercise
+    from kernelbox.lab.exercises.exercise import Exercise
 
 BEGIN = "### BEGIN SOLUTION"
+STUB = "# your solution\nraise NotImplementedError()"  # what a student finds in its place
+ASKED = ("predict",)  # calls whose second argument is an answer of ours, to be taken out
 _SCHEMA = 3
 
 
@@ -39,8 +41,9 @@ def prepare(notebook: Any, exercises: dict[str, Exercise]) -> None:
                 metadata["solution"] = True
             elif checked:
                 metadata |= {"grade": True, "locked": True, "points": _points(checked, exercises)}
-            elif calls(cell.source, "predict"):
-                cell.source = without_guess(cell.source)
+            else:
+                for asked in ASKED:
+                    cell.source = without_answer(cell.source, asked)
         if metadata["locked"] or metadata["solution"]:
             cell.metadata["nbgrader"] = metadata
 
@@ -85,18 +88,18 @@ def _calls(source: str, method: str) -> list[Any]:
     return sorted(found, key=lambda node: (node.lineno, node.col_offset))
 
 
-def without_guess(source: str) -> str:
-    """Return a cell with `course.predict("name", guess)` left as `course.predict("name")`."""
+def without_answer(source: str, method: str) -> str:
+    """Return a cell with `course.METHOD("name", answer)` left as `course.METHOD("name")`."""
     data = source.encode()
     starts = [0]
     for line in data.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
-    for node in reversed(_calls(source, "predict")):
+    for node in reversed(_calls(source, method)):
         name = node.args[0]
-        guess = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
-        if guess:
+        answer = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
+        if answer:
             # ast counts columns in bytes of UTF-8.
             begin = starts[name.end_lineno - 1] + name.end_col_offset
-            end = starts[guess[-1].end_lineno - 1] + guess[-1].end_col_offset
+            end = starts[answer[-1].end_lineno - 1] + answer[-1].end_col_offset
             data = data[:begin] + data[end:]
     return data.decode()

@@ -1,13 +1,13 @@
 """The doctor: checks whether the labs can run on this host, and says what is missing.
 
+    findings.py   what is said, and how it is shown
+    host.py       where facts come from
     place.py      Linux, privilege, inside a container, WSL
     features.py   kernel version, system calls, namespaces, seccomp, pressure
     cgroups.py    cgroup versions and controllers
     disk.py       overlay, disk, memory
     network.py    nft, links, shaping, forwarding, the port of JupyterLab
     tools.py      Python, busybox, tini, what the tests use
-    host.py       where facts come from
-    finding.py    what is said, and how it is shown
 
 It changes nothing: what must be tried is tried in namespaces that end with the trial. What a
 crashed run left behind is the business of `kernelbox reset`.
@@ -31,7 +31,7 @@ from kernelbox.lab.doctor.features import (
     seccomp,
     user_namespaces,
 )
-from kernelbox.lab.doctor.finding import Finding, Report, as_json, render, verdict
+from kernelbox.lab.doctor.findings import Finding, Report, as_json, render, verdict
 from kernelbox.lab.doctor.host import Answer, Host
 from kernelbox.lab.doctor.network import forwarding, links, nft, port, shaping
 from kernelbox.lab.doctor.place import container, linux, privilege, wsl

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernelbox.lab.doctor.finding import Finding
+from kernelbox.lab.doctor.findings import Finding
 from kernelbox.lab.doctor.host import Host, Mount
 
 # A controller's name in v2, and in v1. Freezing is part of v2 itself, without a controller.
@@ -63,6 +63,13 @@ def _version_2(host: Host, mount: Mount, controllers: list[str]) -> Finding:
             "not let it pass controllers down (EBUSY).",
             f"Move them out of the way: cd {mount.point} && mkdir init && "
             "xargs -n1 <cgroup.procs >init/cgroup.procs",
+        )
+    if "nsdelegate" not in mount.super_options:
+        return Finding(
+            "cgroup",
+            "warn",
+            f"{seen}, mounted without nsdelegate: a container can lift its own limits.",
+            f"Mount it as systemd does: mount -o remount,nsdelegate {mount.point}",
         )
     return Finding("cgroup", "ok", f"{seen}; the labs use it.")
 

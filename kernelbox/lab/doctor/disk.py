@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 
-from kernelbox import paths
-from kernelbox.lab.doctor.finding import Finding
+from kernelbox.lab.doctor.findings import Finding
 from kernelbox.lab.doctor.host import Answer, Host
+from kernelbox.plumbing import paths
 
 _MIB = 1 << 20
 # File systems without what an upperdir needs: extended attributes, d_type, RENAME_WHITEOUT.

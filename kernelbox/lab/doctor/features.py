@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 
-from kernelbox.lab.doctor.finding import Finding
+from kernelbox.lab.doctor.findings import Finding
 from kernelbox.lab.doctor.host import Host
 
 _OLDEST = (5, 14)  # cgroup.kill; Debian 12 has 6.1, Ubuntu 22.04 has 5.15

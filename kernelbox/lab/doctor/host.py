@@ -159,7 +159,7 @@ class Host:
             wanted: Names without `CAP_`, for example `SYS_ADMIN`.
             among: The set, as /proc/self/status names it.
         """
-        from kernelbox.capabilities import names  # reaches ctypes; see `request`
+        from kernelbox.users.capabilities import names  # reaches ctypes; see `request`
 
         return set(wanted) <= set(names(int(self.status(among) or "0", 16)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 
-from kernelbox.lab.doctor.finding import Finding
+from kernelbox.lab.doctor.findings import Finding
 from kernelbox.lab.doctor.host import Host
 
 # All are tried in a network namespace of their own, which takes all of it along when it ends.

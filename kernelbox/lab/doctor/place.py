@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kernelbox.lab.doctor.finding import Finding
+from kernelbox.lab.doctor.findings import Finding
 from kernelbox.lab.doctor.host import Host
 
 LAB_VM = "the lab VM (labs-vm/) has all of it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from kernelbox.lab.doctor.finding import Finding
+from kernelbox.lab.doctor.findings import Finding
 from kernelbox.lab.doctor.host import Host
 
 _OLDEST_PYTHON = (3, 11)

@@ -15,19 +15,21 @@ import select
 import signal
 import sys
 import time
-import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kernelbox.kernel.errors import KernelboxError
-from kernelbox.lab import client
+from kernelbox.lab import notebook
+from kernelbox.lab.exercises.keeper import Keeper
+from kernelbox.lab.exercises.plain import plain
 from kernelbox.lab.exercises.verdict import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LONGEST = 65536  # characters of an answer
+_MOST_BYTES = 4 * _LONGEST + 8  # of an answer: whoever writes more is not heard to the end
 _SECONDS = 3.0
 _FORKS = 100  # of the child and all its descendants: thousands a second would fill the machine
 
@@ -37,8 +39,8 @@ class Attempt:
     """What became of a call.
 
     Attributes:
-        value: What the function returned: numbers, texts, None, and lists, tuples, sets and dicts
-            of these. None if it failed.
+        value: What the function returned, as `plain` makes it: numbers, texts, None, and lists,
+            sets and dicts of these. None if it failed.
         failure: What went wrong, as a sentence that can be an observation; empty if nothing did.
     """
 
@@ -68,39 +70,28 @@ def attempt(function: object, *args: Any, seconds: float = _SECONDS) -> Attempt:
 def _in_a_child(function: Callable[..., Any], args: tuple[Any, ...], seconds: float) -> str | None:
     """Return what the child told; None if it was not in time."""
     reader, writer = os.pipe()
-    sys.stdout.flush()
-    with warnings.catch_warnings():
-        # Python warns of threads: the child starts none, and asks for nothing that they may hold.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid == 0:
+
+    def child() -> NoReturn:
         os.close(reader)
         _child(function, args, writer)
+
+    keeper = Keeper(child, closing=(reader, writer))
     os.close(writer)
     try:
-        _confine(pid)
+        # To where forks have an end. Without a lab, its own count of them is all there is.
+        with suppress(KernelboxError):
+            notebook.current().call("confine", pid=keeper.pid)
+        keeper.go()
         return _heard(reader, time.monotonic() + seconds)
     finally:
         os.close(reader)
-        _kill(pid)
-
-
-def _confine(pid: int) -> None:
-    """Move the child, which stands still, to where forks have an end; let it go on.
-
-    Without a lab, its own count of forks is all there is.
-    """
-    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
-    with suppress(KernelboxError):
-        client.current().call("confine", pid=pid)
-    os.kill(pid, signal.SIGCONT)
+        keeper.end()
 
 
 def _child(function: Callable[..., Any], args: tuple[Any, ...], writer: int) -> NoReturn:
     """Call the function and tell what it returned. Nothing is left to whoever forked us."""
     try:
         os.setsid()
-        os.kill(os.getpid(), signal.SIGSTOP)  # until we are where forks have an end
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         _count_forks(writer)
         builtins.input = _nobody_answers
@@ -109,7 +100,7 @@ def _child(function: Callable[..., Any], args: tuple[Any, ...], writer: int) -> 
             os.dup2(nothing, fd)
         sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         try:
-            told = f"v{function(*args)!r}"
+            told = f"v{plain(function(*args))!r}"
         except BaseException as error:
             told = f"e{type(error).__name__}: {error}"
         with open(writer, "w", encoding="utf-8", errors="replace") as out:
@@ -143,22 +134,12 @@ def _heard(reader: int, deadline: float) -> str | None:
     told = b""
     poller = select.poll()
     poller.register(reader, select.POLLIN)
-    while poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+    while (left := deadline - time.monotonic()) > 0 and poller.poll(left * 1000):
         data = os.read(reader, _LONGEST)
-        if not data:
+        if not data or len(told) > _MOST_BYTES:
             return told.decode("utf-8", "replace")
         told += data
     return None
-
-
-def _kill(pid: int) -> None:
-    """Kill the child and what is in its session's first group; collect it."""
-    for kill in (os.killpg, os.kill):
-        try:
-            kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-    os.waitpid(pid, 0)
 
 
 def _understood(told: str | None, call: str, seconds: float) -> Attempt:

@@ -15,8 +15,8 @@ from kernelbox.lab.exercises.verdict import Verdict, failed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kernelbox.lab.client import Lab
     from kernelbox.lab.held import Held
+    from kernelbox.lab.notebook import Lab
 
 # What a witness is asked to evaluate; it has nothing but `os`. `view`: all paths below a directory
 # (those of directories end with a slash), and the beginning of each file. `whiteout`: whether a
@@ -93,6 +93,8 @@ def not_a_bench(box: Lab, process: Held, name: str) -> Verdict | None:
 def differs(seen: dict[str, str], wanted: dict[str, str], where: str) -> Verdict | None:
     """Return the verdict on the first path that is not as it should be; None if all are.
 
+    Whether a text ends with a newline does not matter.
+
     Args:
         seen: What `view` has found.
         wanted: What it should have.
@@ -102,10 +104,35 @@ def differs(seen: dict[str, str], wanted: dict[str, str], where: str) -> Verdict
         if path not in wanted:
             return failed(f"{where} there is {path}", "not there")
         if path not in seen:
-            return failed(f"{where} {path} is missing")
-        if seen[path] != wanted[path]:
-            text = f"{where} {path} says {seen[path].strip()!r}"
-            return failed(text, repr(wanted[path].strip()))
+            return failed(f"{where} {path} is missing", "there")
+        if seen[path].removesuffix("\n") != wanted[path].removesuffix("\n"):
+            return failed(f"{where} {path} says {seen[path]!r}", repr(wanted[path]))
+    return None
+
+
+def mounted_below(process: Held, directory: str) -> list[list[str]]:
+    """Return the lines of mountinfo of what is mounted on a directory of a bench, or below it."""
+    every = outside.mounts(process.pid)
+    # The host may have mounts on /mnt as well, which the bench covers: they come before it.
+    bench = max(number for number, line in enumerate(every) if line[4] == "/mnt")
+    return [line for line in every[bench + 1 :] if f"{line[4]}/".startswith(f"{directory}/")]
+
+
+def not_the_overlay(process: Held) -> Verdict | None:
+    """Return the verdict on /mnt/merged if it is no overlay of `lower` and `upper` alone."""
+    there = mounted_below(process, "/mnt/merged")
+    if not there:
+        return failed("nothing is mounted on merged", "an overlay")
+    if (place := there[-1][4]) != "/mnt/merged":
+        return failed(f"something is mounted on {place}", "one overlay, and nothing below it")
+    kind = there[-1][there[-1].index("-") + 1]
+    if kind != "overlay":
+        return failed(f"what is mounted on merged is of type {kind}", "an overlay")
+    options = dict(option.partition("=")[::2] for option in there[-1][-1].split(","))
+    for name, wanted in (("lowerdir", "lower"), ("upperdir", "upper")):
+        found = options.get(name, "missing").removeprefix("/mnt/")
+        if found != wanted:
+            return failed(f"{name} of the overlay on merged is {found}", wanted)
     return None
 
 

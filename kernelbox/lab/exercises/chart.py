@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from kernelbox.lab.exercises.predictions import Observation
+    from kernelbox.lab.exercises.guesses import Observation
 
 _WIDTH = 44  # characters of a question
 
@@ -37,7 +37,13 @@ class Comparison:
         ]
 
     def _repr_html_(self) -> str:
-        return self.table() + self.svg()
+        from kernelbox.widgets.still import embedded
+
+        svg = self.svg()
+        return self.table() + (embedded(svg) if svg else "")
+
+    def _repr_svg_(self) -> str | None:
+        return self.svg() or None
 
     def table(self) -> str:
         """Return the table alone."""

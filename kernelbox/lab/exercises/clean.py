@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernelbox import cgroup, paths
+from kernelbox import cgroup
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.plumbing import paths
 
 if TYPE_CHECKING:
-    from kernelbox.lab.client import Lab
+    from kernelbox.lab.notebook import Lab
 
 _PATIENCE = 5.0  # seconds: the kernel takes a moment to remove a network namespace
 

@@ -42,7 +42,12 @@ class Curve:
         return f"{self.title}\n{self.up}, for {self.across}: {numbers}{compared}"
 
     def _repr_html_(self) -> str:
-        return self.svg() + self.table()
+        from kernelbox.widgets.still import embedded
+
+        return embedded(self.svg()) + self.table()
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
 
     def svg(self) -> str:
         """Return the curve as an image, marked as moving (`kb-moving`)."""

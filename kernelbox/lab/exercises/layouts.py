@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import tarfile
 import tempfile
 from contextlib import contextmanager
@@ -64,15 +65,27 @@ class Made:
         return Path(self._layout.blob_path(digest))
 
     def flip(self, kind: str) -> str:
-        """Flip one bit in the first blob of a kind; return its digest."""
-        return self._damage(kind, lambda data: bytes([*data[:-9], data[-9] ^ 1, *data[-8:]]))
+        """Flip one bit somewhere in a blob of a kind; return its digest."""
+        return self._damage(kind, _flipped)
 
     def cut(self, kind: str, size: int) -> str:
-        """Leave but the beginning of the first blob of a kind; return its digest."""
+        """Leave but the beginning of a blob of a kind; return its digest."""
         return self._damage(kind, lambda data: data[:size])
 
+    def lengthen(self, kind: str) -> str:
+        """Put a line behind the end of a blob of a kind; return its digest."""
+        return self._damage(kind, lambda data: data + b"\n")
+
+    def exchange(self, kind: str) -> set[str]:
+        """Let two blobs of a kind have each other's bytes; return their digests."""
+        one, other = random.sample([digest for digest, its in self.kinds.items() if its == kind], 2)
+        bytes_of = {digest: self.place(digest).read_bytes() for digest in (one, other)}
+        self.place(one).write_bytes(bytes_of[other])
+        self.place(other).write_bytes(bytes_of[one])
+        return {one, other}
+
     def _damage(self, kind: str, how: Callable[[bytes], bytes]) -> str:
-        digest = next(one for one, its in self.kinds.items() if its == kind)
+        digest = random.choice([one for one, its in self.kinds.items() if its == kind])
         path = self.place(digest)
         path.write_bytes(how(path.read_bytes()))
         return digest
@@ -81,6 +94,11 @@ class Made:
         stored = self._layout.write_blob(media_type, data)
         self.kinds[stored["digest"]] = kind
         return stored
+
+
+def _flipped(data: bytes) -> bytes:
+    place, bit = random.randrange(len(data)), random.randrange(8)
+    return bytes([*data[:place], data[place] ^ 1 << bit, *data[place + 1 :]])
 
 
 @contextmanager

@@ -6,32 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kernelbox import cgroup
+from kernelbox.lab import reading
 from kernelbox.lab.exercises.verdict import Verdict, failed
 from kernelbox.lab.held import Held
 
 if TYPE_CHECKING:
-    from kernelbox.lab.client import Lab
-
-
-def status(pid: int | str) -> dict[str, str]:
-    """Return the lines of /proc/PID/status by their names.
-
-    Raises:
-        OSError: ENOENT, ESRCH: there is no such process.
-
-    Source: proc_pid_status(5).
-    """
-    text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    parted = (line.partition(":") for line in text.splitlines())
-    return {name: value.strip() for name, _, value in parted}
-
-
-def alive(pid: int) -> bool:
-    """Say whether there is such a process, and more of it than a zombie."""
-    try:
-        return status(pid)["State"][0] not in "ZX"
-    except OSError:
-        return False
+    from kernelbox.lab.notebook import Lab
 
 
 def own(box: Lab, pid: int) -> set[str]:
@@ -67,14 +47,13 @@ def limit(container_id: str, name: str) -> str:
 
 def mounts(pid: int) -> list[list[str]]:
     """Return the fields of each line of /proc/PID/mountinfo. Source: proc_pid_mountinfo(5)."""
-    text = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8", errors="replace")
-    return [line.split() for line in text.splitlines()]
+    return [line.split() for line in reading.mountinfo(pid)]
 
 
 def not_held(thing: object, name: str) -> Verdict | None:
     """Return the verdict on something that is no running process under remote control."""
     if not isinstance(thing, Held):
         return failed(f"{name} is {thing!r:.80}", "a process that box.hold() or fork() returned")
-    if not alive(thing.pid):
+    if not reading.alive(thing.pid):
         return failed(f"the process {name} has ended", "one that is there to be looked at")
     return None

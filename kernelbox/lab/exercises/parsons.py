@@ -7,6 +7,7 @@ it are made by the child, as in a runtime.
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,8 +18,8 @@ from kernelbox.lab.exercises.verdict import cut
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kernelbox.lab.client import Lab
     from kernelbox.lab.held import Held
+    from kernelbox.lab.notebook import Lab
 
     Action = Callable[[Held], Held | object]
 
@@ -84,6 +85,12 @@ class Run:
     refusal: str
 
 
+def letters(order: object) -> str:
+    """Return the letters of an order: of a text, or of several texts in a list or the like."""
+    text = "".join(map(str, order)) if isinstance(order, Iterable) else str(order)
+    return "".join(text.split()).replace(",", "").upper()
+
+
 @contextmanager
 def made(box: Lab, pieces: Puzzle, order: object) -> Iterator[Run]:
     """Make the requests in the order given, in a fresh process; it ends with the `with` block.
@@ -91,18 +98,17 @@ def made(box: Lab, pieces: Puzzle, order: object) -> Iterator[Run]:
     Args:
         box: The lab.
         pieces: The requests.
-        order: Their letters, as a text or as a list of texts.
+        order: Their letters, as `letters` takes them.
     """
     known = pieces.lettered()
-    letters = "".join(map(str, order)) if isinstance(order, list | tuple) else str(order)
-    letters = "".join(letters.split()).replace(",", "").upper()
     held = [box.hold()]
     try:
-        strange = sorted(set(letters) - set(known))
+        wanted = letters(order)
+        strange = sorted(set(wanted) - set(known))
         if strange:
             yield Run(held[0], 0, cut(f"no request has the letter {', '.join(strange)}"))
             return
-        yield _in_order(held, [(letter, known[letter]) for letter in letters])
+        yield _in_order(held, [(letter, known[letter]) for letter in wanted])
     finally:
         for one in reversed(held):
             one.end()

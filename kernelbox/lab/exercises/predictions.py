@@ -1,17 +1,14 @@
-"""Predictions: a question, a guess recorded before the answer is shown, and both compared."""
+"""Predictions: questions whose answers can be observed, and what may be guessed."""
 
 from __future__ import annotations
 
-import html
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kernelbox.lab.wire import LabError
+from kernelbox.lab.conversation import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     Answer = int | float | str
 
 
@@ -73,66 +70,3 @@ def choice(name: str, question: str, *choices: str) -> Prediction:
 def text(name: str, question: str) -> Prediction:
     """Return a question that is answered in words."""
     return Prediction(name, question)
-
-
-class Guess:
-    """A guess as the notebook shows it; on a page that lives, a form to make or change it.
-
-    Attributes:
-        prediction: The question.
-        guess: What was guessed; None if nothing yet.
-    """
-
-    def __init__(
-        self, prediction: Prediction, guess: Answer | None, record: Callable[[object], None]
-    ) -> None:
-        self.prediction = prediction
-        self.guess = guess
-        self._record = record
-
-    def __repr__(self) -> str:
-        if self.guess is None:
-            return f"no guess yet: {self.prediction.question}"
-        return f"my guess: {self.prediction.worded(self.guess)}"
-
-    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, Any], dict[str, Any]]:
-        still = {"text/plain": repr(self)}
-        if self.guess is not None:
-            return still, {}
-        from kernelbox.lab.exercises import forms
-
-        return forms.bundle(still, lambda: forms.guess(self.prediction, self._record))
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What was guessed, and what was observed.
-
-    Attributes:
-        prediction: The question.
-        guess: What was guessed; None if a grader runs what was guessed elsewhere.
-        answer: What was observed.
-        about: The answer in words that are true in every run, if the answer itself is not.
-    """
-
-    prediction: Prediction
-    guess: Answer | None
-    answer: Answer
-    about: str = ""
-
-    @property
-    def observed(self) -> str:
-        """The answer in words."""
-        return self.about or self.prediction.worded(self.answer)
-
-    def __repr__(self) -> str:
-        return f"guessed:  {self.prediction.worded(self.guess)}\nobserved: {self.observed}"
-
-    def _repr_html_(self) -> str:
-        rows = (("guessed", self.prediction.worded(self.guess)), ("observed", self.observed))
-        cells = "".join(
-            f'<tr><th scope="row" style="text-align: left">{name}</th>'
-            f'<td style="text-align: left">{html.escape(value)}</td></tr>'
-            for name, value in rows
-        )
-        return f"<table>{cells}</table>"

@@ -6,7 +6,8 @@ import html
 import re
 from dataclasses import dataclass
 
-from kernelbox.lab.wire import LabError
+from kernelbox.lab.conversation import LabError
+from kernelbox.widgets.palette import light
 
 _LONGEST = 600  # characters of an observation: a student's value may be a megabyte
 
@@ -41,24 +42,39 @@ class Verdict:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<div>{html.escape(line)}</div>" for line in repr(self).splitlines())
-        edge = "solid" if self.passed else "dashed"
+        first, *rest = repr(self).splitlines()
+        outcome, _, what = first.partition(": ")
+        sign, hue, edge = ("✓", 2, "solid") if self.passed else ("◯", 0, "dashed")
+        # A badge brings its own ground, and the edge is seen on light and on dark paper.
+        ground, ink, line = (light(f"{name}-{hue}") for name in ("chip", "on", "line"))
+        badge = (
+            f'<b style="background-color: {ground}; color: {ink}; padding: 1px 8px; '
+            f'border-radius: 4px">{sign} {outcome}</b>'
+        )
+        lines = "".join(f"<div>{html.escape(line)}</div>" for line in rest)
         help_ = "" if self.passed else folded_hints(self.hints)
-        return f'<div style="border-left: 4px {edge}; padding-left: 0.8em">{lines}{help_}</div>'
+        return (
+            f'<div style="border-left: 4px {edge} {line}; padding-left: 0.8em">'
+            f"<div>{badge} <b>{html.escape(what)}</b></div>{lines}{help_}</div>"
+        )
 
 
 class NotYet(LabError):
     """A check has not passed. A notebook shows its lines, a grader gives no points.
 
-    Attributes:
+    Args:
         verdict: What the check answered.
+        shown: Whether it stands on the page already, and need not be said again.
     """
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: Verdict, *, shown: bool = False) -> None:
         super().__init__(f"observed: {verdict.observed}")
         self.verdict = verdict
+        self._shown = shown
 
     def _render_traceback_(self) -> list[str]:
+        if self._shown:
+            return ["Not solved yet, so this cell fails; what was observed stands above."]
         return repr(self.verdict).splitlines()
 
 
@@ -76,6 +92,14 @@ def cut(text: str) -> str:
     """Return a text on one line, of a length that can be read."""
     text = " ".join(text[: 4 * _LONGEST].split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+
+
+def described(error: BaseException) -> str:
+    """Return an exception on one line; even one whose message raises another."""
+    try:
+        return cut(f"{type(error).__name__}: {error}")
+    except Exception:
+        return type(error).__name__
 
 
 def folded_hints(hints: tuple[str, ...]) -> str:

@@ -6,9 +6,9 @@ import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { build, transform } from "esbuild";
 
-const VIEWS = [
-  "process_tree", "mount_tree", "layer_stack", "network_map", "resource_graph", "timeline",
-];
+// What has a default export, a widget, is a view of its own; the rest is there to be imported.
+const VIEWS = readdirSync("src").filter((name) => name.endsWith(".js")
+  && /^export default /m.test(readFileSync(`src/${name}`, "utf8")));
 const LIBRARIES = ["d3-hierarchy", "@dagrejs/dagre", "uplot"];
 
 // A style sheet is imported as text, to be put where the view is.
@@ -24,7 +24,7 @@ const styles = {
 
 mkdirSync("static", { recursive: true });
 const { outputFiles } = await build({
-  entryPoints: VIEWS.map((name) => `src/${name}.js`),
+  entryPoints: VIEWS.map((name) => `src/${name}`),
   outdir: "static",
   bundle: true,
   format: "esm",

@@ -27,7 +27,10 @@ export function keyboard(parent, choose) {
   // To be called after the rows were drawn: shows the choice, and lets Tab reach one of them.
   return (chosen) => {
     const all = rows();
-    for (const row of all) row.setAttribute("aria-selected", String(row.dataset.row === chosen));
+    for (const row of all) {
+      const state = row.getAttribute("role") === "button" ? "aria-pressed" : "aria-selected";
+      row.setAttribute(state, String(row.dataset.row === chosen));
+    }
     if (!all.some((row) => row.tabIndex === 0)) {
       (all.find((row) => row.dataset.row === chosen) ?? all[0])?.setAttribute("tabindex", "0");
     }

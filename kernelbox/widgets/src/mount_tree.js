@@ -43,7 +43,7 @@ export function mountTree(host) {
       ? ["mount point", "", namespaces[left].label, namespaces[right].label]
       : ["mount point", "type", "source", "options", "spreads"];
     redraw(head, columns, (one) => one, (one) => one,
-      (one) => h("th", { scope: "col", class: one === "options" ? "kb-options" : "" }, one));
+      (one) => (one ? h("th", { scope: "col", class: one === "options" ? "kb-options" : "" }, one) : h("td")));
     const found = chosenRows(picture.rows ?? {}, left, right);
     redraw(
       rows,

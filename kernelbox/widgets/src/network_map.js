@@ -18,8 +18,9 @@ export function networkMap(host) {
   const map = h("div");
   const grid = h("div");
   const rules = h("div");
-  const sides = h("div", { class: "kb-sides" }, map, h("div", {}, grid, rules));
-  sides.style.gridTemplateColumns = "minmax(0, 1fr) max-content";
+  const folded = h("p", { class: "kb-legend" });
+  const sides = h("div", { class: "kb-network" }, h("div", {}, map, folded), h("div", {}, grid, rules));
+  host.element.classList.add("kb-networks");
   host.body.append(sides);
   const reachable = keyboard(map, host.choose);
   let way = "";
@@ -42,6 +43,8 @@ export function networkMap(host) {
       (reach) => reachGrid(namespaces, reach, way));
     redraw(rules, [["address translation", picture.nat ?? []], ["published ports", picture.ports ?? []]],
       ([name]) => name, JSON.stringify, ruleList);
+    const alone = Object.values(picture.folded ?? {});
+    folded.textContent = alone.length ? `and ${alone.length} more, with nothing but a loopback interface: ${alone.join(", ")}` : "";
     brighten(map, host.chosen);
     reachable(host.chosen);
     settle(host.detail, ...details(picture, host.chosen, way));
@@ -83,7 +86,7 @@ function box(one, { x, y }) {
   const number = hue(one.letter);
   const links = Object.entries(one.links);
   const label = `${one.label}: ${links.map(([, link]) => [link.name, link.state, ...link.addresses].join(" ")).join(", ")}`;
-  return s("g", { "data-row": one.inode, tabindex: -1, role: "button", "aria-label": label, transform: `translate(${x} ${y})`, class: one.mark === "gone" ? "kb-lost" : "" },
+  return s("g", { "data-row": one.inode, tabindex: -1, role: "button", "aria-label": label, transform: `translate(${x} ${y})`, class: classed(one.mark) },
     s("rect", { class: "kb-box", width: WIDTH, height: tall(one), rx: 7 }),
     s("rect", { x: 8, y: 7, width: 26, height: 19, rx: 4, style: number === null ? "fill: none; stroke: var(--kb-rule)" : `fill: var(--kb-chip-${number})` }),
     s("text", { x: 21, y: 21, "text-anchor": "middle", class: "kb-strong", style: number === null ? "fill: var(--kb-muted)" : `fill: var(--kb-on-${number})` }, one.letter),
@@ -93,8 +96,7 @@ function box(one, { x, y }) {
 }
 
 function linkRow(link, y) {
-  const lost = link.mark === "gone" ? "kb-lost" : "";
-  return s("g", { class: lost },
+  return s("g", { class: classed(link.mark) },
     s("rect", { class: "kb-band", x: 4, y: y + 1, width: WIDTH - 8, height: ROW - 2, rx: 3 }),
     s("text", { x: 12, y: y + 16 }, signed(link.mark), short((link.master ? "└ " : "") + link.name, NAME)),
     s("text", { x: 142, y: y + 16, class: "kb-small" }, short(given(link) ?? link.kind, ADDRESS)),
@@ -128,6 +130,10 @@ function brighten(map, inode) {
   for (const one of map.querySelectorAll(".kb-cable")) {
     one.classList.toggle("kb-bright", one.dataset.ends.split(" ").includes(inode));
   }
+}
+
+function classed(mark) {
+  return mark ? `kb-new ${mark === "gone" ? "kb-lost" : ""}` : "";
 }
 
 function signed(mark) {

@@ -24,6 +24,7 @@ const LETTER = 11; // pixels, of the letters at the lines' ends
 export function resourceGraph(host) {
   const values = h("div", { class: "kb-values", role: "group", "aria-label": "what is used now" });
   const charts = h("div");
+  host.element.classList.add("kb-resources");
   host.body.append(h("style", {}, plots), charts);
   host.body.before(values);
   host.body.after(h("p", { class: "kb-legend" }, "╌ its limit   ▼ throttled   ✕ killed for want of memory"));
@@ -74,13 +75,17 @@ export function resourceGraph(host) {
       (item) => item.name, JSON.stringify, value);
   }
 
-  const watch = new ResizeObserver(fit);
-  watch.observe(charts);
-  // The colours on a canvas do not follow the theme by themselves.
-  const theme = new MutationObserver(() => {
+  // A colour has a value, and a place a width, only within the page; and the colours on a canvas do
+  // not follow the theme by themselves.
+  function repaint() {
     shades.clear();
+    fit();
     for (const { plot } of drawn) plot.redraw();
-  });
+  }
+
+  const watch = new ResizeObserver(repaint);
+  watch.observe(charts);
+  const theme = new MutationObserver(repaint);
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   host.ends.push(() => {
     watch.disconnect();

@@ -10,6 +10,10 @@ import { processTree } from "./process_tree.js";
 import { panel, widget } from "./widget.js";
 
 const DRAWERS = { process_tree: processTree, mount_tree: mountTree, layer_stack: layerStack, network_map: networkMap };
+const NAMES = { process_tree: "Processes", mount_tree: "Mounts", layer_stack: "Layers", network_map: "Network" };
+// Where a change is seen, by what it is a change of; a control group is in none of the panels.
+const SEEN = { process: "process_tree", mount: "mount_tree", layer: "layer_stack", namespace: "network_map", link: "network_map", route: "network_map", nat: "network_map", port: "network_map", reach: "network_map" };
+const CHANGED = "tr:is(.kb-appeared, .kb-changed, .kb-gone), .kb-new";
 const SIDES = ["runtime", "container"];
 const PACE = 350; // milliseconds between two moments when a recording runs
 
@@ -23,19 +27,23 @@ export function timeline(host) {
   const count = h("span", { class: "kb-number kb-muted" });
   const lanes = Object.fromEntries(SIDES.map((side) => [side, h("div", { class: "kb-lane", "aria-hidden": "true" })]));
   const request = h("div", { class: "kb-request", "aria-live": "polite", "aria-label": "the request" });
-  const changes = h("ul", { class: "kb-changes", "aria-label": "what has changed" });
-  const columns = [h("div", { class: "kb-column" }), h("div", { class: "kb-column" })];
-  const panels = h("div", { class: "kb-panels" }, columns);
+  const changed = h("h5");
+  const changes = h("ul", { class: "kb-changes", tabindex: 0, "aria-label": "what has changed" });
+  const tabs = h("div", { class: "kb-tabs", role: "group", "aria-label": "what is shown of the world" });
+  const panels = h("div", { class: "kb-panels" });
+  const effect = h("div", { class: "kb-effect" }, h("div", {}, request, changed, changes), h("div", {}, tabs, panels));
   const legend = h("p", { class: "kb-legend" });
   let picture = {};
   let timer = 0;
   const shown = new Map();
+  let front = ""; // the panel that is seen
+  let picked = false; // by the reader; until then it is one in which something has changed
 
   host.element.classList.add("kb-timeline");
   host.body.append(
     h("div", { class: "kb-controls" }, back, step, run, count),
     h("div", { class: "kb-lanes" }, SIDES.map((side) => [h("span", {}, side), lanes[side]]), h("span"), slider),
-    legend, request, changes, panels,
+    legend, effect,
   );
   for (const lane of Object.values(lanes)) {
     lane.addEventListener("click", (event) => event.target.dataset.key && go(Number(event.target.dataset.key)));
@@ -95,6 +103,8 @@ export function timeline(host) {
     drawLanes(at, end);
     redraw(request, [{ event: picture.events?.[at], at, end, pending: at === end ? picture.pending : undefined }],
       () => "request", JSON.stringify, describe);
+    const many = picture.changes?.[at]?.length ?? 0;
+    changed.textContent = many ? `what has changed (${many})` : "nothing that is shown here has changed";
     redraw(changes, picture.changes?.[at] ?? [], (one) => `${one.where} ${one.what} ${one.name}`, JSON.stringify, change);
     drawPanels(at);
   }
@@ -126,25 +136,43 @@ export function timeline(host) {
 
   function drawPanels(at) {
     for (const [key, one] of Object.entries(picture.panels ?? {})) {
-      let found = shown.get(key);
-      if (!found) {
-        let chosen = "";
-        const made = panel(DRAWERS[one.view], {
-          model: { get: () => "", set() {}, save_changes() {} },
-          chosen: () => chosen,
-          choose: (to) => {
-            chosen = to === chosen ? "" : to;
-            drawPanels(Math.min(moment(), total()));
-          },
-        });
-        shown.set(key, (found = { panel: made, worlds: [] }));
-        columns[Number(key) % 2].append(made.element);
-        host.ends.push(made.end);
-      }
-      found.panel.update(worldAt(found.worlds, one.frames, at));
-      if (found.at !== at) requestAnimationFrame(() => reveal(found.panel.body)); // once it is laid out
-      found.at = at;
+      if (!shown.has(key)) shown.set(key, made(key, one.view));
+      const { panel, tab, worlds } = shown.get(key);
+      panel.update(worldAt(worlds, one.frames, at));
+      const touched = (picture.changes?.[at] ?? []).some(({ where }) => SEEN[where] === one.view);
+      tab.replaceChildren(NAMES[one.view], ...(touched ? [" ", mark("changed")] : []));
+      shown.get(key).touched = touched;
     }
+    if (!picked) front = [...shown].find(([, one]) => one.touched)?.[0] || front || [...shown.keys()][0];
+    for (const [key, { panel, tab }] of shown) {
+      panel.element.hidden = key !== front;
+      tab.setAttribute("aria-pressed", String(key === front));
+    }
+    const seen = shown.get(front);
+    if (seen && seen.at !== at) requestAnimationFrame(() => reveal(panels, seen.panel.body)); // once it is laid out
+    if (seen) seen.at = at;
+  }
+
+  function made(key, view) {
+    let chosen = "";
+    const again = () => drawPanels(Math.min(moment(), total()));
+    const made = panel(DRAWERS[view], {
+      model: { get: () => "", set() {}, save_changes() {} },
+      chosen: () => chosen,
+      choose: (to) => {
+        chosen = to === chosen ? "" : to;
+        again();
+      },
+    });
+    const tab = h("button", { type: "button", onclick: () => {
+      picked = true;
+      front = key;
+      again();
+    } });
+    tabs.append(tab);
+    panels.append(made.element);
+    host.ends.push(made.end);
+    return { panel: made, tab, worlds: [] };
   }
 
   return (now) => {
@@ -166,13 +194,13 @@ function worldAt(worlds, frames, at) {
   return worlds[at];
 }
 
-// Scrolls a panel, and nothing but the panel, to the first thing that has changed in it.
-function reveal(body) {
-  const first = body.querySelector("tr:is(.kb-appeared, .kb-changed, .kb-gone)");
+// Scrolls the panels, and nothing but them, to the first thing that has changed in one.
+function reveal(panels, body) {
+  const first = body.querySelector(CHANGED);
   if (!first) return;
-  const [above, within] = [first, body].map((one) => one.getBoundingClientRect());
-  if (above.top < within.top + above.height || above.bottom > within.bottom) {
-    body.scrollTop += above.top - within.top - within.height / 3;
+  const [above, within] = [first, panels].map((one) => one.getBoundingClientRect());
+  if (above.top < within.top || above.bottom > within.bottom) {
+    panels.scrollTop += above.top - within.top - within.height / 3;
   }
 }
 

@@ -117,6 +117,6 @@ export function panel(draw, { model, chosen, choose }) {
   };
 }
 
-function adopt(el) {
+export function adopt(el) {
   el.append(h("style", {}, theme, views));
 }

@@ -1,0 +1,15 @@
+"""The agent: one small process with privilege and a single thread, that a notebook talks to.
+
+    guard.py       what a held process may not do to the host
+    fork_limit.py  one control group for all held processes, with an end to their forks
+    monitors.py    the monitors that an agent keeps
+    requests.py    what a held process can be asked of the kernel
+    programs.py    a shell beside it, Python in it, a program in its place
+    remote.py      a process under remote control: one request a message
+    calls.py       what the agent does itself: containers, inspect, stop, reset
+    agent.py       the loop: one request in, one reply out
+
+`python -m kernelbox.agent` is how it is started. Why it is there: a Jupyter kernel has many
+threads, and a process with threads cannot change its user or mount namespace. Every chapter's
+`box.hold()` and `box.run()` end here.
+"""

@@ -1,0 +1,40 @@
+"""One container, the whole of it: what it shall be, its birth, its monitor, its life cycle.
+
+Chapters 01 and 02 look at one from outside, chapter 13 takes its life apart. Begin with init.py:
+what `docker run` does, in the order in which it happens.
+
+    spec.py          what a container shall be: OCI's config.json as records
+    option_types.py  what `run` and `exec` take, as types
+    state.py         where it is in its life, on disk
+    ledger.py        what it owns, written down before it exists
+    messages.py      what the processes around it say to each other
+    log.py           what it printed
+    deletion.py      deleting the tree that it has filled
+    volumes.py       directories of data, which are none of its changes
+    option_values.py what a person writes, checked: names, volumes, variables
+    names.py         names of containers: taken, invented, found
+    image_lookup.py  the image that it is made of
+    host_mounts.py   what of the host's it sees, opened as detached mounts
+    birth.py         what its two sides say to each other while it is born
+    pause.py         a container that stands still for a moment, and whoever has frozen it
+    orders.py        what a front orders of a monitor
+    front.py         the front's half of that conversation
+    gate.py          asking the front before each request
+    relay.py         bytes between its streams, the person's and the log
+    run_options.py   from an image and options to a spec
+    program.py       the end of init: giving up, finding the program, execve
+    monitor_lock.py  who looks after it
+    stdio.py         its standard streams, made and connected
+    init.py          the container side: a straight list of what a container has
+    enter.py         the other way in: one more program (`exec`)
+    cleanup.py       undoing what a ledger names, and nothing else
+    runtime.py       the runtime side: create and start
+    lifecycle.py     stop, kill, wait, remove
+    inspection.py    all that is known about it, in Docker's words
+    monitor.py       the process that makes it and looks after it
+    launch.py        starting a monitor
+
+It puts the mechanisms together and has none of its own: those are the rooms beside this folder.
+
+Source: OCI runtime-spec, config.md and runtime.md.
+"""

@@ -1,0 +1,169 @@
+"""Host mounts: what of the host's a container sees, opened on the runtime side, detached.
+
+Only the runtime side still reaches the host's files; only the container side is where they are to
+be seen. A detached mount is a descriptor, which a socket carries from the one to the other.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import ExitStack
+
+from kernelbox import network
+from kernelbox.container import volumes
+from kernelbox.kernel import files, mounts
+from kernelbox.kernel import flags as k
+from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing.channel import MOST_DESCRIPTORS, Channel
+from kernelbox.plumbing.records import NamedTuple
+from kernelbox.root import furnishing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kernelbox.container.spec import Mount, Spec
+
+_HELPER = "/usr/bin/tini-static"
+
+
+class HostMount(NamedTuple):
+    """Something of the host's as a detached mount, and where in the container it is to be.
+
+    Attributes:
+        fd: The mount.
+        target: Where in the container.
+        directory: Whether it is one.
+        own: Whether it is a file of kernelbox's, which an image may decline.
+    """
+
+    fd: int
+    target: str
+    directory: bool
+    own: bool = False
+
+
+def deliver(delivery: Channel, opened: list[HostMount]) -> None:
+    """Pass mounts to the container side: the descriptors are copied and, here, closed."""
+    for first in range(0, len(opened), MOST_DESCRIPTORS):
+        some = opened[first : first + MOST_DESCRIPTORS]
+        delivery.send("mounts", fds=[one.fd for one in some], what=[one[1:] for one in some])
+        for one in some:
+            os.close(one.fd)
+
+
+def deliveries(delivery: Channel) -> Iterator[HostMount]:
+    """Wait for mounts and yield each, until the runtime side has closed its end."""
+    while (message := delivery.receive()) is not None:
+        for fd, what in zip(message["fds"], message["what"], strict=True):
+            yield HostMount(fd, *what)
+
+
+def open_all(spec: Spec, address: str, pid: int) -> list[HostMount]:
+    """Open every file and directory of the host that the container shall see, and its volumes.
+
+    Args:
+        spec: What the container shall be.
+        address: On the bridge; empty without one.
+        pid: Of its first process.
+
+    Raises:
+        UsageError: The source of a volume does not exist.
+    """
+    _write_files(spec, address)
+    with ExitStack() as stack:
+        userns = None
+        if spec.has_user_namespace:
+            userns = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, userns)
+        made = volumes.make(spec, userns)
+    own = f"{paths.container(spec.id)}/"
+    opened = [(one, open_bind(one, made)) for one in spec.brought]
+    return [mount._replace(own=one.source.startswith(own)) for one, mount in opened]
+
+
+def _write_files(spec: Spec, address: str) -> None:
+    """Write the container's own hostname, hosts and resolv.conf, which are among its binds."""
+    directory = paths.container(spec.id)
+    for name, text in (
+        ("hostname", spec.hostname + "\n"),
+        ("hosts", network.hosts_file(spec.hostname, address)),
+        ("resolv.conf", _resolv_conf(spec)),
+    ):
+        storage.write(f"{directory}/{name}", text, mode=0o644)
+
+
+def _resolv_conf(spec: Spec) -> str:
+    """Return the container's resolv.conf: the host's own where it shares the host's network.
+
+    A host may have none, or a link to what systemd-resolved writes while that is not running.
+    """
+    if spec.kernelbox.network != "host":
+        return network.resolv_conf()
+    try:
+        return files.read("/etc/resolv.conf")
+    except FileNotFoundError:
+        return ""
+
+
+def open_bind(mount: Mount, made: dict[str, int]) -> HostMount:
+    """Open one of them.
+
+    Args:
+        mount: Which.
+        made: The container's volumes, by their places.
+
+    Raises:
+        UsageError: It does not exist.
+    """
+    if mount.type == volumes.KIND:
+        fd = made[mount.destination]
+        return HostMount(fd, mount.destination, stat.S_ISDIR(os.fstat(fd).st_mode))
+    if mount.type == "tmpfs":
+        return HostMount(_memory(mount), mount.destination, directory=True)
+    try:
+        fd = mounts.open_tree(mount.source, k.AT_RECURSIVE)
+    except KernelError as error:
+        if error.errno == errno.ENOENT:
+            raise UsageError(
+                f"bind source {mount.source} does not exist",
+                f"Make it first: mkdir -p {mount.source}",
+            ) from error
+        raise
+    attributes = k.MOUNT_ATTR_NODEV | (k.MOUNT_ATTR_RDONLY if mount.read_only else 0)
+    mounts.mount_setattr(fd, attributes=attributes, propagation=k.MS_PRIVATE)
+    return HostMount(fd, mount.destination, stat.S_ISDIR(os.fstat(fd).st_mode))
+
+
+def _memory(mount: Mount) -> int:
+    """Make a file system in memory, with the options of a mount."""
+    context = mounts.fsopen("tmpfs")
+    try:
+        for option in mount.options:
+            name, _, value = option.partition("=")
+            mounts.fsconfig(context, k.FSCONFIG_SET_STRING, name, value)
+        mounts.fsconfig(context, k.FSCONFIG_CMD_CREATE)
+        return mounts.fsmount(context, k.MOUNT_ATTR_NODEV)
+    finally:
+        os.close(context)
+
+
+def open_devices() -> dict[str, int]:
+    """Open the host's device nodes, for a container that may not make any."""
+    return {name: mounts.open_tree(f"/dev/{name}", 0) for name, _, _ in furnishing.DEVICES}
+
+
+def open_helper() -> int:
+    """Open the small init of `--init`.
+
+    Raises:
+        UsageError: This host has none.
+    """
+    if not os.path.exists(_HELPER):
+        raise UsageError("--init needs tini, which this host lacks", "apt-get install tini")
+    fd = mounts.open_tree(_HELPER, 0)
+    mounts.mount_setattr(fd, attributes=k.MOUNT_ATTR_RDONLY, propagation=k.MS_PRIVATE)
+    return fd

@@ -1,0 +1,125 @@
+"""All that is known about a container, in Docker's words: `inspect`, and the list of `ps`."""
+
+from __future__ import annotations
+
+import time
+
+from kernelbox import cgroup, namespaces
+from kernelbox.cgroup import limits
+from kernelbox.container import cleanup, state
+from kernelbox.plumbing import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from kernelbox.container.spec import Spec
+    from kernelbox.container.state import State
+
+
+def of(container_id: str) -> dict[str, Any]:
+    """Return all that is known about a container.
+
+    Raises:
+        Damaged: What is stored of it cannot be read.
+    """
+    return told(state.spec(container_id), state.read(container_id))
+
+
+def containers(
+    report: Callable[[state.Damaged], object], *, every: bool = False
+) -> list[tuple[Spec, State]]:
+    """Return the containers that run, or all, the youngest first; the dead are buried before.
+
+    Args:
+        report: Told of each whose config or state cannot be read; that one is left out.
+        every: Whether those that have exited are wanted, too.
+    """
+    cleanup.sweep()
+    found = []
+    for one in state.every():
+        try:
+            config, its = state.config(one), state.read(one)
+            if config and (every or its.status == "running"):
+                found.append((state.parse(one, config), its))
+        except state.Damaged as error:
+            report(error)
+    return sorted(found, key=lambda pair: pair[0].kernelbox.created, reverse=True)
+
+
+def told(spec: Spec, its: State) -> dict[str, Any]:
+    """Return all that is known about a container, in Docker's words where it has one.
+
+    Source: Docker Engine API, "Inspect a container".
+    """
+    own, running = spec.kernelbox, its.status == "running"
+    directory = paths.container(spec.id)
+    return {
+        "Id": spec.id,
+        "Name": own.name,
+        "Created": _timestamp(own.created),
+        "Path": spec.process.args[0],
+        "Args": spec.process.args[1:],
+        "State": {
+            "Status": "created" if its.status == "creating" else its.status,
+            "Running": running,
+            "OOMKilled": its.oom_killed,
+            "Pid": its.pid if running else 0,
+            "ExitCode": its.exit_code,
+            "StartedAt": _timestamp(its.started),
+            "FinishedAt": _timestamp(its.finished),
+        },
+        "Image": own.image_id,
+        "Config": {
+            "Image": own.image,
+            "Hostname": spec.hostname,
+            "User": spec.process.user.username,
+            "Env": spec.process.env,
+            "WorkingDir": spec.process.cwd,
+            "Tty": spec.process.terminal,
+            "OpenStdin": own.interactive,
+        },
+        "HostConfig": {
+            "Binds": [
+                f"{bind.source}:{bind.destination}:{'ro' if bind.read_only else 'rw'}"
+                for bind in spec.brought
+                if not bind.source.startswith(f"{directory}/")
+            ],
+            "NetworkMode": own.network,
+            "PortBindings": list(own.ports),
+            **limits.inspection(spec.linux.resources),
+            "ReadonlyRootfs": spec.root.readonly,
+            "UsernsMode": "auto" if spec.has_user_namespace else "host",
+            "AutoRemove": own.remove,
+            "Init": own.init,
+            "Capabilities": [
+                name.removeprefix("CAP_") for name in spec.process.capabilities["bounding"]
+            ],
+        },
+        "NetworkSettings": {"IPAddress": its.address if running else ""},
+        "GraphDriver": {
+            "Name": "overlay",
+            "Data": {
+                "LowerDir": ":".join(own.lowerdirs),
+                "UpperDir": f"{directory}/upper",
+                "WorkDir": f"{directory}/work",
+            },
+        },
+        "LogPath": f"{directory}/log",
+        "Cgroup": cgroup.of(spec.id).inside.directories if running else [],
+        "Namespaces": _namespaces(its.pid) if running else {},
+    }
+
+
+def _namespaces(pid: int) -> dict[str, int]:
+    try:
+        return namespaces.of(pid)
+    except (FileNotFoundError, ProcessLookupError):  # it has ended since its state was read
+        return {}
+
+
+def _timestamp(seconds: float) -> str:
+    if not seconds:
+        return ""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

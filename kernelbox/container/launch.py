@@ -1,0 +1,30 @@
+"""Starting a monitor: the fork, and the channel to it.
+
+Whoever asks for a container (the front) and the process that makes it (the monitor) part at once:
+while the front reads the image and the options and writes the order, the monitor loads what talks
+to the kernel. On two processors that saves a container a tenth of its start.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kernelbox.plumbing.channel import Channel
+
+
+def launch(*, lasting: bool = False) -> tuple[Channel, int]:
+    """Fork a monitor that waits for its order; return a channel to it, and its pid.
+
+    It ends without a word if the channel closes first.
+
+    Args:
+        lasting: Whether the channel brings it fronts, one after the other, each with an order.
+    """
+    ours, theirs = Channel.pair()
+    pid = os.fork()
+    if pid == 0:
+        from kernelbox.container import monitor  # here, so that the front need not wait for it
+
+        (monitor.serve if lasting else monitor.main)(theirs)
+    theirs.close()
+    return ours, pid

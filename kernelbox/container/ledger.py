@@ -1,0 +1,65 @@
+"""The ledger: what kernelbox owns, written down before it exists.
+
+One file of JSON lines per owner (a container, or the host's shared things). A line is appended
+before the thing is made, so after a crash at any moment the file names at least everything that
+exists. Undoing goes through the lines backwards; every undo accepts that its thing is not there.
+
+    {"kind": "cgroup", "name": "/sys/fs/cgroup/pids/kernelbox/4f2a..."}
+    {"kind": "link", "name": "veth4f2a91c"}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from kernelbox.plumbing import storage
+from kernelbox.plumbing.records import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One thing owned: what kind it is, and the name that finds it again."""
+
+    kind: str
+    name: str
+
+
+class Ledger:
+    """The ledger kept in one directory."""
+
+    def __init__(self, directory: str, name: str = "ledger") -> None:
+        self.path = f"{directory}/{name}"
+
+    def record(self, kind: str, name: str) -> None:
+        """Write down that a thing is about to be made. Saying so twice does no harm.
+
+        Raises:
+            OSError: ENOSPC, EROFS: then the thing must not be made.
+        """
+        line = json.dumps({"kind": kind, "name": name}) + "\n"
+        storage.write(self.path, line, os.O_APPEND)
+
+    def entries(self) -> list[Entry]:
+        """Return what was written down, oldest first, each thing once.
+
+        A last line cut short by a crash names a thing that was never made; it is left out.
+        """
+        try:
+            lines = storage.read(self.path).splitlines()
+        except FileNotFoundError:
+            return []
+        found: dict[Entry, None] = {}
+        for line in lines:
+            try:
+                fields = json.loads(line)
+                found[Entry(fields["kind"], fields["name"])] = None
+            except (ValueError, KeyError, TypeError):
+                continue
+        return list(found)
+
+    def clear(self) -> None:
+        """Forget everything: all of it has been undone."""
+        try:
+            os.unlink(self.path)
+        except FileNotFoundError:
+            return

@@ -1,0 +1,165 @@
+"""What can be done to a container from elsewhere: stop, kill, wait, remove.
+
+Its monitor notices the end, cleans up and writes the exit code; here we only send signals, and
+wait until that has happened.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from kernelbox import cgroup
+from kernelbox.container import cleanup, monitor_lock, state
+from kernelbox.kernel import process
+from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.plumbing import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kernelbox.container.state import State
+
+_STEP = 0.005  # seconds between two looks at a monitor that is about to finish
+_CLEANUP = 15.0  # seconds that a monitor may take to clean up
+
+
+def pidfd_of_init(container_id: str) -> int:
+    """Return a pidfd of the container's init.
+
+    Raises:
+        UsageError: The container is not running.
+    """
+    its = state.read(container_id)
+    if its.status == "running":
+        try:
+            pidfd = process.pidfd_of(its.pid)
+        except ProcessLookupError:
+            pidfd = -1
+        # The pid may have become another process's between the look and the open.
+        if pidfd >= 0 and process.start_time(its.pid) == its.start_time:
+            return pidfd
+        if pidfd >= 0:
+            os.close(pidfd)
+    raise UsageError(f"container {container_id} is not running", "See: kernelbox ps -a")
+
+
+def kill(container_id: str, number: int) -> None:
+    """Send signal `number` to the container's init.
+
+    Raises:
+        UsageError: It is not running.
+        KernelError: EPERM.
+        KernelboxError: It does not end.
+
+    Source: Docker, "docker kill"; pid_namespaces(7) on signals to PID 1.
+    """
+    pidfd = pidfd_of_init(container_id)
+    try:
+        if number != signal.SIGKILL:
+            process.pidfd_send_signal(pidfd, number)
+            return
+        cleanup.end_init(container_id, pidfd)
+    finally:
+        os.close(pidfd)
+    _wait_until_at_rest(container_id)
+
+
+def stop(container_id: str, seconds: float) -> None:
+    """Send the image's stop signal, wait up to `seconds`, then send SIGKILL.
+
+    One that has exited already is left as it is.
+
+    Raises:
+        KernelboxError: It does not end.
+
+    Source: Docker, "docker stop".
+    """
+    its = state.read(container_id)
+    if its.status != "running":
+        return
+    try:
+        pidfd = pidfd_of_init(container_id)
+    except UsageError:
+        _wait_until_at_rest(container_id)
+        return
+    try:
+        process.pidfd_send_signal(pidfd, state.spec(container_id).kernelbox.stop_signal)
+        cgroup.of(container_id).thaw_all()  # what is frozen would not hear of it
+        if not process.wait_until_gone(pidfd, seconds):
+            cleanup.end_init(container_id, pidfd)
+    finally:
+        os.close(pidfd)
+    _wait_until_at_rest(container_id)
+
+
+def wait(container_id: str) -> int:
+    """Wait until the container has ended and been cleaned up; return its exit code.
+
+    Raises:
+        UsageError: There is no such container any more.
+        KernelboxError: Its monitor does not finish.
+    """
+    try:
+        # Held open, it can still be read when the container is removed as it ends (`--rm`).
+        with open(f"{paths.container(container_id)}/lock", encoding="ascii") as lock:
+            last = _wait_until_at_rest(container_id)
+            if last.status == "exited":
+                return last.exit_code
+            return monitor_lock.noted_exit(lock.read())
+    except FileNotFoundError:
+        raise UsageError(
+            f"container {container_id} has just been removed", "Wait earlier, or leave out --rm"
+        ) from None
+
+
+def _wait_until_at_rest(container_id: str) -> State:
+    try:
+        pidfd = pidfd_of_init(container_id)
+        process.wait_until_gone(pidfd, float("inf"))
+        os.close(pidfd)
+    except UsageError:
+        pass  # it has ended already
+    deadline = time.monotonic() + _CLEANUP
+    last = state.read(container_id)
+    while last.status != "exited":
+        if not os.path.isdir(paths.container(container_id)):
+            return last  # it was to be removed, and is
+        if time.monotonic() > deadline:
+            raise KernelboxError(
+                f"the monitor of container {container_id} does not finish",
+                "Clean up: kernelbox reset",
+            )
+        time.sleep(_STEP)
+        cleanup.sweep()
+        last = state.read(container_id)
+    return last
+
+
+def remove(container_id: str, *, force: bool = False) -> None:
+    """Remove a container and all that is stored of it.
+
+    Args:
+        container_id: Which.
+        force: Kill it first if it runs.
+
+    Raises:
+        UsageError: It runs, and `force` is not given.
+    """
+    if monitor_lock.looked_after(container_id) and _may_run(container_id):
+        if not force:
+            raise UsageError(f"container {container_id} is running", "Stop it first, or use rm -f")
+        try:
+            kill(container_id, signal.SIGKILL)
+        except state.Damaged:
+            cleanup.end_monitor(container_id)
+    with state.housekeeping():
+        if os.path.isdir(paths.container(container_id)):
+            cleanup.remove(container_id)
+
+
+def _may_run(container_id: str) -> bool:
+    try:
+        return state.read(container_id).status != "exited"
+    except state.Damaged:
+        return True

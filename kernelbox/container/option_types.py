@@ -1,0 +1,83 @@
+"""What `run` and `exec` take, as types: for notebooks, which complete them, and for mypy.
+
+Nobody else imports this: `typing` takes a tenth of a container's start to load. The command line
+has its own table of the same names (kernelbox/cli/run.py), and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class ExecOptions(TypedDict, total=False):
+    """What `kernelbox exec` takes besides the container and the command.
+
+    Attributes:
+        env: `NAME=value`, or `NAME` to pass one on, or a mapping; added to the container's own.
+        workdir: Working directory inside; empty for the container's own.
+        user: `name`, `uid`, `name:group` or `uid:gid`; empty for the container's own.
+        tty: Whether it gets a terminal.
+        interactive: Whether its standard input stays open.
+    """
+
+    env: list[str] | tuple[str, ...] | dict[str, str]
+    workdir: str
+    user: str
+    tty: bool
+    interactive: bool
+
+
+class ContainerOptions(ExecOptions, total=False):
+    """What `run` takes besides these, in Docker's words; None or empty: the image's, or no wish.
+
+    Attributes:
+        name: Of the container; invented without one.
+        hostname: Its id without one.
+        volume: `/on/host:/inside[:ro]`.
+        entrypoint: Instead of the image's; empty for none.
+        memory: A size such as `64m`, or bytes.
+        cpus: Processors, such as 0.5.
+        cpu_shares: Weight against others; 1024 is usual.
+        pids_limit: Processes and threads together.
+        network: `bridge`, `none`, `host` or `container:NAME`.
+        publish: `[ip:]hostPort:containerPort[/protocol]`.
+        read_only: Whether its root cannot be written to.
+        cap_add: Capabilities, with or without `CAP_`.
+        cap_drop: Likewise.
+        init: Whether a small init is PID 1.
+        userns: `host`, or `auto` for a user namespace of its own.
+        time_offset: Seconds; None for the host's clocks.
+        rm: Whether it is removed when it exits.
+        stop_signal: Name or number of what `stop` sends first; empty for the image's.
+    """
+
+    name: str
+    hostname: str
+    volume: list[str] | tuple[str, ...]
+    entrypoint: str | None
+    memory: str | int | None
+    cpus: float | str | None
+    cpu_shares: int | str | None
+    pids_limit: int | str | None
+    network: str
+    publish: list[str] | tuple[str, ...]
+    read_only: bool
+    cap_add: list[str] | tuple[str, ...]
+    cap_drop: list[str] | tuple[str, ...]
+    init: bool
+    userns: str
+    time_offset: int | None
+    rm: bool
+    stop_signal: str
+
+
+class RunOptions(ContainerOptions, total=False):
+    """All that makes a container.
+
+    Attributes:
+        image: Reference of the image.
+        command: The program and its arguments.
+    """
+
+    image: str
+    command: list[str] | tuple[str, ...]

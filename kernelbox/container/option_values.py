@@ -1,0 +1,203 @@
+"""What a person writes, checked and taken apart: names, volumes, variables, signals.
+
+The forms are Docker's. Each function is one option's; limits are read in `kernelbox.cgroup`.
+No kernel access.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from kernelbox.container.spec import Mount, User
+from kernelbox.kernel.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+# Compiled when they are first used: a start without these options needs none of them.
+_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
+_HOSTNAME = r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?"
+# Options of a volume that are what it is here anyway, or mean nothing on this host: labels of
+# SELinux, and how soon a virtual machine of Docker Desktop has to see a change.
+_VOLUME_WORDS = ("z", "Z", "cached", "consistent", "delegated", "rbind", "private", "rprivate")
+
+
+def like(name: str, value: Any, default: Any) -> Any:
+    """Return an option's value in the form that its default has, of what a person would type.
+
+    A number is taken for its text, a single text for a list of one, and variables may be a mapping.
+
+    Raises:
+        UsageError: It is of another kind, or holds a NUL, which ends a text in the kernel.
+    """
+    if isinstance(default, bool):
+        return bool(value)
+    if isinstance(default, tuple):
+        if isinstance(value, dict):
+            value = [key if text is None else f"{key}={text}" for key, text in value.items()]
+        if isinstance(value, (str, int, os.PathLike)):
+            value = [value]
+        if isinstance(value, (list, tuple)):
+            return [_text(name, one) for one in value]
+        raise UsageError(f"{value!r:.80} is no list of texts for {name}", "Write ['...', '...']")
+    if name == "time_offset":
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"{value!r:.80} is no number of seconds", "Write it like 60") from None
+    return _text(name, value)
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise UsageError(f"{value!r:.80} is no text for {name}", "Write it in quotes")
+    if "\0" in str(value):
+        raise UsageError(f"{value!r:.80} for {name} has a NUL in it", "No text in the kernel can")
+    return str(value)
+
+
+def container_name(text: str) -> str:
+    """Check a `--name`. It becomes a file's name, so nothing like `../x` may pass.
+
+    Raises:
+        UsageError: It has other characters than letters, digits, `_`, `.` and `-`.
+
+    Source: Docker's RestrictedNameChars.
+    """
+    if not re.fullmatch(_NAME, text, re.ASCII):
+        raise UsageError(
+            f"{text!r} is not a container name",
+            "Use letters, digits, '_', '.' and '-', beginning with a letter or a digit",
+        )
+    return text
+
+
+def hostname(text: str) -> str:
+    """Check a `--hostname`.
+
+    Raises:
+        UsageError: The kernel or a program would not take it for one.
+
+    Source: hostname(7); sethostname(2), HOST_NAME_MAX is 64.
+    """
+    if not re.fullmatch(_HOSTNAME, text):
+        raise UsageError(
+            f"{text!r:.80} is not a hostname", "Use at most 64 letters, digits, '-', '_' and '.'"
+        )
+    return text
+
+
+def volume(text: str) -> Mount:
+    """Return the mount that `source:target[:ro|rw]`, or `target` alone, means.
+
+    More words may follow, as in `:ro,z`: those that Docker knows and that change nothing here.
+
+    Whether the source exists is asked later; without one it is a volume without a name.
+
+    Raises:
+        UsageError: A part is missing, not absolute, or the mode is unknown.
+
+    Source: Docker, "docker run --volume".
+    """
+    parts = text.split(":")
+    if len(parts) == 1 and text.startswith("/"):
+        return unnamed_volume(text)
+    if len(parts) not in (2, 3) or not all(parts):
+        raise UsageError(f"{text!r} is not a volume", "Write it as /on/host:/inside[:ro]")
+    source, target = parts[:2]
+    given = parts[2].split(",") if len(parts) == 3 else []
+    for word in given:
+        if word not in ("ro", "rw", *_VOLUME_WORDS) or {"ro", "rw"} <= set(given):
+            raise UsageError(f"volume mode {parts[2]!r} in {text!r} is unknown", "Use ro or rw")
+    mode = "ro" if "ro" in given else "rw"
+    if not source.startswith("/") or not target.startswith("/"):
+        raise UsageError(f"both paths of volume {text!r} must be absolute", "Begin them with /")
+    if not target.strip("/"):
+        raise UsageError(f"volume {text!r} would cover the container's root", "Mount it below /")
+    return Mount(target, "bind", source, ("rbind", "rprivate", mode))
+
+
+def unnamed_volume(target: str) -> Mount:
+    """Return the mount that a volume without a source is: an image's VOLUME, or `-v /inside`.
+
+    Raises:
+        UsageError: It is no absolute path, or the container's root.
+    """
+    if not target.startswith("/") or not os.path.normpath(target).strip("/") or "\0" in target:
+        raise UsageError(f"{target!r:.80} can be no volume", "Name a path below /")
+    return Mount(target, "overlay", target)
+
+
+def user(text: str) -> User:
+    """Return whom `--user` means: numbers as such; names are looked up in the container.
+
+    Source: Docker, "docker run --user"; OCI runtime-spec, config.md, "POSIX-platform User".
+    """
+    name, _, group = text.partition(":")
+    uid = int(name) if name.isascii() and name.isdecimal() else 0
+    gid = int(group) if group.isascii() and group.isdecimal() else 0
+    return User(uid=uid, gid=gid, username=text)
+
+
+def environment(pairs: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that `-e NAME=value` and `-e NAME` (taken from `given`) mean.
+
+    Raises:
+        UsageError: A name is empty.
+
+    Source: Docker, "docker run --env".
+    """
+    variables = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name:
+            raise UsageError(f"{pair!r} sets no variable", "Write it as NAME=value")
+        if equals:
+            variables[name] = value
+        elif name in given:
+            variables[name] = given[name]
+    return variables
+
+
+def signal_number(text: str) -> int:
+    """Return the number of a signal: `TERM`, `SIGTERM`, `15`, `RTMIN+3`.
+
+    Raises:
+        UsageError: There is no such signal.
+
+    Source: signal(7), "Standard signals" and "Real-time signals".
+    """
+    import signal  # its enums take a while, and few starts name one
+
+    name = text.upper().removeprefix("SIG")
+    base, plus, offset = name.partition("+" if name.startswith("RTMIN") else "-")
+    number = int(name) if name.isascii() and name.isdecimal() else 0
+    if f"SIG{base}" in signal.Signals.__members__ and (not plus or offset.isdecimal()):
+        number = signal.Signals[f"SIG{base}"]
+        number += int(offset or 0) * (1 if plus == "+" else -1)
+    if number not in signal.valid_signals():
+        raise UsageError(f"no signal {text!r}", "signal(7) lists them: TERM, KILL, HUP, ...")
+    return int(number)
+
+
+def stop_signal(asked: str, image: object) -> int:
+    """Return the number of what `stop` sends first: what was asked for, the image's, or 15.
+
+    Args:
+        asked: As `--stop-signal` was given; empty for the image's.
+        image: What its config says; one that means nothing counts as none.
+
+    Raises:
+        UsageError: There is no such signal as the one asked for.
+    """
+    if asked:
+        return signal_number(asked)
+    try:
+        return signal_number(str(image)) if image else 15
+    except UsageError:
+        return 15

@@ -1,0 +1,180 @@
+"""The program: what a process gives up and takes on before it becomes one, and how it is found.
+
+It is the end of a container's birth (init.py), and all there is to do for `exec` (enter.py).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+
+from kernelbox.container import messages, option_values
+from kernelbox.container.birth import cannot_execute
+from kernelbox.container.messages import ExecRefused, Executing, Terminal
+from kernelbox.container.spec import User
+from kernelbox.images.image import DEFAULT_PATH
+from kernelbox.kernel import process, session, stepping_stone, syscalls
+from kernelbox.kernel.errors import CommandError, KernelError, errno_name
+from kernelbox.root import targets
+from kernelbox.users import accounts, capabilities
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from kernelbox.container.spec import Process
+    from kernelbox.kernel.stepping_stone import Stone
+    from kernelbox.plumbing.channel import Channel
+
+INIT_PATH = "/dev/init"
+_LONGEST_NAME = 200  # that an error repeats
+
+
+def run(
+    what: Process,
+    control: Channel,
+    terminal: int | None,
+    stdio: tuple[int, int, int],
+    stone: Stone,
+    helper: str = "",
+    *,
+    make_workdir: bool = True,
+) -> NoReturn:
+    """Give up what the program must not have, and become it.
+
+    Args:
+        what: The program.
+        control: The conversation with the runtime side.
+        terminal: The program's own; None for `stdio`.
+        stdio: Descriptors for its 0, 1 and 2.
+        stone: What to become in between.
+        helper: A small init that starts the program as its child; empty without one.
+        make_workdir: Whether its working directory is made if it is missing.
+
+    Raises:
+        CommandError: It was not found (127), or cannot be executed (126).
+        KernelboxError: Anything before that failed.
+    """
+    _take_stdio(terminal, stdio)
+    # No /proc/self/fd may lead to the host.
+    process.close_all_but([control.fileno(), stone.fd, stone.refusals])
+    identity = _identity(what.user)
+    accounts.check_mapped(identity)
+    environment = {"HOME": identity.home, **option_values.environment(what.env, {})}
+    _give_stdio(identity.uid)
+
+    syscalls.setgroups(identity.groups)
+    syscalls.setresgid(identity.gid)
+    targets.change_directory(what.cwd, make=make_workdir)
+    capabilities.bound(capabilities.mask(what.capabilities.get("bounding", [])))
+    syscalls.setresuid(identity.uid)
+    # The kernel has emptied another user's sets but for the inheritable one, which is the caller's.
+    kept = what.capabilities.get("effective", []) if identity.uid == 0 else []
+    capabilities.keep_only(capabilities.mask(kept))
+    process.die_with_parent()  # setresuid(2) has cleared it
+    _leave_session_keyring()
+
+    session.umask(0o022)
+    args = [helper, "--", *what.args] if helper else what.args
+    # The program itself is looked up even under an init, so that a wrong one is named as such.
+    path = find_program(what.args[0], environment.get("PATH", DEFAULT_PATH))
+    become(helper or path, args, environment, control, stone)
+
+
+def _leave_session_keyring() -> None:
+    """Part from the keyring that was inherited: what the operator has in it is the operator's.
+
+    Source: keyrings(7); runc and crun do the same.
+    """
+    try:
+        syscalls.join_session_keyring()
+    except KernelError as refusal:
+        if refusal.errno != errno.ENOSYS:  # a kernel without keys has nothing to hide
+            raise
+
+
+def _identity(user: User) -> accounts.Identity:
+    """Return who the program shall be: by name where there is one, else by the numbers."""
+    if user.username or user == User():
+        return accounts.look_up(user.username)
+    home = accounts.look_up(str(user.uid)).home
+    return accounts.Identity(user.uid, user.gid, tuple(user.additionalGids), home)
+
+
+def become(
+    path: str, args: list[str], environment: dict[str, str], control: Channel, stone: Stone
+) -> NoReturn:
+    """Replace this process by the program; the runtime side hears of it by descriptors closing.
+
+    Raises:
+        CommandError: It has too many arguments. What else the kernel refuses, it refuses the stone.
+    """
+    event = process.announce_exec(path, args)
+    messages.send(control, Executing(event, args[0][:_LONGEST_NAME], os.path.isdir(path)))
+    process.default_signals()
+    try:
+        stepping_stone.take(stone, path, args, environment)
+    except OSError as error:
+        messages.send(control, ExecRefused(errno_name(error.errno or 0)))
+        raise cannot_execute(args[0], error.errno or 0, directory=False) from error
+    raise AssertionError("execve returned")
+
+
+def find_program(name: str, search_path: str) -> str:
+    """Return the path of the program called `name`, as a shell would find it.
+
+    Raises:
+        CommandError: 127 if there is none; 126 if there is, but it may not be executed.
+
+    Source: exec(3), execvp.
+    """
+    if "/" in name:
+        return name
+    refused = ""
+    for directory in search_path.split(":"):
+        path = f"{directory or '.'}/{name}"
+        if os.path.isfile(path):
+            if os.access(path, os.X_OK):
+                return path
+            refused = path
+    if refused:
+        raise cannot_execute(name, errno.EACCES, directory=False)
+    raise CommandError(
+        f"{name!r}: executable file not found in $PATH",
+        f"The image has no such program in {search_path}",
+        127,
+    )
+
+
+def open_terminal(control: Channel) -> int:
+    """Open a terminal in the container's own devpts; send its other end to the runtime side."""
+    master, slave = os.openpty()
+    messages.send(control, Terminal([master]))
+    os.close(master)
+    return slave
+
+
+def _take_stdio(terminal: int | None, stdio: tuple[int, int, int]) -> None:
+    """Make the terminal, or the given descriptors, 0, 1 and 2 of a session of its own."""
+    session.setsid()
+    if terminal is not None:
+        session.set_controlling_terminal(terminal)
+        stdio = (terminal, terminal, terminal)
+    # First away from 0 to 2, so that no descriptor is overwritten before it is copied.
+    copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in stdio]
+    for wanted, fd in enumerate(copies):
+        session.dup2(fd, wanted)
+
+
+def _give_stdio(uid: int) -> None:
+    """Make the program's user the owner of its streams, so that it can open /dev/stdout anew.
+
+    They are pipes and terminals made for it; /dev/null is not.
+
+    Source: runc, fixStdioPermissions.
+    """
+    null = os.makedev(1, 3)
+    for fd in (0, 1, 2):
+        if os.fstat(fd).st_rdev != null:
+            session.fchown(fd, uid, -1)

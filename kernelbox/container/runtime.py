@@ -1,0 +1,195 @@
+"""The runtime side: create and start, from the outside of the container.
+
+    create   ledger, cgroup, clone3, id maps, network; then the container side builds itself
+    start    lets its init become the program
+
+Whatever is made is written into the container's ledger before. Nothing is undone here: success,
+failure and crash are all cleaned up the same way, from the ledger (`cleanup.py`). The caller is
+the monitor, a process of its own with one thread.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+
+from kernelbox import cgroup, namespaces, network, overlay
+from kernelbox.cgroup import limits
+from kernelbox.container import host_mounts, init, ledger, messages
+from kernelbox.container.birth import Birth, Newborn
+from kernelbox.container.messages import Ready, Start
+from kernelbox.kernel import door, files, process, stepping_stone, syscalls
+from kernelbox.kernel import flags as k
+from kernelbox.kernel.errors import KernelboxError
+from kernelbox.plumbing import paths
+from kernelbox.plumbing.channel import Channel
+from kernelbox.users import id_maps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kernelbox.cgroup import Cgroup
+    from kernelbox.container.spec import Spec
+    from kernelbox.network import Bridge
+
+
+def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
+    """Make the container; its init builds the rest of it, until it is `ready` to be started.
+
+    Args:
+        spec: What it shall be; its directory exists and is locked by the caller.
+        stdio: Descriptors for its 0, 1 and 2.
+
+    Raises:
+        KernelboxError: One line; what was made is in the ledger.
+
+    Source: OCI runtime-spec, runtime.md, "Lifecycle".
+    """
+    directory = paths.container(spec.id)
+    own = ledger.Ledger(directory)
+    shared = ledger.Ledger(paths.host())
+    bridge = network.prepare(shared.record) if spec.kernelbox.network == "bridge" else None
+    address = network.lease(bridge, spec.id, own.record) if bridge else ""
+
+    group = _make_cgroup(spec, own, shared)
+    tree = _make_overlay_directories(spec, directory)
+    if spec.linux.namespace("time"):
+        _shift_time(spec.linux.timeOffsets)
+    if spec.has_user_namespace:
+        id_maps.own_pipes(stdio, spec.shift)
+    stone = stepping_stone.lay()
+    ours, theirs = Channel.pair()
+    giving, taking = Channel.pair()
+    with closing(group.inside.open()) as entrance:
+        birth = Birth(
+            spec=spec,
+            control=theirs,
+            delivery=taking,
+            stdio=stdio,
+            overlay=tree,
+            entrance=entrance,
+            cgroup_version=group.host.version,
+            controllers=group.host.shown,
+            network_fd=_network_to_join(spec),
+            devices=host_mounts.open_devices() if spec.has_user_namespace else {},
+            helper=host_mounts.open_helper() if spec.kernelbox.init else None,
+            stone=stone,
+            observed=door.sink is not None,
+            stepped=door.gate is not None,
+        )
+        pid, pidfd = process.clone3(_new_namespaces(spec), entrance.clone_fd)
+        if pid == 0:
+            ours.close()
+            giving.close()
+            init.main(birth)
+    theirs.close()
+    taking.close()
+    stone.close_taken()
+    container = Newborn(pid, pidfd, ours, stone)
+    own.record("process", f"{spec.id} {pid} {container.start_time}")
+    _close_inherited(birth)
+
+    # From here on the container side builds: what it needs last is made meanwhile.
+    with closing(giving):
+        if spec.has_user_namespace:
+            host_mounts.deliver(giving, [_prepare_user_namespace(pid, spec, tree)])
+        host_mounts.deliver(giving, host_mounts.open_all(spec, address, pid))
+    if bridge:
+        _plug_in(container, bridge, spec, address, own)
+    return container
+
+
+def _plug_in(
+    container: Newborn, bridge: Bridge, spec: Spec, address: str, own: ledger.Ledger
+) -> None:
+    """Connect the container to the bridge, and publish its ports."""
+    container.address = address
+    try:
+        network.connect(bridge, container.pid, spec.id, address, own.record)
+        network.publish(bridge, spec.id, address, list(spec.kernelbox.ports), own.record)
+    except KernelboxError:
+        # If its init has failed, its network went with it: then the cause is what init says.
+        if process.wait_until_gone(container.pidfd, 0.1):
+            container.until(Ready)
+        raise
+
+
+def start(container: Newborn) -> None:
+    """Let the init of a created container become its program.
+
+    Raises:
+        CommandError: The program was not found, or cannot be executed.
+    """
+    messages.send(container.control, Start())
+    container.until_executed()
+    container.control.close()
+
+
+def _new_namespaces(spec: Spec) -> int:
+    """Return the kinds the container is born into.
+
+    Its cgroup namespace it makes itself, once it is in its cgroup; a time namespace the caller has
+    made for its children; one with a path is joined.
+    """
+    kinds = [one.type for one in spec.linux.namespaces if not one.path]
+    return namespaces.flags([kind for kind in kinds if kind not in ("cgroup", "time")])
+
+
+def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> Cgroup:
+    group = cgroup.of(spec.id)
+    for parent in cgroup.parents():
+        if not os.path.isdir(parent):
+            shared.record("cgroup-parent", parent)
+    own.record("cgroup", spec.id)
+    group.create()
+    limits.apply(group, spec.linux.resources)
+    group.limit_devices()
+    group.create_inside()
+    return group
+
+
+def _make_overlay_directories(spec: Spec, directory: str) -> overlay.Overlay:
+    upper, work = f"{directory}/upper", f"{directory}/work"
+    for path in (upper, work):
+        files.mkdir(path)
+        if spec.has_user_namespace:
+            files.chown(path, spec.shift, spec.shift)
+    return overlay.Overlay(spec.kernelbox.lowerdirs, upper, work, paths.merged())
+
+
+def _close_inherited(birth: Birth) -> None:
+    """Close what the container side has inherited by now."""
+    for fd in (birth.network_fd, birth.helper, *birth.devices.values()):
+        if fd is not None:
+            os.close(fd)
+
+
+def _shift_time(offsets: dict[str, dict[str, int]]) -> None:
+    """Make a time namespace for the children of this process, its clocks ahead by `offsets`.
+
+    Raises:
+        KernelError: EINVAL before Linux 5.6; ERANGE if a clock would run below zero.
+
+    Source: time_namespaces(7); OCI runtime-spec, config-linux.md, "Offset for Time Namespace".
+    """
+    syscalls.unshare(k.CLONE_NEWTIME)
+    for clock, offset in offsets.items():
+        text = f"{clock} {offset.get('secs', 0)} {offset.get('nanosecs', 0)}"
+        files.write("/proc/self/timens_offsets", text)
+
+
+def _network_to_join(spec: Spec) -> int | None:
+    """Open the network namespace that is to be joined, of `--network container:NAME`."""
+    found = spec.linux.namespace("network")
+    if found is None or not found.path:
+        return None
+    return os.open(found.path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _prepare_user_namespace(pid: int, spec: Spec, tree: overlay.Overlay) -> host_mounts.HostMount:
+    """Write the id maps of `pid`, and return its merged tree as seen through them."""
+    id_maps.write_maps(pid, spec.linux.uidMappings[0])
+    userns = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return host_mounts.HostMount(overlay.detached(tree, userns), "/", directory=True)
+    finally:
+        os.close(userns)

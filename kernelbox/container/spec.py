@@ -1,0 +1,226 @@
+"""What a container shall be: OCI's description of it, as plain records, and what kernelbox adds.
+
+A `Spec` is made once, from an image's config and a person's options (run_options.py). It is stored
+beside the container as `config.json` and never changes. Names and shape are the OCI runtime spec's.
+What Docker knows of a container and OCI does not is in one more property, `kernelbox`, which other
+runtimes pass over. No kernel access.
+
+Source: OCI runtime-spec, config.md and config-linux.md; config.md, "Extensibility".
+"""
+
+from __future__ import annotations
+
+from kernelbox.plumbing.records import NamedTuple
+from kernelbox.users.id_maps import Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from kernelbox.cgroup.limits import Resources
+
+OCI_VERSION = "1.0.2"
+MEMORY = "memory"  # the source of a tmpfs that is a person's wish, wherever that is to be
+
+
+class User(NamedTuple):
+    """Who a program runs as.
+
+    Attributes:
+        uid: Inside the container.
+        gid: Likewise.
+        additionalGids: Likewise.
+        username: As `--user` was given: `name`, `uid`, `name:group` or `uid:gid`. What it means is
+            in the container's own /etc/passwd, so it is looked up there, and counts more than the
+            numbers. Empty: the numbers are all there is.
+    """
+
+    uid: int = 0
+    gid: int = 0
+    additionalGids: tuple[int, ...] | list[int] = ()
+    username: str = ""
+
+
+class Process(NamedTuple):
+    """One program to run inside: the container's own, or one that `exec` adds.
+
+    Attributes:
+        args: The program and its arguments.
+        env: `NAME=value`, complete but for HOME, which the user decides.
+        cwd: Working directory inside.
+        user: Who it runs as.
+        capabilities: By set (`bounding`, `effective`, `permitted`, ...), names with `CAP_`.
+        terminal: Whether it gets a terminal of its own (`-t`).
+    """
+
+    args: list[str]
+    env: list[str]
+    cwd: str
+    user: User
+    capabilities: dict[str, list[str]]
+    terminal: bool = False
+
+
+class Root(NamedTuple):
+    """The root file system: `path` below the bundle, and whether it is read-only."""
+
+    path: str = "rootfs"
+    readonly: bool = False
+
+
+class Mount(NamedTuple):
+    """One mount.
+
+    Attributes:
+        destination: Where in the container.
+        type: File system type; `bind` for something of the host's.
+        source: Directory or file of the host's, or any word.
+        options: As mount(8) writes them, one an item.
+    """
+
+    destination: str
+    type: str
+    source: str
+    options: tuple[str, ...] | list[str] = ()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it cannot be written to."""
+        return "ro" in self.options
+
+    @property
+    def is_brought(self) -> bool:
+        """Whether the runtime side opens it, and the container only attaches it."""
+        return self.type in ("bind", "overlay") or self.source == MEMORY
+
+
+class Namespace(NamedTuple):
+    """A namespace of the container's: a new one, or with a `path` the one to join."""
+
+    type: str
+    path: str = ""
+
+
+class Linux(NamedTuple):
+    """What only Linux has.
+
+    Attributes:
+        namespaces: A kind that is not among them is the host's.
+        uidMappings: Of its user namespace.
+        gidMappings: Likewise.
+        timeOffsets: `{"boottime": {"secs": N}}` in its time namespace.
+        cgroupsPath: Its control group, below each hierarchy's mount point.
+        resources: What that may use.
+        maskedPaths: Hidden.
+        readonlyPaths: Seen, but not to be written to.
+        sysctl: Settings below /proc/sys of its own namespaces, with dots.
+    """
+
+    namespaces: tuple[Namespace, ...]
+    uidMappings: tuple[Mapping, ...]
+    gidMappings: tuple[Mapping, ...]
+    timeOffsets: dict[str, dict[str, int]]
+    cgroupsPath: str
+    resources: Resources
+    maskedPaths: tuple[str, ...] | list[str]
+    readonlyPaths: tuple[str, ...] | list[str]
+    sysctl: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+
+    def namespace(self, kind: str) -> Namespace | None:
+        """Return the container's namespace of an OCI kind; None if it has the host's."""
+        return next((one for one in self.namespaces if one.type == kind), None)
+
+
+class Extra(NamedTuple):
+    """What Docker knows of a container, and the OCI runtime spec does not.
+
+    Attributes:
+        id: 12 hexadecimal digits: short, since every path in a trace holds it.
+        name: Unique among the containers of this host; empty until one is invented for it.
+        image: The reference as the person wrote it.
+        image_id: Digest of the image's config.
+        lowerdirs: Its unpacked layers, the topmost first.
+        network: `bridge`, `none`, `host` or `container:PID`.
+        ports: `[ip:]hostPort:containerPort[/protocol]`.
+        interactive: Whether its standard input stays open (`-i`).
+        init: Whether a small init is PID 1 and the program its child.
+        remove: Whether it is removed when it exits (`--rm`).
+        stop_signal: Number of the signal that `stop` sends.
+        created: Seconds since the epoch.
+    """
+
+    id: str
+    name: str
+    image: str
+    image_id: str
+    lowerdirs: list[str]
+    network: str = "bridge"
+    ports: tuple[str, ...] | list[str] = ()
+    interactive: bool = False
+    init: bool = False
+    remove: bool = False
+    stop_signal: int = 15
+    created: float = 0.0
+
+
+class Spec(NamedTuple):
+    """A container, as asked for: what is in its config.json."""
+
+    ociVersion: str
+    process: Process
+    root: Root
+    hostname: str
+    mounts: tuple[Mount, ...]
+    linux: Linux
+    kernelbox: Extra
+
+    @property
+    def id(self) -> str:
+        """The container's id."""
+        return self.kernelbox.id
+
+    @property
+    def has_user_namespace(self) -> bool:
+        """Whether its ids are not the host's."""
+        return self.linux.namespace("user") is not None
+
+    @property
+    def shift(self) -> int:
+        """How far its ids lie above those inside: what is 0 there is this on the disk."""
+        return self.linux.uidMappings[0].hostID if self.has_user_namespace else 0
+
+    @property
+    def brought(self) -> list[Mount]:
+        """What is brought to it: the host's files, and volumes, in the order of mounting."""
+        return [mount for mount in self.mounts if mount.is_brought]
+
+
+def to_json(record: Any) -> Any:
+    """Return a record of this file as JSON has it: records become objects."""
+    if isinstance(record, NamedTuple):
+        return {name: to_json(value) for name, value in record._asdict().items()}
+    if isinstance(record, tuple):
+        return [to_json(one) if isinstance(one, tuple) else one for one in record]
+    return record
+
+
+def process_from_json(plain: dict[str, Any]) -> Process:
+    """Return the process that `to_json` gave."""
+    return Process(**{**plain, "user": User(**plain["user"])})
+
+
+def from_json(plain: dict[str, Any]) -> Spec:
+    """Return the spec that `to_json` gave."""
+    linux = dict(plain["linux"])
+    linux["namespaces"] = tuple(Namespace(**one) for one in linux["namespaces"])
+    for kind in ("uidMappings", "gidMappings"):
+        linux[kind] = tuple(Mapping(**one) for one in linux[kind])
+    return Spec(
+        ociVersion=plain["ociVersion"],
+        process=process_from_json(plain["process"]),
+        root=Root(**plain["root"]),
+        hostname=plain["hostname"],
+        mounts=tuple(Mount(**one) for one in plain["mounts"]),
+        linux=Linux(**linux),
+        kernelbox=Extra(**plain["kernelbox"]),
+    )

@@ -1,0 +1,329 @@
+"""Links, addresses and routes: what is asked of the kernel through rtnetlink, and what it tells.
+
+A link is asked for by the number that it has in its namespace, its index. Here it has a name, and
+the index is looked up by the same socket: names mean something else in the next namespace.
+
+Questions that a single ioctl answers are in `netdevice`; packet filter rules are in `nft`; what is
+asked of the network is decided in `kernelbox.network`.
+
+Source: rtnetlink(7); linux/rtnetlink.h, if_link.h, if_addr.h, if_bridge.h, net_namespace.h.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+import time
+
+from kernelbox.kernel import flags as k
+from kernelbox.kernel import links
+from kernelbox.kernel.door import Symbol, request
+from kernelbox.kernel.errors import KernelError
+from kernelbox.kernel.links import ADDRESS, LINK, ROUTE
+from kernelbox.kernel.netlink import (
+    CREATE,
+    EXCLUSIVE,
+    NetlinkSocket,
+    Refusal,
+    attribute,
+    attributes,
+    nested,
+    number,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kernelbox.kernel.links import Address, Link, Route
+
+_SKIP_STATISTICS = attribute(k.IFLA_EXT_MASK, k.RTEXT_FILTER_SKIP_STATS)  # they never stand still
+_UP = Symbol("IFF_UP")
+
+
+def _fields(**values: object) -> Symbol:
+    """Show a message's fields as strace does: `{ifname="eth0", mtu=1500}`; None is left out."""
+    parts = []
+    for name, value in values.items():
+        if value is not None:
+            quoted = isinstance(value, str) and not isinstance(value, Symbol)
+            parts.append(f'{name}="{value}"' if quoted else f"{name}={value}")
+    return Symbol("{" + ", ".join(parts) + "}")
+
+
+def _link_header(index: int = 0, *, family: int = 0, flags: int = 0, change: int = 0) -> bytes:
+    return LINK.pack(family, 0, index, flags, change)
+
+
+def _mac(address: str) -> bytes:
+    return bytes.fromhex(address.replace(":", ""))
+
+
+class RouteSocket(NetlinkSocket):
+    """An rtnetlink socket, bound to the network namespace in which it is opened.
+
+    Use it in a `with` statement: leaving closes it. A refusal of a change is a `KernelError`; what
+    every one can meet is EPERM without CAP_NET_ADMIN over the namespace, ENODEV if there is no
+    link of the name, and ERANGE for a name of more than 15 bytes. Looking is not recorded.
+
+    Source: rtnetlink(7); ip-link(8), ip-address(8), ip-route(8).
+    """
+
+    def _request(self, kind: str, shown: Symbol, shell: str, act: Callable[[], object]) -> None:
+        try:
+            request(kind, (shown,), act, shell)
+        except KernelError as refusal:
+            cause = refusal.__cause__
+            if not refusal.hint and isinstance(cause, Refusal) and cause.words:
+                refusal.hint = f"The kernel says: {cause.words}"
+            raise
+
+    def add_bridge(self, name: str, mac: str) -> None:
+        """Make a bridge. A MAC address given stays; one left to the kernel follows its ports.
+
+        Raises:
+            KernelError: EEXIST if the name is taken; EOPNOTSUPP if the kernel has no bridges.
+
+        Source: ip-link(8), type bridge.
+        """
+        body = (
+            _link_header()
+            + attribute(k.IFLA_IFNAME, name)
+            + attribute(k.IFLA_ADDRESS, _mac(mac))
+            + nested(k.IFLA_LINKINFO, attribute(k.IFLA_INFO_KIND, "bridge"))
+        )
+        self._request(
+            "RTM_NEWLINK",
+            _fields(ifname=name, kind="bridge", address=mac),
+            f"ip link add {name} address {mac} type bridge",
+            lambda: self.change(k.RTM_NEWLINK, body, CREATE | EXCLUSIVE),
+        )
+
+    def add_veth(
+        self, name: str, peer: str, *, netns_fd: int, peer_mac: str, mtu: int, netns: str = ""
+    ) -> None:
+        """Make a veth pair: one end here, the peer born in the namespace behind `netns_fd`.
+
+        Args:
+            name: This end.
+            peer: The other end, in its own namespace.
+            netns_fd: An open /proc/PID/ns/net.
+            peer_mac: The peer's MAC address.
+            mtu: Of both ends, in bytes.
+            netns: How `ip` would name the peer's namespace (a pid), for the shell equivalent.
+
+        Raises:
+            KernelError: EEXIST if a name is taken on its side; EOPNOTSUPP if the kernel has no
+                veth; EINVAL if `netns_fd` is no network namespace.
+
+        Source: veth(4); ip-link(8), type veth.
+        """
+        other = (
+            _link_header()
+            + attribute(k.IFLA_IFNAME, peer)
+            + attribute(k.IFLA_NET_NS_FD, netns_fd)
+            + attribute(k.IFLA_ADDRESS, _mac(peer_mac))
+            + attribute(k.IFLA_MTU, mtu)
+        )
+        data = nested(k.IFLA_INFO_DATA, attribute(k.VETH_INFO_PEER, other))
+        body = (
+            _link_header()
+            + attribute(k.IFLA_IFNAME, name)
+            + attribute(k.IFLA_MTU, mtu)
+            + nested(k.IFLA_LINKINFO, attribute(k.IFLA_INFO_KIND, "veth"), data)
+        )
+        shown_peer = _fields(ifname=peer, net_ns_fd=netns_fd, address=peer_mac, mtu=mtu)
+        self._request(
+            "RTM_NEWLINK",
+            _fields(ifname=name, mtu=mtu, kind="veth", peer=shown_peer),
+            f"ip link add {name} mtu {mtu} type veth peer name {peer} netns {netns or '...'} "
+            f"address {peer_mac} mtu {mtu}",
+            lambda: self.change(k.RTM_NEWLINK, body, CREATE | EXCLUSIVE),
+        )
+
+    def set_up(self, name: str) -> None:
+        """Set a link up. Source: ip-link(8)."""
+
+        def act() -> None:
+            header = _link_header(self._index(name), flags=k.IFF_UP, change=k.IFF_UP)
+            self.change(k.RTM_NEWLINK, header)
+
+        shown = _fields(ifname=name, ifi_flags=_UP)
+        self._request("RTM_NEWLINK", shown, f"ip link set {name} up", act)
+
+    def set_master(self, name: str, master: str) -> None:
+        """Plug a link into the bridge `master`. Source: ip-link(8)."""
+
+        def act() -> None:
+            bridge = attribute(k.IFLA_MASTER, self._index(master))
+            self.change(k.RTM_NEWLINK, _link_header(self._index(name)) + bridge)
+
+        shown = _fields(ifname=name, master=master)
+        self._request("RTM_NEWLINK", shown, f"ip link set {name} master {master}", act)
+
+    def set_hairpin(self, name: str) -> None:
+        """Let a port's frames go out where they came in: a bridge does not return them otherwise.
+
+        Source: bridge(8), "bridge link set".
+        """
+
+        def act() -> None:
+            header = _link_header(self._index(name), family=socket.AF_BRIDGE)
+            self.change(
+                k.RTM_SETLINK,
+                header + nested(k.IFLA_PROTINFO, attribute(k.IFLA_BRPORT_MODE, b"\1")),
+            )
+
+        shell = f"bridge link set dev {name} hairpin on"
+        self._request("RTM_SETLINK", _fields(ifname=name, brport_mode=1), shell, act)
+
+    def set_mtu(self, name: str, size: int) -> None:
+        """Set the largest packet of a link, in bytes. Source: ip-link(8)."""
+
+        def act() -> None:
+            self.change(
+                k.RTM_NEWLINK, _link_header(self._index(name)) + attribute(k.IFLA_MTU, size)
+            )
+
+        shown = _fields(ifname=name, mtu=size)
+        self._request("RTM_NEWLINK", shown, f"ip link set {name} mtu {size}", act)
+
+    def delete_link(self, name: str) -> None:
+        """Delete a link; with one end of a veth pair goes the other. Source: ip-link(8)."""
+
+        def act() -> None:
+            self.change(k.RTM_DELLINK, _link_header(self._index(name)))
+
+        self._request("RTM_DELLINK", _fields(ifname=name), f"ip link del {name}", act)
+
+    def add_address(self, name: str, address: str, prefix: int) -> None:
+        """Give a link an IPv4 address, and with it a route to the network of `prefix` bits.
+
+        Raises:
+            KernelError: EEXIST if the link has it already.
+
+        Source: ip-address(8).
+        """
+        own = socket.inet_aton(address)
+        host_bits = (1 << (32 - prefix)) - 1
+        last = (int.from_bytes(own, "big") | host_bits).to_bytes(4, "big")
+        broadcast = socket.inet_ntoa(last)
+
+        def act() -> None:
+            body = (
+                ADDRESS.pack(socket.AF_INET, prefix, 0, 0, self._index(name))
+                + attribute(k.IFA_ADDRESS, own)
+                + attribute(k.IFA_LOCAL, own)
+                + attribute(k.IFA_BROADCAST, last)
+            )
+            self.change(k.RTM_NEWADDR, body, CREATE | EXCLUSIVE)
+
+        self._request(
+            "RTM_NEWADDR",
+            _fields(ifname=name, address=address, prefixlen=prefix, broadcast=broadcast),
+            f"ip address add {address}/{prefix} broadcast {broadcast} dev {name}",
+            act,
+        )
+
+    def add_default_route(self, gateway: str, name: str) -> None:
+        """Send what no other route wants to `gateway`, over the link `name`.
+
+        Raises:
+            KernelError: ENETUNREACH if no address of the link reaches the gateway, or the link is
+                down; EEXIST if there is a default route already.
+
+        Source: ip-route(8).
+        """
+
+        def act() -> None:
+            body = (
+                ROUTE.pack(
+                    socket.AF_INET, 0, 0, 0, k.RT_TABLE_MAIN, k.RTPROT_STATIC, 0, k.RTN_UNICAST, 0
+                )
+                + attribute(k.RTA_GATEWAY, socket.inet_aton(gateway))
+                + attribute(k.RTA_OIF, self._index(name))
+            )
+            self.change(k.RTM_NEWROUTE, body, CREATE | EXCLUSIVE)
+
+        shown = _fields(dst="default", gateway=gateway, oif=name)
+        self._request("RTM_NEWROUTE", shown, f"ip route add default via {gateway} dev {name}", act)
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    def wait_until_running(self, name: str, seconds: float = 2.0) -> bool:
+        """Wait until a link whose other end is up passes packets; return whether it does.
+
+        One that vanishes meanwhile does not: what it led to has ended.
+
+        The kernel notices a carrier at once, but lets the link and its bridge send a moment later
+        (link watch). Packets in between are lost, and TCP repeats the first after a second.
+
+        Source: kernel, `Documentation/networking/operstates.rst`.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                message = self._look_up(name)
+            except Refusal:  # ENODEV
+                return False
+            *_, flags, _ = LINK.unpack_from(message)
+            operstate = number(attributes(message, LINK.size).get(k.IFLA_OPERSTATE))
+            if flags & k.IFF_UP and operstate == k.IF_OPER_UP:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+
+    def links(self) -> list[Link]:
+        """Return all links, in the order of their indexes. Source: RTM_GETLINK; ip-link(8)."""
+        messages = self.all(k.RTM_GETLINK, _link_header() + _SKIP_STATISTICS)
+        return sorted(links.link(message) for message in messages)
+
+    def addresses(self, family: int = socket.AF_INET) -> list[Address]:
+        """Return all addresses in the kernel's order; those of IPv6 too for a family of AF_UNSPEC.
+
+        Source: RTM_GETADDR; ip-address(8).
+        """
+        messages = self.all(k.RTM_GETADDR, ADDRESS.pack(family, 0, 0, 0, 0))
+        return [one for message in messages for one in links.addresses(message)]
+
+    def routes(self, table: int = 0) -> list[Route]:
+        """Return the IPv4 routes of a table, or of all, in the kernel's order.
+
+        Source: RTM_GETROUTE; ip-route(8).
+        """
+        try:
+            body = ROUTE.pack(socket.AF_INET, 0, 0, 0, table, 0, 0, 0, 0)
+            messages = self.all(k.RTM_GETROUTE, body)
+        except OSError as refusal:
+            if refusal.errno != errno.ENOENT:  # there has never been a route in this table
+                raise
+            return []
+        return [one for message in messages for one in links.routes(message, table)]
+
+    def nsid(self, *, pid: int = 0, netns_fd: int = -1) -> int:
+        """Return how this namespace calls another one; -1 if it has no number for it.
+
+        Args:
+            pid: A process in the other one.
+            netns_fd: Or, an open /proc/PID/ns/net.
+
+        Source: RTM_GETNSID; ip-netns(8), "ip netns set".
+        """
+        other = attribute(k.NETNSA_PID, pid) if pid else attribute(k.NETNSA_FD, netns_fd)
+        try:
+            answer = self.one(k.RTM_GETNSID, bytes(4) + other)
+        except OSError:  # ESRCH
+            return -1
+        found = attributes(answer, 4).get(k.NETNSA_NSID, b"\xff")
+        return int.from_bytes(found, sys.byteorder, signed=True)
+
+    def _look_up(self, name: str) -> bytes:
+        return self.one(
+            k.RTM_GETLINK, _link_header() + attribute(k.IFLA_IFNAME, name) + _SKIP_STATISTICS
+        )
+
+    def _index(self, name: str) -> int:
+        index: int = LINK.unpack_from(self._look_up(name))[2]
+        return index

@@ -1,0 +1,14 @@
+"""What the chapters ask: content alone, one folder each; the machinery is in ../exercises.
+
+chapter00/  the lab and how to reset it
+chapter01/  a container is a process
+chapter02/  PID namespaces, init and signals
+chapter03/  mount namespaces and propagation
+chapter04/  from chroot to pivot_root
+chapter05/  images
+chapter06/  OverlayFS
+chapter07/  user namespaces and capabilities
+
+A folder's own page says what is in it. A teacher's chapters have the same form, and lie elsewhere:
+see ../exercises/catalogue.py.
+"""

@@ -1,0 +1,93 @@
+"""A process that keeps whatever descends from it, and ends with all of it.
+
+A descendant may fork twice, and make itself a session: killing a group misses it. Below a child
+subreaper, whoever loses the parent becomes a child of the subreaper's.
+
+Source: prctl(2), PR_SET_CHILD_SUBREAPER.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kernelbox.kernel import flags as k
+from kernelbox.kernel import process, syscalls
+from kernelbox.lab import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+
+class Keeper:
+    """A child of ours with one child of its own, in which something runs.
+
+    It stands still at first, for who wants to do something to it that its descendants inherit.
+
+    Args:
+        run: What runs in there. It gets no more from us than a forked process gets.
+        closing: Descriptors that are for `run` alone: the keeper closes them.
+    """
+
+    def __init__(self, run: Callable[[], NoReturn], closing: tuple[int, ...] = ()) -> None:
+        over, self._over = os.pipe()
+        sys.stdout.flush()
+        with warnings.catch_warnings():
+            # Python warns of threads: we start none there, and ask for nothing that they may hold.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._over)
+            _keep(run, over, closing)
+        os.close(over)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def go(self) -> None:
+        """Let it begin."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def end(self) -> None:
+        """End it, and all that descends from it."""
+        self.go()
+        os.close(self._over)
+        os.waitpid(self.pid, 0)
+
+
+def _keep(run: Callable[[], NoReturn], over: int, closing: tuple[int, ...]) -> NoReturn:
+    """Run it in a child; when whoever made us says so, or is gone, end everything."""
+    try:
+        os.setsid()
+        syscalls.prctl(k.PR_SET_CHILD_SUBREAPER, 1)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        if os.fork() == 0:
+            process.die_with_parent()  # should what runs in there kill us
+            os.close(over)
+            run()
+        for fd in closing:
+            os.close(fd)
+        os.read(over, 1)
+        while children := _children():
+            for pid in children:
+                # All of a group at once: some fork as fast as we kill one by one.
+                os.killpg(os.getpgid(pid), signal.SIGKILL)
+            for pid in children:
+                os.waitpid(pid, 0)
+    finally:
+        os._exit(0)
+
+
+def _children() -> list[int]:
+    """Return our children, those that have lost another parent among them."""
+    ours = str(os.getpid())
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            if reading.status(place.name)["PPid"] == ours:
+                found.append(int(place.name))
+    return found

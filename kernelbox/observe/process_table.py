@@ -1,0 +1,187 @@
+"""What /proc says of every process, from one pass over it, and little of that read twice.
+
+Most processes sleep from one look to the next: what they said then still holds. Leaves which of
+them matter, and to whom they belong, to processes.py.
+
+No psutil: it knows no namespaces, control groups, capabilities or pids inside a namespace; and
+what it does know takes it longer than all of this (37 ms against 31, for 500 processes).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from kernelbox.namespaces import KINDS
+from kernelbox.observe.procfs import read, read_list
+from kernelbox.plumbing import paths
+
+_STATUS = re.compile(
+    rb"Name:\t(.*)\n(?s:.*?)\nPPid:\t(\d+)\n(?s:.*?)\nUid:\t\d+\t(\d+)(?s:.*?)\nNSpid:\t(.*)\n"
+    rb"(?s:.*?)\nCapEff:\t([0-9a-f]+)\n"
+)
+_GROUP = re.compile(rb":(/(?:.*/)?kernelbox/([^/\n]+).*?)(?:/inside)?$", re.MULTILINE)
+_LONGEST = 4096  # bytes of a command line
+_KINDS = tuple(one.proc for one in KINDS)
+_ASLEEP = re.compile(rb"\nState:\tS(?s:.*)\nvoluntary_ctxt_switches:")
+
+
+class Memory:
+    """What a process said of itself, which holds for as long as it sleeps.
+
+    If it slept at both looks, and its status is the same to the letter, then it has not run in
+    between: to fall asleep again, it would have switched voluntarily, which is counted there. And
+    a process that does not run neither moves to another namespace nor becomes another program.
+
+    Source: proc_pid_status(5), voluntary_ctxt_switches.
+    """
+
+    __slots__ = ("_command", "_namespaces", "_pid", "_root", "fields", "status")
+
+    def __init__(self, pid: str, status: bytes, fields: tuple[bytes, ...]) -> None:
+        self.status = status
+        self.fields = fields
+        self._pid = pid
+        self._command: tuple[str, ...] | None = None
+        self._namespaces: dict[str, int] | None = None
+        self._root: str | None = None
+
+    def command(self) -> tuple[str, ...]:
+        """Return its command line; nothing of a zombie, or if it is gone."""
+        if self._command is None:
+            text = read(f"/proc/{self._pid}/cmdline", _LONGEST) or b""
+            words = text.removesuffix(b"\0").decode(errors="replace").split("\0") if text else ()
+            self._command = tuple(words)
+        return self._command
+
+    def namespaces(self) -> dict[str, int] | None:
+        """Return the inodes of its namespaces by kind; None if it is gone."""
+        if self._namespaces is None:
+            self._namespaces = _namespaces(self._pid)
+        return self._namespaces
+
+    def root(self) -> str:
+        """Return the root that it works on, if it is kernelbox. Source: proc_pid_environ(5)."""
+        if self._root is None:
+            words = os.fsdecode(read_list(f"/proc/{self._pid}/environ") or b"").split("\0")
+            variables = {name: value for name, _, value in (one.partition("=") for one in words)}
+            self._root = paths.root_of(variables, 0)  # whoever works on one does so as root
+        return self._root
+
+
+_known: dict[str, Memory] = {}
+
+
+class Seen(NamedTuple):
+    """What the pass over /proc finds out about every process.
+
+    Attributes:
+        name: As the kernel keeps it.
+        ppid: Of its parent.
+        uid: Its effective user id.
+        nspid: Its pid in each PID namespace from the observer's to its own.
+        capabilities: Its effective set.
+        cgroup: Its control group.
+        group: Which group of kernelbox's that is, or is in; empty for none.
+        memory: What it says when it is asked for more.
+    """
+
+    name: str
+    ppid: int
+    uid: int
+    nspid: tuple[int, ...]
+    capabilities: int
+    cgroup: str
+    group: str
+    memory: Memory
+
+
+def scan() -> dict[int, Seen]:
+    """Return what there is to know at a glance of every process but the kernel's own threads.
+
+    Source: proc(5); proc_pid_status(5); cgroups(7), "/proc files".
+    """
+    # The parent of the kernel's threads; inside a PID namespace, 2 is somebody else.
+    kthreadd = b"2" if read("/proc/2/comm") == b"kthreadd\n" else b""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            one = _glance(name, kthreadd)
+            if one is not None:
+                found[int(name)] = one
+    for name in [name for name in _known if int(name) not in found]:
+        del _known[name]
+    return found
+
+
+def _remember(pid: str) -> Memory | None:
+    """Return what is known of a process, or a new memory of it; None if it is gone."""
+    status = read(f"/proc/{pid}/status") or b""
+    memory = _known.get(pid)
+    if memory is None or memory.status != status or _ASLEEP.search(status) is None:
+        fields = _STATUS.match(status)
+        if fields is None:
+            return None
+        memory = _known[pid] = Memory(pid, status, fields.groups())
+    return memory
+
+
+def _glance(pid: str, kthreadd: bytes) -> Seen | None:
+    """Return what matters about a process; None for one of the kernel's, or if it is gone."""
+    memory = _remember(pid)
+    if memory is None:
+        return None
+    name, ppid, uid, nspid, capabilities = memory.fields
+    cgroup = None if ppid == kthreadd else read(f"/proc/{pid}/cgroup")
+    if cgroup is None:
+        return None
+    ours = _GROUP.search(cgroup) if b"/kernelbox/" in cgroup else None
+    return Seen(
+        name=_plain(name),
+        ppid=int(ppid),
+        uid=int(uid),
+        nspid=tuple(map(int, nspid.split())),
+        capabilities=int(capabilities, 16),
+        cgroup=ours[1].decode(errors="replace") if ours else _unified(cgroup),
+        group=ours[2].decode(errors="replace") if ours else "",
+        memory=memory,
+    )
+
+
+def _plain(name: bytes) -> str:
+    """Undo what the kernel does to backslashes and line feeds in a name."""
+    if b"\\" in name:
+        name = name.replace(rb"\\", b"\0").replace(rb"\n", b"\n").replace(b"\0", b"\\")
+    return name.decode(errors="replace")
+
+
+def _unified(cgroup: bytes) -> str:
+    """Return the path in cgroup v2, whose line is always there and comes last."""
+    return cgroup.rpartition(b":")[2].strip().decode(errors="replace")
+
+
+def _namespaces(pid: str) -> dict[str, int] | None:
+    """Return the inodes of a process's namespaces; None if it is gone.
+
+    A zombie has left most of them, a kernel may lack a kind, and a process may have privileges that
+    this one lacks: those namespaces are not in the dict.
+    """
+    try:
+        directory = os.open(f"/proc/{pid}/ns", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    except PermissionError:
+        return {}
+    found = {}
+    try:
+        for kind in _KINDS:
+            try:
+                # `mnt:[4026531841]`: reading the link is twice as fast as following it.
+                link = os.readlink(kind, dir_fd=directory)
+                found[kind] = int(link[len(kind) + 2 : -1])
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+    finally:
+        os.close(directory)
+    return found

@@ -1,0 +1,8 @@
+"""Plumbing: what every room uses and no chapter is about. It knows nothing of the kernel.
+
+records.py     named tuples that load quickly
+storage.py     small files of our own, read and written whole
+whole.py       a file that a person names is replaced whole, or not at all
+paths.py       where kernelbox keeps things on disk
+channel.py     messages and descriptors between two processes
+"""

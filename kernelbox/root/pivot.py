@@ -1,0 +1,57 @@
+"""The tree becomes /, and no path leads back to the old one.
+
+    make_private    cut the propagation between this mount namespace and its parent's
+    pivot           the new tree becomes /, the old one lies stacked on top of it
+    leave_old_root  unmount it: from here on there is nothing to escape to
+
+Between the last two the file systems are mounted that the kernel grants only as long as another of
+their kind is in sight.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kernelbox.kernel import flags as k
+from kernelbox.kernel import lookup, mounts
+
+
+def make_private() -> None:
+    """Stop mounts from propagating to or from the mount namespace this one was copied from.
+
+    Source: mount_namespaces(7), "Shared subtrees".
+    """
+    mounts.mount(None, "/", None, k.MS_REC | k.MS_PRIVATE)
+
+
+def attach_root(fd: int) -> None:
+    """Attach the detached mount `fd` on top of the old root, and stand in it.
+
+    No other directory is sure to be open to the root of a user namespace, a nobody on the host.
+    """
+    old_root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        mounts.move_mount(fd, old_root)
+        lookup.fchdir(fd)
+    finally:
+        os.close(old_root)
+        os.close(fd)
+
+
+def pivot() -> None:
+    """Make the mount that is the working directory the root; `.` is then the old root.
+
+    Source: pivot_root(2), 'pivot_root(".", ".")'.
+    """
+    mounts.pivot_root(".", ".")
+
+
+def leave_old_root() -> None:
+    """Unmount the old root: after this no path of the host exists in this mount namespace."""
+    mounts.umount2(".", k.MNT_DETACH)
+    lookup.chdir("/")
+
+
+def make_read_only() -> None:
+    """Make the root itself read-only (`--read-only`); mounts below it keep their own state."""
+    mounts.mount(None, "/", None, k.MS_REMOUNT | k.MS_BIND | k.MS_RDONLY | k.MS_NODEV)

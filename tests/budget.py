@@ -1,0 +1,119 @@
+"""How long the rooms of the tests may take, and the chapters: one table, for whoever adds to them.
+
+The figures are seconds on the machine where kernelbox is made, three workers side by side, with
+some air. A run ends with what was used beside them. Nothing fails because of it: a machine may be
+slow. Whoever is over makes the room quicker, or writes the new figure here and says why in the
+commit. The longest is begun first: see `workers`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+USUAL = 30.0  # of a file that the table does not name
+
+BUDGET: dict[str, float] = {
+    "test_agent.py": 40,
+    "test_asking.py": 5,
+    "test_bad_input.py": 30,
+    "test_browser.py": 300,
+    "test_build.py": 110,
+    "test_cgroup.py": 10,
+    "test_chapters.py": 110,
+    "test_ci.py": 15,
+    "test_cli.py": 25,
+    "test_container.py": 15,
+    "test_containerfile.py": 10,
+    "test_course.py": 170,
+    "test_crash.py": 220,
+    "test_doctor.py": 5,
+    "test_exercises.py": 250,
+    "test_guard.py": 20,
+    "test_handouts.py": 25,
+    "test_hostile_images.py": 40,
+    "test_hostile_programs.py": 30,
+    "test_hosts.py": 90,
+    "test_image_commands.py": 85,
+    "test_images.py": 10,
+    "test_inventory.py": 30,
+    "test_isolation.py": 30,
+    "test_lab.py": 40,
+    "test_many.py": 50,
+    "test_network.py": 30,
+    "test_notebooks.py": 10,
+    "test_observe.py": 40,
+    "test_paths.py": 10,
+    "test_plain.py": 5,
+    "test_plan.py": 5,
+    "test_power_cut.py": 15,
+    "test_questions.py": 5,
+    "test_quick.py": 5,
+    "test_reaching.py": 5,
+    "test_records.py": 5,
+    "test_registry.py": 60,
+    "test_rtnetlink.py": 15,
+    "test_smallest.py": 5,
+    "test_spec.py": 10,
+    "test_students.py": 95,
+    "test_style.py": 15,
+    "test_sysctls.py": 5,
+    "test_teachers.py": 90,
+    "test_terminal.py": 20,
+    "test_trace.py": 5,
+    "test_vagrant.py": 20,
+    "test_vm.py": 265,
+    "test_watching.py": 80,
+    "test_widgets.py": 15,
+    "test_workbook.py": 105,
+    "test_workers.py": 40,
+    "00-start-here.ipynb": 20,
+    "01-a-container-is-a-process.ipynb": 15,
+    "02-pid-namespaces.ipynb": 25,
+    "03-mount-namespaces.ipynb": 10,
+    "04-from-chroot-to-pivot-root.ipynb": 10,
+    "05-images.ipynb": 15,
+    "06-overlayfs.ipynb": 15,
+    "07-user-namespaces.ipynb": 15,
+    "README.ipynb": 5,
+    "broken-host-04.ipynb": 5,
+    "broken-host-07.ipynb": 5,
+    "playground.ipynb": 5,
+    "what-do-you-believe.ipynb": 5,
+}
+
+
+def seconds(path: Path) -> float:
+    """Return how many seconds the tests in a file, or a notebook, may take."""
+    return BUDGET.get(path.name, USUAL)
+
+
+class Bill:
+    """A plugin that ends a run with what each file took beside what it may take."""
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the table, the ten slowest tests, and loudly whoever is over."""
+        took: Counter[str] = Counter()
+        slowest: Counter[str] = Counter()
+        for reports in terminalreporter.stats.values():
+            for report in reports:
+                if isinstance(report, pytest.TestReport):
+                    took[Path(report.fspath).name] += report.duration
+                    slowest[report.nodeid] += report.duration
+        write = terminalreporter.write_line
+        terminalreporter.section("seconds used, of those there are", sep="-")
+        over = []
+        for name, used in sorted(took.items()):
+            allowed = seconds(Path(name))
+            write(f"{used:7.1f} of {allowed:5.0f}  {name}")
+            if used > allowed:
+                over.append(f"OVER BUDGET: {name} took {used:.0f} s and has {allowed:.0f} s")
+        write(f"{sum(took.values()):7.1f} of {sum(map(seconds, map(Path, took))):5.0f}  in all")
+        terminalreporter.section("the ten slowest tests", sep="-")
+        for name, used in slowest.most_common(10):
+            write(f"{used:7.1f}  {name}")
+        for line in over:
+            write(line, red=True, bold=True)

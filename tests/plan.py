@@ -1,0 +1,190 @@
+"""The plan of the house: for each folder of the package its staircase, from the ground up.
+
+A line is a step. Whatever stands on it, a file or a folder, may import what stands on lower steps
+of the same folder, and what a folder may import its files may, too. On one step nobody knows the
+others. An import for type checkers only counts like any other. A folder's `__init__.py` is its
+doorway, above all in it.
+
+A new file goes onto the lowest step that has all it imports beneath, into the contents page of its
+folder (`__init__.py`), which has the same order, and a room of the first table into the README
+too. What a chapter asks has no entry here: its page of contents is its staircase, a step a line.
+"""
+
+from __future__ import annotations
+
+PLAN = {
+    "kernelbox": """
+        plumbing
+        kernel
+        namespaces sysctls root images overlay users cgroup network
+        smallest container
+        transfer build observe
+        agent widgets
+        lab
+        cli
+    """,
+    "kernelbox/plumbing": """
+        records storage whole paths channel
+    """,
+    "kernelbox/kernel": """
+        flags errors
+        explain mount_words stepping_stone
+        door
+        syscalls session netdevice trace
+        bpf files process mounts lookup watch netlink
+        aside links nft
+        rtnetlink
+    """,
+    "kernelbox/root": """
+        pivot targets
+        furnishing masks
+    """,
+    "kernelbox/users": """
+        id_maps accounts capabilities
+    """,
+    "kernelbox/cgroup": """
+        hierarchy limit_values devices entrance translation tree
+        stats
+        group
+        v1 limits
+    """,
+    "kernelbox/network": """
+        addresses dns
+        link_names
+        nat
+        bridge veth ports
+    """,
+    "kernelbox/images": """
+        bounds reference image elf writers filecap
+        layout decompression
+        manifests streams lock cache
+        index nodes downloads containerfile
+        entries metadata
+        layers
+        unpacked trees changeset
+        garbage
+        store
+        assembly archive embedded registry
+        import_tar
+    """,
+    "kernelbox/images/containerfile": """
+        instructions words ignore
+        run_mounts
+        stages
+    """,
+    "kernelbox/images/registry": """
+        failures helpers
+        tokens
+        transport credentials
+        client
+        fetch push
+        pull
+    """,
+    "kernelbox/container": """
+        spec option_types
+        state ledger messages log deletion volumes
+        option_values names image_lookup host_mounts birth pause orders front gate relay
+        run_options program monitor_lock stdio
+        init enter cleanup
+        runtime lifecycle inspection
+        monitor
+        launch
+    """,
+    "kernelbox/transfer": """
+        commit endpoints
+        copy tar_out tar_in
+    """,
+    "kernelbox/build": """
+        sources view stack run_step scratch
+        remote placement brought
+        copy_step
+        stage
+        builder
+    """,
+    "kernelbox/observe": """
+        model procfs union routes nftables
+        codec difference process_table mountinfo overlays usage packet_filter
+        updates processes topology
+        reach
+        network
+        survey
+    """,
+    "kernelbox/agent": """
+        guard fork_limit monitors requests programs
+        remote calls
+        agent
+    """,
+    "kernelbox/widgets": """
+        palette patch sampler silence families whose
+        effects still recordings player
+        base
+        foreign form process_tree capability_table mount_tree layer_stack
+        graph lanes resource_graph
+        network_map timeline
+        stepper
+    """,
+    "kernelbox/lab": """
+        conversation signatures traces doctor
+        connect
+        agent_link
+        held started
+        command_line live magics reading
+        birth_view
+        notebook
+        surroundings exercises serving
+        chapters hosts inventory
+        course
+        workbook
+    """,
+    "kernelbox/lab/exercises": """
+        verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
+        grading
+        outside tries exercise questions parsons loader
+        keeper
+        attempt
+        benches catalogue forms pictures
+        given
+        judge
+        guesses quiz recall score
+        chart
+        chapter
+    """,
+    "kernelbox/lab/chapters": """
+        chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
+    """,
+    "kernelbox/lab/hosts": """
+        eye record
+        world
+        fault shelf pages
+        mount_faults image_faults layer_faults user_faults
+        process_faults
+        parts
+        host
+    """,
+    "kernelbox/lab/inventory": """
+        misconceptions
+        items
+        asking gains
+        picture
+    """,
+    "kernelbox/lab/doctor": """
+        findings host
+        place features cgroups disk network tools
+    """,
+    "kernelbox/lab/course": """
+        notebooks form kernel
+        folder solutions timing report
+        gain trial handouts repair
+        check
+    """,
+    "kernelbox/lab/workbook": """
+        release living box
+        overview
+        delivery
+    """,
+    "kernelbox/cli": """
+        parser table orderly each progress_bars terminal
+        containers output pull archives host course
+        run build images registries
+    """,
+}
