@@ -208,7 +208,8 @@ def test_a_name_in_use_is_refused() -> None:
 def test_a_group_with_a_process_in_it_is_not_removed() -> None:
     with made() as group:
         pid = born_in(group, signal.pause)
-        assert soon(lambda: str(pid) in text(f"{group.directories[-1]}/cgroup.procs").split())
+        lists = [f"{directory}/cgroup.procs" for directory in group.directories]
+        assert soon(lambda: all(str(pid) in text(one).split() for one in lists))
 
         with pytest.raises(KernelError, match="EBUSY"):
             group.remove()
