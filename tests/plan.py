@@ -110,8 +110,8 @@ PLAN = {
         survey
     """,
     "kernelbox/agent": """
-        guard fork_limit monitors requests programs
-        remote calls
+        guard whose monitors requests programs
+        fork_limit remote calls
         agent
     """,
     "kernelbox/widgets": """
