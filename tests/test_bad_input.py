@@ -266,7 +266,7 @@ def test_a_damaged_file_is_named_and_can_be_cleaned_up(kernelbox: Kernelbox, bro
         assert str(path) in kernelbox.refused("inspect", container)
         for words in (("ps", "-a"), ("stats", "--no-stream")):
             listed = kernelbox(*words)
-            assert [row[:12] for row in listed.stdout.splitlines()] == ["CONTAINER ID", whole]
+            assert whole in listed.stdout and container not in listed.stdout
             if listed.returncode or words[0] == "ps":  # that it runs, only its state can say
                 assert listed.returncode == 1
                 assert re.fullmatch(rf"kernelbox: .*{path}.*rm -f {container}\n", listed.stderr)
