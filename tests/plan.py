@@ -32,7 +32,7 @@ PLAN = {
         door
         syscalls session netdevice trace
         bpf files process mounts lookup watch netlink
-        aside links nft
+        aside links conntrack nft
         rtnetlink
     """,
     "kernelbox/root": """
