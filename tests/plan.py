@@ -32,7 +32,7 @@ PLAN = {
         door
         syscalls session netdevice trace
         bpf files process mounts lookup watch netlink
-        aside links nft
+        aside links conntrack nft
         rtnetlink
     """,
     "kernelbox/root": """
@@ -110,8 +110,8 @@ PLAN = {
         survey
     """,
     "kernelbox/agent": """
-        guard fork_limit monitors requests programs
-        remote calls
+        guard whose monitors requests programs
+        fork_limit remote calls
         agent
     """,
     "kernelbox/widgets": """

@@ -96,6 +96,7 @@ TRUE = ("busybox", "true")
         ((*RUN, "--network", "moon", *TRUE), "moon", "bridge, none"),
         ((*RUN, "--network", "container:nosuch", *TRUE), "nosuch", "ps -a"),
         ((*RUN, *ALONE, "-p", "8080:80", *TRUE), "bridge", "Leave out"),
+        ((*RUN, "-p", "80:", *TRUE), "80:", "8080:80"),
         ((*RUN, "-p", "99999:80", *TRUE), "99999", "8080:80"),
         ((*RUN, "-p", "1.2.3:80:80", *TRUE), "1.2.3", "8080:80"),
         ((*RUN, "-p", "192.0.2.1:8080:80", *TRUE), "192.0.2.1", "ip address"),
@@ -256,15 +257,19 @@ def test_a_full_disk_does_not_stop_what_runs_or_lose_its_exit_status(
 
 @pytest.mark.parametrize("broken", ["state.json", "config.json"])
 def test_a_damaged_file_is_named_and_can_be_cleaned_up(kernelbox: Kernelbox, broken: str) -> None:
+    whole = kernelbox.start(*ALONE, "busybox", "sleep", "60")
     kernelbox.ok("run", *ALONE, "--name", "spoilt", *TRUE)
     container = kernelbox.inspect("spoilt")["Id"]
     path = kernelbox.root / "containers" / container / broken
     for text in ('{"cut sh', '{"process": 1}', "[]"):
         path.write_text(text)
         assert str(path) in kernelbox.refused("inspect", container)
-        listed = kernelbox("ps", "-a")
-        (line,) = listed.stderr.splitlines()
-        assert listed.returncode == 1 and str(path) in line and "rm -f" in line
+        for words in (("ps", "-a"), ("stats", "--no-stream")):
+            listed = kernelbox(*words)
+            assert whole in listed.stdout and container not in listed.stdout
+            if listed.returncode or words[0] == "ps":  # that it runs, only its state can say
+                assert listed.returncode == 1
+                assert re.fullmatch(rf"kernelbox: .*{path}.*rm -f {container}\n", listed.stderr)
     kernelbox.ok("rm", "-f", container)
 
 

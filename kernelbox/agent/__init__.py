@@ -1,10 +1,11 @@
 """The agent: one small process with privilege and a single thread, that a notebook talks to.
 
     guard.py       what a held process may not do to the host
-    fork_limit.py  one control group for all held processes, with an end to their forks
+    whose.py       which processes are the lab's
     monitors.py    the monitors that an agent keeps
     requests.py    what a held process can be asked of the kernel
     programs.py    a shell beside it, Python in it, a program in its place
+    fork_limit.py  one control group for all held processes, with an end to their forks
     remote.py      a process under remote control: one request a message
     calls.py       what the agent does itself: containers, inspect, stop, reset
     agent.py       the loop: one request in, one reply out

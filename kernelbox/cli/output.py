@@ -8,9 +8,10 @@ import time
 
 from kernelbox import cgroup
 from kernelbox.cgroup import limits
+from kernelbox.cli.each import Complaints
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns, size
-from kernelbox.container import cleanup, log, monitor_lock, names, state
+from kernelbox.container import cleanup, inspection, log, monitor_lock, names, state
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
@@ -136,17 +137,18 @@ def command_stats(argv: list[str]) -> int:
     cleanup.sweep()
     chosen = [names.find_running(reference) for reference in given.containers]
     while True:
-        table = _stats_table(chosen or _all_running(), interval=1.0)
+        complaints = Complaints()
+        table = _stats_table(chosen or _all_running(complaints), interval=1.0)
         if given.no_stream:
             print(table)
-            return 0
+            return complaints.tell()
         # Home, text, erase what an older, longer table left.
         clear = "\033[H\033[2J" if sys.stdout.isatty() else ""
         print(clear + table, flush=True)
 
 
-def _all_running() -> list[str]:
-    return sorted(one for one in state.every() if state.read(one).status == "running")
+def _all_running(complaints: Complaints) -> list[str]:
+    return sorted(spec.id for spec, _ in inspection.containers(complaints))
 
 
 def _stats_table(ids: list[str], interval: float) -> str:

@@ -19,6 +19,7 @@
     netlink.py      messages to the kernel's networks: attributes, errors, lists
     aside.py        in another mount namespace for a while
     links.py        links, addresses and routes, as such messages describe them
+    conntrack.py    flows that the kernel remembers, and how it forgets them
     nft.py          packet filter rules (nftables, through `nft`)
     rtnetlink.py    requests for links, addresses and routes
 

@@ -5,6 +5,8 @@
       |- UsageError           the person asked for something that cannot be done
       `- CommandError         the container's program could not be started (exit 126 or 127)
 
+Both say what was asked for, and that may be hostile: however long it was, they stay short.
+
 `code` is the exit status of the command line, with Docker's meanings: 125 kernelbox itself
 failed, 126 the program cannot be executed, 127 it was not found.
 """
@@ -16,12 +18,21 @@ import os
 
 
 class KernelboxError(Exception):
-    """A failure that a person can understand: one line, and a hint that names the cure."""
+    """A failure that a person can understand: one line, and a hint that names the cure.
+
+    Attributes:
+        message: What went wrong.
+        hint: What to do about it; empty if nobody knows.
+        code: The exit status.
+    """
+
+    longest = 400  # characters of a message
+    longest_hint = 198
 
     def __init__(self, message: str, hint: str = "", code: int = 125) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = shortened(message, self.longest)
+        self.hint = shortened(hint, self.longest_hint)
+        super().__init__(self.message)
         self.code = code
 
     def __str__(self) -> str:
@@ -48,6 +59,14 @@ class KernelError(KernelboxError):
         super().__init__(f"{request}: {errno_name(errno)} ({os.strerror(errno)})", hint)
         self.request = request
         self.errno = errno
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters: from a longer one the middle is left out."""
+    if len(text) <= most:
+        return text
+    head = most // 2
+    return f"{text[:head]}…{text[head + 1 - most :]}"
 
 
 def errno_name(number: int) -> str:

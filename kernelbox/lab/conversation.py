@@ -25,6 +25,9 @@ _CHUNK = 65536
 class LabError(KernelboxError):
     """Something was refused. In a notebook it is shown as its one line, without a traceback."""
 
+    # The agent has shortened its own; a student's exception is told whole.
+    longest = longest_hint = 4000
+
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
 

@@ -80,7 +80,7 @@ def _in_a_child(function: Callable[..., Any], args: tuple[Any, ...], seconds: fl
     try:
         # To where forks have an end. Without a lab, its own count of them is all there is.
         with suppress(KernelboxError):
-            notebook.current().call("confine", pid=keeper.pid)
+            notebook.current().confine(keeper.pid)
         keeper.go()
         return _heard(reader, time.monotonic() + seconds)
     finally:
