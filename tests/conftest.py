@@ -151,7 +151,7 @@ def shared_things(root: Path) -> set[str]:
         f"link kernelbox-{suffix}",
         f"table ip kernelbox_{suffix}",
         *(f"cgroup {path}" for path in tops),
-        *(f"cgroup {path}/held-{suffix}" for path in tops),
+        *(f"cgroup {path}/{kind}-{suffix}" for path in tops for kind in ("held", "lab")),
     }
 
 
@@ -189,6 +189,8 @@ def others_things(found: set[str], ours: Path) -> set[str]:
             marks |= {name[:7] for name in os.listdir(root / "containers")}
     pens = tuple(f"/held-{suffix_of(directory / 'root')}" for directory in ours.iterdir())
     theirs |= {one for one in found if "/kernelbox/held-" in one and not one.endswith(pens)}
+    labs = tuple(pen.replace("held", "lab") for pen in pens)
+    theirs |= {one for one in found if "/kernelbox/lab-" in one and not any(map(one.count, labs))}
     theirs |= {one for one in found if OF_A_RUN.search(one) and f" on {ours}/" not in one}
     theirs |= {
         one for one in found if (made := TEST_CGROUP.search(one)) and made[1] != str(os.getpid())

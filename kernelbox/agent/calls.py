@@ -7,7 +7,7 @@ is in agent.py.
 from __future__ import annotations
 
 from kernelbox import namespaces
-from kernelbox.agent import fork_limit
+from kernelbox.agent import fork_limit, groups
 from kernelbox.container import cleanup, inspection, lifecycle, names, state
 from kernelbox.kernel.errors import UsageError
 
@@ -51,6 +51,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "inspect": _inspect,
     "namespaces": _namespaces,
     "confine": fork_limit.take_in,
+    "group": groups.ask,
     "stop": _stop,
     "remove": _remove,
     "sweep": cleanup.sweep,
