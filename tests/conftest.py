@@ -152,7 +152,7 @@ def shared_things(root: Path) -> set[str]:
         f"link kernelbox-{suffix}",
         f"table ip kernelbox_{suffix}",
         *(f"cgroup {path}" for path in tops),
-        *(f"cgroup {path}/held-{suffix}" for path in tops),
+        *(f"cgroup {path}/{kind}-{suffix}" for path in tops for kind in ("held", "lab")),
     }
 
 

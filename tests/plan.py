@@ -16,7 +16,7 @@ PLAN = {
     "kernelbox": """
         plumbing
         kernel
-        namespaces sysctls root images overlay users cgroup network
+        namespaces sysctls root images overlay users cgroup network loads
         smallest container
         transfer build observe
         agent widgets
@@ -44,9 +44,15 @@ PLAN = {
     """,
     "kernelbox/cgroup": """
         hierarchy limit_values devices entrance translation tree
-        stats
+        stats readings
         group
         v1 limits
+    """,
+    "kernelbox/loads": """
+        sheet pace
+        disk memory processes processor
+        kinds
+        shell
     """,
     "kernelbox/network": """
         addresses dns
@@ -111,7 +117,9 @@ PLAN = {
     """,
     "kernelbox/agent": """
         guard whose monitors requests programs
-        fork_limit remote calls
+        fork_limit
+        groups
+        loading remote calls
         agent
     """,
     "kernelbox/widgets": """
@@ -127,7 +135,8 @@ PLAN = {
         conversation signatures traces doctor
         connect
         agent_link
-        held started
+        held started groups
+        working
         command_line live magics reading
         birth_view
         notebook

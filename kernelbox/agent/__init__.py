@@ -6,6 +6,8 @@
     requests.py    what a held process can be asked of the kernel
     programs.py    a shell beside it, Python in it, a program in its place
     fork_limit.py  one control group for all held processes, with an end to their forks
+    groups.py      control groups that a student makes by hand
+    loading.py     a load: a process that does nothing but use something up
     remote.py      a process under remote control: one request a message
     calls.py       what the agent does itself: containers, inspect, stop, reset
     agent.py       the loop: one request in, one reply out

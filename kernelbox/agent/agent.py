@@ -7,6 +7,7 @@ The agent forks: monitors for containers, a held process for a student. It ends 
 
     run, exec    options -> a channel to the container's monitor
     hold         -> a channel to a process under remote control, and its pidfd
+    load         -> the pidfd of a load, and the file in which it tells how it fares
     interrupt    a pidfd: SIGINT to a held process
     kill         a pidfd: SIGKILL to one that does not end
     confine      a pidfd: to where forks have an end
@@ -28,7 +29,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from kernelbox import cgroup, network
-from kernelbox.agent import fork_limit, whose
+from kernelbox.agent import fork_limit, groups, whose
 from kernelbox.agent.calls import CALLS
 from kernelbox.agent.monitors import Monitors
 from kernelbox.container import (
@@ -90,6 +91,7 @@ class Agent:
                 break
             self._answer(message if isinstance(message, dict) else {})
         self._lasting.close()
+        groups.end()
         if self._has_held:
             fork_limit.kill_descendants(os.getpid())
         while strays := _children() - self._monitors:
@@ -188,6 +190,15 @@ class Agent:
         self._has_held = True
         return pid, [ours.socket.detach(), pidfd]
 
+    def on_load(self, _fds: list[int], **what: Any) -> tuple[int, list[int]]:
+        """Fork a load: see `loading.begin`; the reply is its pid."""
+        from kernelbox.agent import loading  # a lab without loads does without
+
+        pid, fds = loading.begin(**what)
+        self._held.add(pid)
+        self._has_held = True
+        return pid, fds
+
     @cached_property
     def _guard(self) -> Guard:
         from kernelbox.agent.guard import Guard
@@ -278,6 +289,7 @@ def main() -> None:
         syscalls.prctl(k.PR_SET_CHILD_SUBREAPER, 1)
         state.prepare()
         cleanup.sweep()
+        groups.sweep()
     except KernelboxError as error:
         notebook.send("error", ticket=0, message=error.message, hint=error.hint, code=error.code)
         sys.exit(1)

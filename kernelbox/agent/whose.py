@@ -40,13 +40,20 @@ def demand(fds: list[int], ancestors: Set[int]) -> int:
         ) from error
     if pid == -1:
         raise ProcessLookupError
-    ours = descends(pid, ancestors) or _is_in_a_container(pid)
-    if pid == os.getpid() or not ours:  # frozen with what it holds, the agent could end nothing
+    if not is_the_labs(pid, ancestors):
         raise UsageError(
             f"process {pid} is none of this lab's",
             "Only what the lab itself has started may be confined or get a signal from it",
         )
     return pid
+
+
+def is_the_labs(pid: int, ancestors: Set[int]) -> bool:
+    """Whether a process descends from one of these, or is a container's; the agent itself is not.
+
+    Frozen with what it holds, the agent could end nothing.
+    """
+    return pid != os.getpid() and (descends(pid, ancestors) or _is_in_a_container(pid))
 
 
 def descends(pid: int, ancestors: Set[int]) -> bool:

@@ -9,6 +9,7 @@ Chapters 08 to 10 ask for it by hand.
     translation.py  v2's files in the words of v1
     tree.py         directories of groups: making them, who is in them, taking them away
     stats.py        the counters, as numbers
+    readings.py     v1's files in the words of v2
     group.py        one group, from mkdir to rmdir: cgroup v2
     v1.py           the same on a host whose controllers are in cgroup v1
     limits.py       all that a container may be limited in, one entry a limit

@@ -16,6 +16,7 @@ from kernelbox.cgroup import devices, limit_values, tree
 from kernelbox.cgroup.entrance import Entrance
 from kernelbox.cgroup.hierarchy import WANTED
 from kernelbox.kernel import bpf, files
+from kernelbox.kernel.door import spell
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 
 TYPE_CHECKING = False
@@ -74,6 +75,42 @@ class Cgroup:
         missing = [f"+{name}" for name in WANTED if name in offered and name not in passed]
         if missing:
             files.write(f"{directory}/cgroup.subtree_control", " ".join(missing))
+
+    def below(self, name: str) -> Cgroup:
+        """Return the group `name` in this one, whether it exists or not; makes nothing.
+
+        Raises:
+            UsageError: As for `of`.
+        """
+        group = type(self)(name, self.host)
+        group.name = f"{self.name}/{name}"
+        group.directories = [f"{directory}/{name}" for directory in self.directories]
+        return group
+
+    def create_below(self) -> None:
+        """Make the group in one that exists, and pass no controller down to it.
+
+        Raises:
+            KernelError: EEXIST, EACCES, EROFS; ENOENT if what it lies in is missing.
+        """
+        for directory in self.directories:
+            tree.make(directory)
+
+    @property
+    def controllers(self) -> list[str]:
+        """The controllers that the group can use. Source: cgroup-v2.rst, cgroup.controllers."""
+        return tree.read(f"{self.directories[0]}/cgroup.controllers").split()
+
+    def pass_down(self, controllers: list[str]) -> None:
+        """Let the groups below it use these controllers.
+
+        Raises:
+            KernelError: ENOENT if it has not got one itself; EBUSY if processes are in it.
+
+        Source: cgroup-v2.rst, "No Internal Process Constraint".
+        """
+        text = " ".join(f"+{name}" for name in controllers)
+        files.write(f"{self.directories[0]}/cgroup.subtree_control", text)
 
     def exists(self) -> bool:
         """Say whether any of the group's directories exists."""
@@ -209,6 +246,24 @@ class Cgroup:
             except KernelError as refusal:
                 refusal.hint = self._explain(file, refusal)
                 raise
+
+    def get(self, file: str) -> str:
+        """Return the text of cgroup v2's `file`; on a v1 host, what v2 would say.
+
+        Raises:
+            KernelError: ENOENT, EOPNOTSUPP: there is no such file here; the hint says why.
+            UsageError: As for `set`.
+
+        Source: cgroup-v2.rst, "Controllers".
+        """
+        if "/" in file:
+            raise UsageError(f"{file} is not the name of a cgroup file", "For example cpu.stat")
+        try:
+            return files.read(f"{self.directories[0]}/{file}").rstrip("\n")
+        except OSError as refusal:
+            error = KernelError(spell("open", (file,)), refusal.errno or 0)
+            error.hint = self._explain(file, error)
+            raise error from refusal
 
     def _writes(self, file: str, value: str) -> list[tuple[str, str]]:
         """Return the real paths to write, and what."""

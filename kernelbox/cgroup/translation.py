@@ -41,6 +41,8 @@ def _memory_swap_max(value: str, read: Reader) -> Writes:
 
 def _cpu_max(value: str, read: Reader) -> Writes:
     quota, _, period = value.partition(" ")
+    if quota.startswith("-"):
+        raise ValueError(quota)  # v1 would take any negative number for no limit
     writes = [("cpu.cfs_period_us", period)] if period else []
     return [*writes, ("cpu.cfs_quota_us", _or_minus_one(quota))]
 
@@ -80,6 +82,8 @@ _TABLE: dict[str, Row] = {
     "cpu.weight": _cpu_weight,
     "cpu.shares": _same("cpu.shares"),  # v1's own, for Docker's option of the same name
     "cpu.idle": _same("cpu.idle"),
+    "cpuset.cpus": _same("cpuset.cpus"),
+    "cpuset.mems": _same("cpuset.mems"),
     "pids.max": _same("pids.max"),
     "io.max": _io_max,
     "cgroup.freeze": _cgroup_freeze,

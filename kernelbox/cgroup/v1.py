@@ -14,6 +14,7 @@ Source: cgroups(7), "Cgroups version 1"; `Documentation/admin-guide/cgroup-v1/`.
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from kernelbox.cgroup.stats import Stats
 
 
+_AS_IN_V2 = {
+    "cpuset": "cpuset", "cpu": "cpu", "io": "blkio", "memory": "memory", "pids": "pids"
+}  # fmt: skip
 _LIMITING = ("cpu", "devices", "freezer", "memory", "pids")
 
 
@@ -43,10 +47,38 @@ class CgroupV1(Cgroup):
             controller: f"{mount}/kernelbox/{name}" for controller, mount in host.mounts.items()
         }
 
+    def below(self, name: str) -> CgroupV1:
+        """Return the group `name` in this one. See `Cgroup.below`."""
+        group = CgroupV1(name, self.host)
+        group.name = f"{self.name}/{name}"
+        group._of_controller = {
+            controller: f"{directory}/{name}"
+            for controller, directory in self._of_controller.items()
+        }
+        group.directories = list(dict.fromkeys(group._of_controller.values()))
+        return group
+
+    @property
+    def controllers(self) -> list[str]:
+        """The controllers that the group can use, by the names that v2 has for them."""
+        return [name for name in _AS_IN_V2 if _AS_IN_V2[name] in self._of_controller]
+
+    def pass_down(self, controllers: list[str]) -> None:
+        """Do nothing: in v1 a group has the controllers of the hierarchies that it lies in.
+
+        Raises:
+            KernelError: ENOENT if this host has no such controller.
+        """
+        for name in controllers:
+            if name not in self.controllers:
+                hint = f"This host has no {name} controller mounted: see /proc/cgroups"
+                request = spell("write", ("cgroup.subtree_control", f"+{name}"))
+                raise KernelError(request, errno.ENOENT, hint)
+
     @property
     def inside(self) -> CgroupV1:
         """The group that a container's processes are in: below this one, which has the limits."""
-        below = CgroupV1(self.name, self.host)
+        below = copy.copy(self)
         limiting = {self._of_controller.get(controller) for controller in _LIMITING}
         below._of_controller = {
             controller: f"{directory}/{tree.INSIDE}" if directory in limiting else directory
@@ -127,6 +159,25 @@ class CgroupV1(Cgroup):
         if reason or controller in self.host.mounts:
             return reason
         return f"This host has no {controller} controller mounted: see /proc/cgroups"
+
+    def get(self, file: str) -> str:
+        """Return what v2's `file` would say. See `Cgroup.get`."""
+        from kernelbox.cgroup import readings  # not at the start of a container
+
+        if not self.exists() or "/" in file or file == "cgroup.procs":
+            return super().get(file)
+        if file == "cgroup.events":
+            return f"populated {bool(self.processes()):d}\nfrozen {self.frozen():d}"
+        if file == "cgroup.controllers":
+            return " ".join(self.controllers)
+        controller = translation.controller(file)
+        if file in readings.TABLE and controller in self.host.mounts:
+            return readings.TABLE[file](self._peek)
+        if file in readings.TABLE:
+            reason = f"This host has no {controller} controller mounted: see /proc/cgroups"
+        else:
+            reason = translation.why_not(file)
+        raise KernelError(spell("open", (file,)), errno.ENOENT, reason)
 
     def stats(self) -> Stats:
         """Return what the group has used, as numbers; None for what this host does not count."""

@@ -6,6 +6,8 @@
     p = box.hold()                     # a process under remote control
     p.unshare("uts")                   # one request to the kernel, and its trace
     box.run("busybox", "echo hello")   # a whole container
+    box.cgroup("web")                  # a control group of one's own
+    box.burn(2)                        # a load: two processes that use up CPU time
     box.kernelbox("images")            # a command, as in a terminal
     box.processes()                    # who runs, and who shares what with whom: a live view
     box.birth("busybox", "top")        # a container that is made one request at a time
@@ -22,6 +24,8 @@ Its rooms:
     agent_link.py    the link to it: every question goes through there
     held.py          the notebook's end of a held process
     started.py       containers that run, and what became of them
+    groups.py        the notebook's end of a control group
+    working.py       loads: what uses up CPU time, memory, processes or a disk
     command_line.py  commands of kernelbox's, as in a terminal
     live.py          live views of processes, mounts, layers, networks and use
     magics.py        %%inside
@@ -44,11 +48,13 @@ from typing import TYPE_CHECKING
 
 import kernelbox.lab.course  # noqa: F401 (now: loaded later, it would take the place of `course()`)
 from kernelbox.lab.conversation import LabError
+from kernelbox.lab.groups import Group
 from kernelbox.lab.held import Held
 from kernelbox.lab.magics import load_ipython_extension
 from kernelbox.lab.notebook import Lab, current, refused, start
 from kernelbox.lab.started import Container, Result
 from kernelbox.lab.traces import Look, Trace
+from kernelbox.lab.working import Load
 
 if TYPE_CHECKING:
     from kernelbox.lab.exercises.chapter import Chapter
@@ -57,9 +63,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Container",
+    "Group",
     "Held",
     "Lab",
     "LabError",
+    "Load",
     "Look",
     "Result",
     "Trace",

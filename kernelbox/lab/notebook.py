@@ -24,6 +24,7 @@ from kernelbox.lab.started import (
     wish,
     words,
 )
+from kernelbox.lab.working import Working
 from kernelbox.plumbing.channel import Channel
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def refused() -> Iterator[None]:
         raise AssertionError("this was to be refused, but it was not")
 
 
-class Lab(LiveViews):
+class Lab(LiveViews, Working):
     """A notebook's connection to the kernel: an agent of its own.
 
     Attributes:

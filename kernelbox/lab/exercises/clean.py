@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kernelbox import cgroup
+from kernelbox.agent.groups import own
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.plumbing import paths
 
 if TYPE_CHECKING:
+    from kernelbox.cgroup import Cgroup
     from kernelbox.lab.notebook import Lab
 
 _PATIENCE = 5.0  # seconds: the kernel takes a moment to remove a network namespace
@@ -51,21 +53,22 @@ def clean(box: Lab) -> Left:
     """Close a lab, and count what is left of it: processes, control groups, mounts and links."""
     processes = _family(box.agent)
     containers = sorted(box.made)
+    groups = []
+    with suppress(KernelboxError, OSError):  # no control groups, or no agent any more
+        groups = [cgroup.of(one) for one in containers]
+        groups.append(own(box.agent))
     box.close()
     deadline = time.monotonic() + _PATIENCE
-    while (left := _count(processes, containers)) and time.monotonic() < deadline:
+    while (left := _count(processes, containers, groups)) and time.monotonic() < deadline:
         time.sleep(0.02)
     return left
 
 
-def _count(processes: set[tuple[int, str]], containers: list[str]) -> Left:
+def _count(processes: set[tuple[int, str]], containers: list[str], groups: list[Cgroup]) -> Left:
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-    groups = 0
-    with suppress(KernelboxError):  # a host without control groups has none left
-        groups = sum(cgroup.of(one).exists() for one in containers)
     return Left(
         sum(_started(pid) == start for pid, start in processes),
-        groups,
+        sum(group.exists() for group in groups),
         sum(f"{paths.container(one)}/" in mounts for one in containers),
         sum(os.path.exists(f"/sys/class/net/veth{one[:7]}") for one in containers),
     )

@@ -1,0 +1,207 @@
+"""Loads in a notebook: what uses up CPU time, memory, processes or a disk, and how it fares."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any
+
+from kernelbox.kernel.process import wait_until_gone
+from kernelbox.lab.groups import Group
+from kernelbox.loads import sheet
+
+if TYPE_CHECKING:
+    from kernelbox.lab.agent_link import AgentLink
+
+_PATIENCE = 5.0  # seconds
+
+
+class Load:
+    """A process that uses something up, until `end()`, or until the end of the lab or its group.
+
+    Attributes:
+        kind: What it does: `burn`, `serve`, `eat`, `fork_many`, `write`, `read`.
+        pid: Of its first worker, as the host counts.
+    """
+
+    def __init__(self, agent: AgentLink, kind: str, pid: int, pidfd: int, told: int) -> None:
+        self.kind = kind
+        self.pid = pid
+        self._agent = agent
+        self._pidfd = pidfd
+        self._told = told
+        self._final: list[sheet.Row] = []
+
+    @property
+    def count(self) -> int:
+        """What all workers have done so far: turns, jobs, bytes, children."""
+        return sum(row.done for row in self._rows())
+
+    @property
+    def measured(self) -> list[float]:
+        """The last measurements of all workers, seconds: 4094 of each at most."""
+        return [seconds for row in self._rows() for seconds in row.measured]
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._pidfd >= 0 and not wait_until_gone(self._pidfd, 0)
+
+    def end(self) -> None:
+        """Kill it. What it has told can still be read. Twice is fine."""
+        pidfd, self._pidfd = self._pidfd, -1
+        if pidfd < 0:
+            return
+        try:
+            self._agent.kill(pidfd)
+            wait_until_gone(pidfd, _PATIENCE)
+        finally:
+            self._final = sheet.read(self._told)
+            os.close(pidfd)
+            os.close(self._told)
+
+    remove = end
+
+    def __repr__(self) -> str:
+        return f"<a load: {self.kind}>"
+
+    def _rows(self) -> list[sheet.Row]:
+        return sheet.read(self._told) if self._pidfd >= 0 else self._final
+
+
+class Working:
+    """What a lab makes for chapters on limits: control groups, and loads to work in them.
+
+    Every load takes `group`, where it is born (without one: where held processes are), and `cpus`,
+    the numbers of the CPUs that it may run on (without them: all that its group may).
+    """
+
+    _agent: AgentLink
+
+    def cgroup(self, name: str) -> Group:
+        """Make a control group; one of this name that the notebook has made before goes first.
+
+        Args:
+            name: One word; a group in it is made by its own `cgroup`.
+
+        Raises:
+            LabError: The name cannot name a group; this host has no control groups.
+        """
+        return Group(self._agent, name)
+
+    def burn(
+        self, workers: int = 1, *, group: Group | None = None, cpus: tuple[int, ...] = ()
+    ) -> Load:
+        """Use the CPU without a pause, in so many processes.
+
+        It counts turns, and measures each pause of more than 2 ms in which it wanted to run.
+        """
+        return self._load("burn", workers, group, cpus)
+
+    def serve(
+        self,
+        work: float,
+        every: float,
+        *,
+        group: Group | None = None,
+        cpus: tuple[int, ...] = (),
+    ) -> Load:
+        """Do a job that takes `work` seconds of CPU time, sleep `every` seconds, do the next.
+
+        It counts jobs, and measures how long each took from its beginning to its end.
+        """
+        return self._load("serve", 1, group, cpus, work=work, every=every)
+
+    def eat(
+        self,
+        size: int,
+        rate: float = math.inf,
+        *,
+        group: Group | None = None,
+        cpus: tuple[int, ...] = (),
+    ) -> Load:
+        """Touch `size` bytes of memory, `rate` a second, and keep them. It counts bytes."""
+        return self._load("eat", 1, group, cpus, size=size, rate=rate)
+
+    def fork_many(
+        self,
+        number: int,
+        rate: float = 100.0,
+        *,
+        group: Group | None = None,
+        cpus: tuple[int, ...] = (),
+    ) -> Load:
+        """Have `number` children that sleep, `rate` a second; a refused fork is tried again.
+
+        It counts children, and measures how long each fork took.
+        """
+        return self._load("fork_many", 1, group, cpus, number=number, rate=rate)
+
+    def write(
+        self,
+        path: str | os.PathLike[str],
+        size: int,
+        rate: float = math.inf,
+        *,
+        at_random: bool = False,
+        direct: bool = False,
+        group: Group | None = None,
+        cpus: tuple[int, ...] = (),
+    ) -> Load:
+        """Write a file of `size` bytes over and over, in blocks of 64 KiB.
+
+        Args:
+            path: Of the file; it stays.
+            size: Bytes.
+            rate: Bytes in a second, at most.
+            at_random: Whether the blocks come in any order.
+            direct: Whether to go past the page cache: open(2), O_DIRECT.
+            group: As for every load.
+            cpus: As for every load.
+
+        It counts bytes, and measures each request.
+        """
+        return self._move("write", path, size, rate, at_random, direct, group, cpus)
+
+    def read(
+        self,
+        path: str | os.PathLike[str],
+        size: int,
+        rate: float = math.inf,
+        *,
+        at_random: bool = False,
+        direct: bool = False,
+        group: Group | None = None,
+        cpus: tuple[int, ...] = (),
+    ) -> Load:
+        """Read the first `size` bytes of a file over and over. Arguments are those of `write`."""
+        return self._move("read", path, size, rate, at_random, direct, group, cpus)
+
+    def _move(
+        self,
+        kind: str,
+        path: str | os.PathLike[str],
+        size: int,
+        rate: float,
+        at_random: bool,
+        direct: bool,
+        group: Group | None,
+        cpus: tuple[int, ...],
+    ) -> Load:
+        options = {"size": size, "rate": rate, "at_random": at_random, "direct": direct}
+        return self._load(kind, 1, group, cpus, path=os.path.abspath(path), **options)
+
+    def _load(
+        self, kind: str, workers: int, group: Group | None, cpus: tuple[int, ...], **options: Any
+    ) -> Load:
+        answer = self._agent.ask(
+            "load",
+            load=kind,
+            workers=workers,
+            options=options,
+            group=group.name if group is not None else "",
+            cpus=list(cpus),
+        )
+        load = Load(self._agent, kind, answer["value"], *answer["fds"])
+        self._agent.owned.append(load)
+        return load
