@@ -72,7 +72,7 @@ class KernelError(KernelboxError):
 def printable(text: str) -> str:
     """Return a text with escapes in place of what tells a terminal something, or is no character.
 
-    `\\x1b[2J` erases no screen, and `\\n` begins no line.
+    A name that would erase the screen is seen as it is, and none begins a line of its own.
     """
     if text.isprintable():
         return text
