@@ -409,6 +409,21 @@ def test_diff_and_commit_take_just_what_a_container_changed(
     kernelbox.ok("rmi", f"made:{userns}")
 
 
+def test_a_file_whose_name_would_delete_another_is_not_committed(kernelbox: Kernelbox) -> None:
+    """OCI image-spec, layer.md, section Whiteouts: `.wh.passwd` in a layer deletes passwd."""
+    make = "mkdir /a && > /a/.wh.b && rm /etc/passwd"
+    box = kernelbox.start("--network", "none", "busybox", "sh", "-c", f"{make}; sleep 60")
+    assert looking.soon(lambda: "D /etc/passwd" in kernelbox.ok("diff", box))
+    assert "'/a/.wh.b' would delete a file" in kernelbox.refused("commit", box, "made")
+    assert "paused" not in kernelbox.inspect(box)["State"]["Status"]
+    kernelbox.ok("exec", box, "mv", "/a/.wh.b", "/a/b")
+    kernelbox.ok("commit", box, "made")
+    assert (
+        kernelbox.ok("run", *QUIET, "made", "sh", "-c", "ls -A /a && ! [ -e /etc/passwd ]") == "b\n"
+    )
+    kernelbox.ok("rmi", "made")
+
+
 def test_a_running_container_stands_still_while_it_is_committed(
     kernelbox: Kernelbox, store: Store
 ) -> None:
