@@ -133,7 +133,8 @@ def _guarded(argv: list[str]) -> int:
         return _complain(str(failure), failure.code)
     except Exception as error:
         hint = "This is a bug: KERNELBOX_DEBUG=1 shows the traceback"
-        return _complain(f"{type(error).__name__}: {error}. {hint}", 125)
+        failure = KernelboxError(f"{type(error).__name__}: {error}", hint)
+        return _complain(str(failure), failure.code)
 
 
 def _complain(text: str, code: int) -> int:

@@ -113,7 +113,7 @@ def volume(text: str) -> Mount:
     given = parts[2].split(",") if len(parts) == 3 else []
     for word in given:
         if word not in ("ro", "rw", *_VOLUME_WORDS) or {"ro", "rw"} <= set(given):
-            raise UsageError(f"volume mode {parts[2]!r} in {text!r} is unknown", "Use ro or rw")
+            raise UsageError(f"volume mode {parts[2]!r} is unknown", "Use ro or rw")
     mode = "ro" if "ro" in given else "rw"
     if not source.startswith("/") or not target.startswith("/"):
         raise UsageError(f"both paths of volume {text!r} must be absolute", "Begin them with /")

@@ -70,10 +70,11 @@ def prepare() -> None:
     """
     # Each for itself: a reset that was killed may have left any of them.
     places = (paths.containers(), paths.names(), paths.trash(), paths.host(), paths.merged())
+    # These two may be as an older kernelbox has left them: open to all.
+    older = [path for path in (paths.images(), paths.build_cache()) if os.path.isdir(path)]
     try:
-        for path in places:
-            if not os.path.isdir(path):
-                os.makedirs(path, mode=0o700, exist_ok=True)
+        for path in (*places, *older):
+            paths.private(path)
     except OSError as error:
         raise disk_error(error) from error
 

@@ -20,6 +20,7 @@ from kernelbox.images import bounds
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import UsageError
 from kernelbox.kernel.explain import store_error
+from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,8 +144,12 @@ class Layout:
             UsageError: It is damaged.
             KernelError: It cannot be read: EACCES, EIO.
         """
-        if not os.path.exists(f"{self.path}/{name}"):
+        try:
+            os.stat(f"{self.path}/{name}")
+        except FileNotFoundError:
             return {"schemaVersion": 2, "mediaType": INDEX, "manifests": []}
+        except OSError as error:
+            raise store_error(f"read {self.path}/{name}", error) from error
         index = _load(f"{self.path}/{name}")
         entries = index.get("manifests")
         if not isinstance(entries, list) or not all(map(_is_descriptor, entries)):
@@ -232,6 +237,7 @@ class Layout:
 
     def _prepare(self) -> None:
         try:
+            paths.private(self.path)
             os.makedirs(self.blobs, exist_ok=True)
             if not os.path.exists(f"{self.path}/oci-layout"):
                 self._replace("oci-layout", encode({"imageLayoutVersion": "1.0.0"}))
