@@ -43,10 +43,11 @@ PLAN = {
         id_maps accounts capabilities
     """,
     "kernelbox/cgroup": """
-        hierarchy limit_values devices entrance translation tree
-        stats
+        hierarchy limit_values disks devices entrance translation tree
+        reading stats interface limit_words
+        members limits
         group
-        v1 limits
+        v1 applying
     """,
     "kernelbox/network": """
         addresses dns

@@ -11,7 +11,7 @@ from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.plumbing.records import NamedTuple
 
-WANTED = ("cpu", "io", "memory", "pids")
+WANTED = ("cpu", "cpuset", "io", "memory", "pids")
 _NEEDED = {"cpu", "memory", "pids"}
 _SHOWN_V1 = {"cpu", "cpuacct", "memory", "pids", "freezer", "blkio"}
 _CONTROLLERS_V1 = {

@@ -17,7 +17,7 @@ from __future__ import annotations
 import errno
 import os
 
-from kernelbox.cgroup import devices, limit_values, translation, tree
+from kernelbox.cgroup import devices, limit_values, reading, translation, tree
 from kernelbox.cgroup.entrance import Entrance
 from kernelbox.cgroup.group import Cgroup
 from kernelbox.kernel import files
@@ -48,6 +48,10 @@ class CgroupV1(Cgroup):
         """The group that a container's processes are in: below this one, which has the limits."""
         below = CgroupV1(self.name, self.host)
         limiting = {self._of_controller.get(controller) for controller in _LIMITING}
+        if (cpuset := self._of_controller.get("cpuset")) and os.path.isdir(
+            f"{cpuset}/{tree.INSIDE}"
+        ):
+            limiting.add(cpuset)
         below._of_controller = {
             controller: f"{directory}/{tree.INSIDE}" if directory in limiting else directory
             for controller, directory in self._of_controller.items()
@@ -55,14 +59,23 @@ class CgroupV1(Cgroup):
         below.directories = list(dict.fromkeys(below._of_controller.values()))
         return below
 
+    def _is_bound_to_cpus(self) -> bool:
+        """Whether it has CPUs of its own choice: else the group is as good as the one above it."""
+        mine = self._peek("cpuset.cpus")
+        return mine != tree.read(f"{os.path.dirname(self._of_controller['cpuset'])}/cpuset.cpus")
+
     def create_inside(self) -> None:
-        """Make the group `inside` of this one, which exists.
+        """Make the group `inside` of this one, which exists and has its limits.
+
+        In the hierarchy of cpuset only where it has CPUs of its own choice.
 
         Raises:
             KernelError: As `create`.
         """
+        if self.chosen_cpus():
+            tree.make(f"{self._of_controller['cpuset']}/{tree.INSIDE}")
         for directory in self.inside.directories:
-            if directory not in self.directories:
+            if directory not in self.directories and not os.path.isdir(directory):
                 tree.make(directory)
 
     def remove(self, patience: float = tree.PATIENCE) -> None:
@@ -92,6 +105,43 @@ class CgroupV1(Cgroup):
     def weigh_cpu(self, shares: int) -> None:
         """Give the group `shares`, which are v1's own units: `cpu.weight` would round them."""
         self.set("cpu.shares", limit_values.cpu_shares(shares))
+
+    def reserve_memory(self, size: int, limit: int = 0) -> None:
+        """Reclaim the group's memory down to `size` bytes first when the host runs short.
+
+        It is the nearest to `memory.low` that v1 has. Source: cgroup-v1/memory.rst, "Soft limits".
+        """
+        low = limit_values.memory_low(size, limit)
+        self.set("memory.soft_limit_in_bytes", "-1" if low == "0" else low)
+
+    def choose_cpus(self, cpus: str) -> None:
+        """Let the group run on these CPUs only; its processes are in a group inside.
+
+        That one may have no CPU that this one has not, in no moment between.
+
+        Source: cgroup-v1/cpusets.rst.
+        """
+        inside = f"{self._of_controller.get('cpuset')}/{tree.INSIDE}/cpuset.cpus"
+        if tree.read(inside):
+            self.set("cpuset.cpus", f"{self.get('cpuset.cpus')},{cpus}")
+            self._narrow(inside, cpus)
+        self.set("cpuset.cpus", cpus)
+
+    def chosen_cpus(self) -> str:
+        """Return the CPUs that the group was given; empty if it has those of the group above."""
+        has = "cpuset" in self._of_controller and self._is_bound_to_cpus()
+        return self.get("cpuset.cpus") if has else ""
+
+    def _narrow(self, inside: str, cpus: str) -> None:
+        try:
+            files.write(inside, cpus)
+        except KernelError as refusal:
+            refusal.hint = self._explain("cpuset.cpus", refusal)
+            raise
+
+    def weigh_io(self, weight: int) -> None:
+        """Give the group's disk requests a weight, 10 to 1000, as BFQ itself has it in v1."""
+        self.set("io.bfq.weight", limit_values.bfq_weight(weight))
 
     def limit_devices(self) -> None:
         """Let the group use the devices that every container has, and no other of the host's.
@@ -126,18 +176,38 @@ class CgroupV1(Cgroup):
         controller = translation.controller(file)
         if reason or controller in self.host.mounts:
             return reason
-        return f"This host has no {controller} controller mounted: see /proc/cgroups"
+        return (
+            f"This host has no {controller} controller mounted: if /proc/cgroups knows it, "
+            f"mount -t cgroup -o {controller} {controller} /sys/fs/cgroup/{controller}"
+        )
+
+    def get(self, file: str) -> str:
+        """Return what v2's `file` would say, without the newline; see `Interface.get`."""
+        if file == "cgroup.procs":
+            return "\n".join(map(str, self.processes()))
+        return reading.text(file, self._peek)
 
     def stats(self) -> Stats:
         """Return what the group has used, as numbers; None for what this host does not count."""
         from kernelbox.cgroup import stats  # not at the start of a container
 
-        below = self.inside
-
         def text(file: str) -> str:
-            return (file in stats.LOCAL and below._peek(file)) or self._peek(file)
+            return self._sum(file) if file in stats.LOCAL else self._peek(file)
 
         return stats.version_1(text)
+
+    def _sum(self, v1_file: str) -> str:
+        """Return a file that counts only what happens in the very group, added up from all below.
+
+        A group that the container has removed meanwhile takes what it counted with it.
+        """
+        directory = self._of_controller.get(v1_file.partition(".")[0])
+        added: dict[str, int] = {}
+        for group in tree.below(directory) if directory else ():
+            for line in tree.read(f"{group}/{v1_file}").splitlines():
+                name, number = line.split()
+                added[name] = added.get(name, 0) + int(number)
+        return "".join(f"{name} {number}\n" for name, number in added.items())
 
     def open(self) -> Entrance:
         """Open the way in for a process about to be born; the caller closes it.

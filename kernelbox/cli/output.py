@@ -6,8 +6,7 @@ import os
 import sys
 import time
 
-from kernelbox import cgroup
-from kernelbox.cgroup import limits
+from kernelbox.cgroup import limit_words
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns, size
 from kernelbox.container import cleanup, log, monitor_lock, names, state
@@ -98,7 +97,7 @@ def command_top(argv: list[str]) -> int:
     cleanup.sweep()
     container_id = names.find_running(given.container)
     titles = ("UID", "PID", "PPID", "PID INSIDE", "STIME", "TIME", "CMD")
-    pids = sorted(cgroup.of(container_id).processes())
+    pids = sorted(state.group(container_id).processes())
     rows = [row for pid in pids if (row := _process_row(pid))]
     print(columns([titles, *rows]))
     return 0
@@ -152,14 +151,14 @@ def _all_running() -> list[str]:
 def _stats_table(ids: list[str], interval: float) -> str:
     """Watch the containers for `interval` seconds; return a table like Docker's."""
     began = time.monotonic()
-    before = {one: cgroup.of(one).stats() for one in ids}
+    before = {one: state.group(one).stats() for one in ids}
     time.sleep(interval)
     elapsed = time.monotonic() - began
     titles = ("CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "BLOCK I/O", "PIDS")
     rows = [titles]
     for one in ids:
         name = str(state.extra(one).get("name", ""))
-        rows.append((one, name, *_usage(before[one], cgroup.of(one).stats(), elapsed)))
+        rows.append((one, name, *_usage(before[one], state.group(one).stats(), elapsed)))
     return columns(rows)
 
 
@@ -171,7 +170,7 @@ def _usage(before: Stats, now: Stats, seconds: float) -> tuple[str, str, str, st
     used = None
     if now.memory_current is not None:
         used = now.memory_current - (now.memory_cache or 0)
-    limit = now.memory_limit or limits.size(_host_memory(), "MemTotal")
+    limit = now.memory_limit or limit_words.size(_host_memory(), "MemTotal")
     share = "-" if used is None else f"{100 * used / limit:.2f}%"
     io = f"{size(now.io_read_bytes)} / {size(now.io_write_bytes)}"
     pids = "-" if now.pids_current is None else str(now.pids_current)

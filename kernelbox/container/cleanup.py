@@ -198,15 +198,22 @@ def end_init(container_id: str, pidfd: int) -> None:
     """
     with suppress(KernelError):  # gone in this moment: that is what we want
         process.pidfd_send_signal(pidfd, signal.SIGKILL)
-    group = cgroup.of(container_id)
+    group = _group(container_id)
     group.thaw_all()
     if not process.wait_until_gone(pidfd, _PATIENCE):
         group.kill()  # all at once: one of them may freeze the others again and again
         _end_process(pidfd)
 
 
-def _remove_cgroup(container_id: str) -> None:
-    group = cgroup.of(container_id)
+def _group(container_id: str) -> cgroup.Cgroup:
+    """Return the container's control group, as its ledger has it: its config may be damaged."""
+    entries = Ledger(paths.container(container_id)).entries()
+    names = [entry.name for entry in entries if entry.kind == "cgroup"]
+    return cgroup.of(names[-1] if names else container_id)
+
+
+def _remove_cgroup(name: str) -> None:
+    group = cgroup.of(name)
     try:
         group.remove(patience=0)  # the end of its init was the end of every process in it
     except KernelError as refusal:

@@ -52,7 +52,7 @@ def enter(
     others = [kind.proc for kind in differing if kind.proc != "cgroup"]
     if spec.has_user_namespace:
         id_maps.own_pipes(stdio, spec.shift)
-    group = cgroup.of(spec.id).inside
+    group = cgroup.of(spec.group).inside
 
     motion = _Motion(group)
     motion.check()

@@ -107,7 +107,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             },
         },
         "LogPath": f"{directory}/log",
-        "Cgroup": cgroup.of(spec.id).inside.directories if running else [],
+        "Cgroup": cgroup.of(spec.group).inside.directories if running else [],
         "Namespaces": _namespaces(its.pid) if running else {},
     }
 

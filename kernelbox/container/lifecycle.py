@@ -10,7 +10,6 @@ import os
 import signal
 import time
 
-from kernelbox import cgroup
 from kernelbox.container import cleanup, monitor_lock, state
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
@@ -85,7 +84,7 @@ def stop(container_id: str, seconds: float) -> None:
         return
     try:
         process.pidfd_send_signal(pidfd, state.spec(container_id).kernelbox.stop_signal)
-        cgroup.of(container_id).thaw_all()  # what is frozen would not hear of it
+        state.group(container_id).thaw_all()  # what is frozen would not hear of it
         if not process.wait_until_gone(pidfd, seconds):
             cleanup.end_init(container_id, pidfd)
     finally:

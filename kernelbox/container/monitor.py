@@ -163,7 +163,7 @@ def _look_after(spec: Spec, lock: int, wish: Wish, given: Streams | None, front:
     messages.send(front, Started(spec.id, born.pid))
     relay = stdio.connect(born, ours, given, front, wish)
     relay.log = Log(f"{paths.container(spec.id)}/log")
-    relay.group = cgroup.of(spec.id)
+    relay.group = cgroup.of(spec.group)
     relay.run()
     code = process.wait_exit(born.pid)
     if wish.read_later:
@@ -207,7 +207,7 @@ def _bring_to_rest(spec: Spec, running: state.State, code: int, lock: int) -> No
         if spec.kernelbox.remove:
             cleanup.discard(spec.id)
         else:
-            oom_killed = bool(cgroup.of(spec.id).stats().oom_kill)
+            oom_killed = bool(cgroup.of(spec.group).stats().oom_kill)
             rest = running._replace(exit_code=code, finished=time.time(), oom_killed=oom_killed)
             # The exit code first: whoever cleans up, if this process cannot, finds it there.
             state.write(spec.id, rest)

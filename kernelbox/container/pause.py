@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager, suppress
 
-from kernelbox import cgroup
 from kernelbox.container import state
 from kernelbox.container.ledger import Ledger
 from kernelbox.kernel import process
@@ -30,7 +29,7 @@ def paused(container_id: str) -> Iterator[None]:
     Raises:
         OSError: ENOSPC, EROFS.
     """
-    group = cgroup.of(container_id)
+    group = state.group(container_id)
     try:
         if state.read(container_id).status == "running":
             us = os.getpid()
@@ -53,7 +52,7 @@ def thaw_abandoned(container_id: str) -> None:
     ledger = _ledger(container_id)
     freezers = [entry.name.split() for entry in ledger.entries()]
     if freezers and not any(process.start_time(int(pid)) == int(at) for pid, at in freezers):
-        cgroup.of(container_id).thaw()
+        state.group(container_id).thaw()
         ledger.clear()
 
 
