@@ -87,7 +87,7 @@ PLAN = {
         option_values names image_lookup host_mounts birth pause orders front gate relay
         run_options program monitor_lock stdio
         init enter cleanup
-        runtime lifecycle inspection
+        runtime lifecycle update inspection
         monitor
         launch
     """,
@@ -185,7 +185,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers output pull archives host course
+        containers update output pull archives host course
         run build images registries
     """,
 }

@@ -6,7 +6,8 @@
     each.py           one command for several things
     progress_bars.py  how far the layers of an image are
     terminal.py       what happens at the terminal while a container runs
-    containers.py     ps, stop, kill, rm, wait, inspect
+    containers.py     ps, stop, kill, pause, unpause, rm, wait, inspect
+    update.py         update
     output.py         logs, top, stats
     pull.py           what pull and run show of it
     archives.py       save, load, import, commit, diff, cp
@@ -43,6 +44,9 @@ COMMANDS = {
     "ps": ("containers", "List containers"),
     "stop": ("containers", "Ask containers to end, then make them"),
     "kill": ("containers", "Send a signal to containers"),
+    "pause": ("containers", "Let containers stand still"),
+    "unpause": ("containers", "Let paused containers run again"),
+    "update": ("update", "Give running containers other limits"),
     "rm": ("containers", "Remove containers"),
     "wait": ("containers", "Wait until containers have ended; print their exit codes"),
     "inspect": ("containers", "Show all about containers or images, as JSON"),

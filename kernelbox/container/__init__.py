@@ -16,7 +16,7 @@ what `docker run` does, in the order in which it happens.
     image_lookup.py  the image that it is made of
     host_mounts.py   what of the host's it sees, opened as detached mounts
     birth.py         what its two sides say to each other while it is born
-    pause.py         a container that stands still for a moment, and whoever has frozen it
+    pause.py         a container that stands still: for a person, or for a moment
     orders.py        what a front orders of a monitor
     front.py         the front's half of that conversation
     gate.py          asking the front before each request
@@ -30,6 +30,7 @@ what `docker run` does, in the order in which it happens.
     cleanup.py       undoing what a ledger names, and nothing else
     runtime.py       the runtime side: create and start
     lifecycle.py     stop, kill, wait, remove
+    update.py        other limits for one that runs
     inspection.py    all that is known about it, in Docker's words
     monitor.py       the process that makes it and looks after it
     launch.py        starting a monitor

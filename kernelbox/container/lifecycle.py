@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 
 from kernelbox.container import cleanup, monitor_lock, state
 from kernelbox.kernel import process
-from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
@@ -84,12 +85,21 @@ def stop(container_id: str, seconds: float) -> None:
         return
     try:
         process.pidfd_send_signal(pidfd, state.spec(container_id).kernelbox.stop_signal)
-        state.group(container_id).thaw_all()  # what is frozen would not hear of it
+        _let_it_hear(container_id)
         if not process.wait_until_gone(pidfd, seconds):
             cleanup.end_init(container_id, pidfd)
     finally:
         os.close(pidfd)
     _wait_until_at_rest(container_id)
+
+
+def _let_it_hear(container_id: str) -> None:
+    """Thaw what is paused, or has frozen itself: it would not hear of a signal."""
+    group = state.group(container_id)
+    with suppress(KernelError):  # it has ended in this moment
+        if group.held():
+            group.thaw()
+        group.thaw_all()
 
 
 def wait(container_id: str) -> int:

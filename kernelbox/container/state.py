@@ -163,7 +163,7 @@ def parse(container_id: str, config: dict[str, Any]) -> Spec:
 
 
 def write_config(container_id: str, config: dict[str, Any]) -> None:
-    """Write the container's config: once, when its directory is made.
+    """Write the container's config, whole: when its directory is made, and for other limits.
 
     Raises:
         OSError: ENOSPC, EROFS.
