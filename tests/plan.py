@@ -185,7 +185,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers update output pull archives host course
+        containers update output stats pull archives host course
         run build images registries
     """,
 }

@@ -8,7 +8,8 @@
     terminal.py       what happens at the terminal while a container runs
     containers.py     ps, stop, kill, pause, unpause, rm, wait, inspect
     update.py         update
-    output.py         logs, top, stats
+    output.py         logs, top
+    stats.py          stats
     pull.py           what pull and run show of it
     archives.py       save, load, import, commit, diff, cp
     host.py           doctor, reset, lab, workbook
@@ -52,7 +53,7 @@ COMMANDS = {
     "inspect": ("containers", "Show all about containers or images, as JSON"),
     "logs": ("output", "Show what a container printed"),
     "top": ("output", "Show the processes of a container"),
-    "stats": ("output", "Show what containers use, live"),
+    "stats": ("stats", "Show what containers use, live"),
     "build": ("build", "Build an image of a Containerfile"),
     "images": ("images", "List the images of this host"),
     "pull": ("registries", "Fetch an image from its registry"),

@@ -152,8 +152,15 @@ def _look_after(spec: Spec, lock: int, wish: Wish, given: Streams | None, front:
             address=born.address,
         )
         state.write(spec.id, running)
-    except BaseException:
+    except BaseException as error:
+        starved = isinstance(error, KernelboxError) and cgroup.of(spec.group).stats().oom_kill
         cleanup.remove(spec.id)
+        if starved:
+            raise KernelboxError(
+                "the memory limit is too low for the start itself: the kernel has killed the "
+                "container's first process before it could become its program",
+                "Give it more: --memory, or that of its --cgroup-parent",
+            ) from error
         raise
     if isinstance(door.gate, Gate):
         door.gate.before_birth = False
