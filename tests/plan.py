@@ -47,7 +47,7 @@ PLAN = {
         reading stats interface limit_words
         members limits
         group
-        v1 applying
+        events v1 applying
     """,
     "kernelbox/network": """
         addresses dns
@@ -84,6 +84,7 @@ PLAN = {
     "kernelbox/container": """
         spec option_types
         state ledger messages log deletion volumes
+        events
         option_values names image_lookup host_mounts birth pause orders front gate relay
         run_options program monitor_lock stdio
         init enter cleanup
@@ -185,7 +186,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers update output stats pull archives host course
+        containers update output stats events pull archives host course
         run build images registries
     """,
 }

@@ -95,6 +95,16 @@ class Interface:
         """
         return tree.read(f"{self.directories[0]}/{file}").rstrip("\n")
 
+    def counter(self, file: str, key: str) -> int:
+        """Return one number of a file of lines `key number`, such as `oom_kill` of memory.events.
+
+        What happened in the groups below counts, too; 0 where nobody counts.
+
+        Source: cgroup-v2.rst, "Flat keyed" files.
+        """
+        lines = (line.split() for line in self.get(file).splitlines())
+        return next((int(line[1]) for line in lines if line[0] == key), 0)
+
     def _explain(self, file: str, refusal: KernelError) -> str:
         if refusal.errno == errno.ENOENT and not self.exists():
             return "Create the control group first"

@@ -51,6 +51,14 @@ def _io_max(read: Reader) -> str:
     )
 
 
+def _cpu_stat(read: Reader) -> str:
+    told = [f"usage_usec {int(used) // 1000}"] if (used := read("cpuacct.usage").strip()) else []
+    for line in read("cpu.stat").splitlines():
+        name, number = line.split()
+        told.append(f"throttled_usec {int(number) // 1000}" if name == "throttled_time" else line)
+    return "\n".join(told)
+
+
 def _io_weight(read: Reader) -> str:
     return (read("blkio.bfq.weight") or read("blkio.weight")).strip()
 
@@ -66,6 +74,7 @@ _TABLE: dict[str, Callable[[Reader], str]] = {
     "memory.peak": _same("memory.max_usage_in_bytes"),
     "cpu.max": _cpu_max,
     "cpu.max.burst": _same("cpu.cfs_burst_us"),
+    "cpu.stat": _cpu_stat,
     "cpu.weight": _cpu_weight,
     "cpuset.cpus.effective": _same("cpuset.effective_cpus"),
     "cpuset.mems.effective": _same("cpuset.effective_mems"),

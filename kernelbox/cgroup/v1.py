@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _LIMITING = ("cpu", "devices", "freezer", "memory", "pids")
+# In v2 these count what happens below, too.
+_ADDED_UP = {"memory.events": "memory.oom_control", "pids.events": "pids.events"}
 
 
 class CgroupV1(Cgroup):
@@ -185,6 +187,8 @@ class CgroupV1(Cgroup):
         """Return what v2's `file` would say, without the newline; see `Interface.get`."""
         if file == "cgroup.procs":
             return "\n".join(map(str, self.processes()))
+        if file in _ADDED_UP:
+            return self._sum(_ADDED_UP[file]).rstrip("\n")
         return reading.text(file, self._peek)
 
     def stats(self) -> Stats:

@@ -10,6 +10,7 @@
     update.py         update
     output.py         logs, top
     stats.py          stats
+    events.py         events
     pull.py           what pull and run show of it
     archives.py       save, load, import, commit, diff, cp
     host.py           doctor, reset, lab, workbook
@@ -54,6 +55,7 @@ COMMANDS = {
     "logs": ("output", "Show what a container printed"),
     "top": ("output", "Show the processes of a container"),
     "stats": ("stats", "Show what containers use, live"),
+    "events": ("events", "Tell what happens to containers, as it happens"),
     "build": ("build", "Build an image of a Containerfile"),
     "images": ("images", "List the images of this host"),
     "pull": ("registries", "Fetch an image from its registry"),

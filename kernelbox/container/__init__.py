@@ -11,6 +11,7 @@ what `docker run` does, in the order in which it happens.
     log.py           what it printed
     deletion.py      deleting the tree that it has filled
     volumes.py       directories of data, which are none of its changes
+    events.py        what has happened to containers, a line each
     option_values.py what a person writes, checked: names, volumes, variables
     names.py         names of containers: taken, invented, found
     image_lookup.py  the image that it is made of

@@ -20,7 +20,7 @@ import time
 from contextlib import contextmanager, suppress
 
 from kernelbox import cgroup, network
-from kernelbox.container import deletion, monitor_lock, names, pause, state
+from kernelbox.container import deletion, events, monitor_lock, names, pause, state
 from kernelbox.container.ledger import Ledger
 from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import KernelboxError, KernelError
@@ -62,6 +62,9 @@ def discard(container_id: str) -> None:
         KernelboxError: As `release`; the directory then stays, and the name.
     """
     release(container_id)
+    with suppress(state.Damaged):
+        if state.read(container_id).started:
+            events.record("destroy", container_id)
     for name in names.of(container_id):
         names.forget(container_id, name)
     with suppress(FileNotFoundError):
@@ -101,6 +104,9 @@ def sweep() -> list[str]:
 
 def _bury(container_id: str) -> str:
     last = state.read(container_id)
+    if last.status == "running" and not last.finished:
+        killed = _group(container_id).counter("memory.events", "oom_kill")
+        events.record("die", container_id, exitCode=128 + signal.SIGKILL, oomKills=killed)
     if last.status != "running" or state.extra(container_id).get("remove"):
         remove(container_id)
         return f"removed container {container_id}, which a crash had left behind"

@@ -57,7 +57,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
     directory = paths.container(spec.id)
     group = cgroup.of(spec.group)
     asked = spec.linux.resources
-    killed = its.oom_killed or (running and bool(group.stats().oom_kill))
+    killed = its.oom_killed or group.counter("memory.events", "oom_kill") > 0
     return {
         "Id": spec.id,
         "Name": own.name,

@@ -11,7 +11,7 @@ import signal
 import time
 from contextlib import suppress
 
-from kernelbox.container import cleanup, monitor_lock, state
+from kernelbox.container import cleanup, events, monitor_lock, state
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.plumbing import paths
@@ -55,6 +55,7 @@ def kill(container_id: str, number: int) -> None:
     Source: Docker, "docker kill"; pid_namespaces(7) on signals to PID 1.
     """
     pidfd = pidfd_of_init(container_id)
+    events.record("kill", container_id, signal=number)
     try:
         if number != signal.SIGKILL:
             process.pidfd_send_signal(pidfd, number)
@@ -84,7 +85,9 @@ def stop(container_id: str, seconds: float) -> None:
         _wait_until_at_rest(container_id)
         return
     try:
-        process.pidfd_send_signal(pidfd, state.spec(container_id).kernelbox.stop_signal)
+        number = state.spec(container_id).kernelbox.stop_signal
+        events.record("kill", container_id, signal=number)
+        process.pidfd_send_signal(pidfd, number)
         _let_it_hear(container_id)
         if not process.wait_until_gone(pidfd, seconds):
             cleanup.end_init(container_id, pidfd)

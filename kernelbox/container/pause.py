@@ -17,7 +17,7 @@ import fcntl
 import os
 from contextlib import contextmanager, suppress
 
-from kernelbox.container import state
+from kernelbox.container import events, state
 from kernelbox.container.ledger import Ledger
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
@@ -43,6 +43,7 @@ def pause(container_id: str) -> None:
             raise UsageError(f"container {container_id} is paused already", _CURE)
         with _running(container_id):
             group.freeze()
+        events.record("pause", container_id)
 
 
 def unpause(container_id: str) -> None:
@@ -57,6 +58,7 @@ def unpause(container_id: str) -> None:
             if not group.held():
                 raise UsageError(f"container {container_id} is not paused", "See: kernelbox ps")
             group.thaw()
+        events.record("unpause", container_id)
 
 
 _CURE = "Let it run: kernelbox unpause"

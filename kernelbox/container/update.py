@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernelbox.cgroup import applying
-from kernelbox.container import state
+from kernelbox.container import events, state
 from kernelbox.kernel.errors import KernelError, UsageError
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def update(container_id: str, wanted: Resources) -> int:
     if state.read(container_id).status != "running":
         raise ended
     group = state.group(container_id)
-    before = group.stats().oom_kill or 0
+    before = group.counter("memory.events", "oom_kill")
     try:
         applying.change(group, wanted)
     except KernelError as refusal:
@@ -43,7 +43,9 @@ def update(container_id: str, wanted: Resources) -> int:
     finally:  # some may have been written before one was refused
         if group.exists():
             _note(container_id, applying.present(group, wanted))
-    return max((group.stats().oom_kill or 0) - before, 0)
+    killed = max(group.counter("memory.events", "oom_kill") - before, 0)
+    events.record("update", container_id)
+    return killed
 
 
 def _note(container_id: str, now: Resources) -> None:
