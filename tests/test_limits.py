@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from kernelbox import cgroup
-from kernelbox.cgroup import disks, limit_values
-from kernelbox.kernel.errors import UsageError
+from kernelbox.cgroup import disks, hierarchy, limit_values
+from kernelbox.kernel.errors import KernelError, UsageError
 from tests.command import Kernelbox
 from tests.looking import soon
 
@@ -338,3 +338,69 @@ def test_what_is_written_in_v2s_words_is_read_back_in_them() -> None:
             assert group.get(file) == value
         assert group.get("memory.current") == "0"
         assert group.get("made.up") == ""
+
+
+# --- hosts that lack something --------------------------------------------------------------------
+
+
+@only_v1
+@pytest.mark.parametrize(
+    ("controller", "file", "value"),
+    [
+        ("cpuset", "cpuset.cpus", "0"),
+        ("blkio", "io.max", "8:0 rbps=1"),
+        ("blkio", "io.bfq.weight", "50"),
+        ("memory", "memory.max", "64M"),
+        ("pids", "pids.max", "5"),
+        ("freezer", "cgroup.freeze", "1"),
+    ],
+)
+def test_a_hierarchy_of_v1_that_is_not_mounted_is_named_with_the_cure(
+    controller: str, file: str, value: str
+) -> None:
+    mounts = {name: at for name, at in cgroup.find().mounts.items() if name != controller}
+    with cgroup.of(f"test-{os.getpid()}-lacking", cgroup.Hierarchy(1, mounts)) as group:
+        with pytest.raises(KernelError, match="ENOENT") as refusal:
+            group.set(file, value)
+        assert f"no {controller} controller mounted" in refusal.value.hint
+        assert f"mount -t cgroup -o {controller}" in refusal.value.hint
+        assert group.get(file) == ""
+        assert group.chosen_cpus() == ""
+
+
+@only_v1
+def test_a_controller_that_v2_does_not_offer_is_named_with_where_to_look() -> None:
+    with open("/proc/self/mountinfo") as mounts:
+        unified = [line.split()[4] for line in mounts if " - cgroup2 " in line]
+    host = hierarchy.version_2(unified[0])
+    for file in ("cpuset.cpus", "io.max", "memory.max", "cpu.max"):
+        with cgroup.of(f"test-{os.getpid()}-bare", host) as group:
+            with pytest.raises(KernelError, match="ENOENT") as refusal:
+                group.set(file, "1")
+            assert f"offers no {file.partition('.')[0]} controller" in refusal.value.hint
+            assert "delegated" in refusal.value.hint
+
+
+@only_v1
+def test_cpus_come_down_to_a_group_however_deep_before_its_first_process() -> None:
+    """In a hierarchy that hands nothing down by itself a process could not enter the group."""
+    with cgroup.of(f"test-{os.getpid()}-top") as top:
+        place = next(one for one in top.directories if f"{os.sep}cpuset{os.sep}" in one)
+        Path(place, "cgroup.clone_children").write_text("0")
+        host = cgroup.Hierarchy(1, {"cpuset": place})
+        with cgroup.of("class/group", host) as group:
+            assert group.get("cpuset.cpus") == top.get("cpuset.cpus") != ""
+            sleeper = subprocess.Popen(["sleep", "infinity"])
+            group.add(sleeper.pid)
+            assert group.processes() == [sleeper.pid]
+        assert sleeper.wait() == -9
+
+
+@only_v1
+def test_hierarchies_that_are_mounted_together_are_one_directory_with_the_limits_of_both() -> None:
+    at = cgroup.find().mounts["pids"]
+    host = cgroup.Hierarchy(1, {"pids": at, "hugetlb": at})
+    with cgroup.of(f"test-{os.getpid()}-together", host) as group:
+        assert len(group.directories) == 1
+        group.limit_pids(5)
+        assert Path(group.directories[0], "pids.max").read_text() == "5\n"

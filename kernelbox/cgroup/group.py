@@ -75,15 +75,22 @@ class Cgroup(Members):
         """
         depth = len(self.above) // len(self.directories)
         for place, directory in enumerate(self.directories):
-            above = self.above[place * depth : (place + 1) * depth]
-            self._pass_down_along(above)
-            tree.make(directory)
+            self._make_below(self.above[place * depth : (place + 1) * depth], directory)
 
-    def _pass_down_along(self, above: list[str]) -> None:
-        for parent in above:
-            tree.make_parent(parent)
-            self._pass_down(os.path.dirname(parent))
-        self._pass_down(above[-1])
+    def _make_below(self, above: list[str], directory: str, attempts: int = 3) -> None:
+        """Make a directory of the group, and those above it that are missing."""
+        try:
+            tree.make_parent(above[0])
+            self._pass_down(os.path.dirname(above[0]))
+            for parent in above:
+                tree.make_parent(parent)
+                self._pass_down(parent)
+            tree.make(directory)
+        except (KernelError, FileNotFoundError) as refusal:
+            # The last group in one of those above has just gone, and taken that with it.
+            if attempts == 1 or refusal.errno != errno.ENOENT:
+                raise
+            self._make_below(above, directory, attempts - 1)
 
     def _pass_down(self, directory: str) -> None:
         """Let the groups in `directory` use the controllers a container needs.
