@@ -43,10 +43,11 @@ PLAN = {
         id_maps accounts capabilities
     """,
     "kernelbox/cgroup": """
-        hierarchy limit_values devices entrance translation tree
-        stats readings
+        hierarchy limit_values disks devices entrance translation tree
+        reading stats interface limit_words
+        members limits
         group
-        v1 limits
+        events v1 applying
     """,
     "kernelbox/loads": """
         sheet pace
@@ -89,10 +90,11 @@ PLAN = {
     "kernelbox/container": """
         spec option_types
         state ledger messages log deletion volumes
+        events
         option_values names image_lookup host_mounts birth pause orders front gate relay
         run_options program monitor_lock stdio
         init enter cleanup
-        runtime lifecycle inspection
+        runtime lifecycle update inspection
         monitor
         launch
     """,
@@ -193,7 +195,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers output pull archives host course
+        containers update output stats events pull archives host course
         run build images registries
     """,
 }

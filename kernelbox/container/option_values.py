@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 
+from kernelbox.cgroup import limit_values
 from kernelbox.container.spec import Mount, User
 from kernelbox.kernel.errors import UsageError
 
@@ -23,6 +24,9 @@ _HOSTNAME = r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?"
 # Options of a volume that are what it is here anyway, or mean nothing on this host: labels of
 # SELinux, and how soon a virtual machine of Docker Desktop has to see a change.
 _VOLUME_WORDS = ("z", "Z", "cached", "consistent", "delegated", "rbind", "private", "rprivate")
+
+
+_NUMBERS = {"time_offset": " of seconds", "oom_score_adj": " for --oom-score-adj"}
 
 
 def like(name: str, value: Any, default: Any) -> Any:
@@ -43,11 +47,12 @@ def like(name: str, value: Any, default: Any) -> Any:
         if isinstance(value, (list, tuple)):
             return [_text(name, one) for one in value]
         raise UsageError(f"{value!r:.80} is no list of texts for {name}", "Write ['...', '...']")
-    if name == "time_offset":
+    if name in _NUMBERS:
         try:
             return int(value)
         except (TypeError, ValueError):
-            raise UsageError(f"{value!r:.80} is no number of seconds", "Write it like 60") from None
+            kind = _NUMBERS[name]
+            raise UsageError(f"{value!r:.80} is no number{kind}", "Write it like 60") from None
     return _text(name, value)
 
 
@@ -201,3 +206,28 @@ def stop_signal(asked: str, image: object) -> int:
         return signal_number(str(image)) if image else 15
     except UsageError:
         return 15
+
+
+def oom_score_adj(number: int | None) -> int | None:
+    """Return `--oom-score-adj`, if it is one.
+
+    Raises:
+        UsageError: Outside of -1000 to 1000.
+    """
+    return None if number is None else limit_values.oom_score_adj(number)
+
+
+def cgroup_parent(text: str) -> str:
+    """Return the group that a container's lies in, below `/kernelbox`: empty, or `/team/ada`.
+
+    Raises:
+        UsageError: It leads elsewhere.
+    """
+    parts = text.strip("/").split("/") if text else []
+    for part in parts:
+        if part in ("", ".", "..") or not re.fullmatch(_NAME, part, re.ASCII):
+            raise UsageError(
+                f"{text!r:.200} cannot be the parent of a control group",
+                "Write it like team/ada: it lies in kernelbox's own group, and there is no ..",
+            )
+    return "".join(f"/{part}" for part in parts)

@@ -52,6 +52,8 @@ RUN_DEFAULTS: RunOptions = {
     "init": False,
     "userns": "host",
     "time_offset": None,
+    "oom_score_adj": None,
+    "cgroup_parent": "",
     "rm": False,
     "stop_signal": "",
 }
@@ -196,6 +198,7 @@ def _process(given: RunOptions, config: dict[str, object], hostname: str) -> Pro
         user=option_values.user(given["user"] or str(config.get("User") or "")),
         capabilities={"bounding": names, "effective": names, "permitted": names},
         terminal=given["tty"],
+        oomScoreAdj=option_values.oom_score_adj(given["oom_score_adj"]),
     )
 
 
@@ -251,13 +254,16 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
     if given["time_offset"] is not None:
         kinds.append(spec.Namespace("time"))
         offsets = {"boottime": {"secs": given["time_offset"]}}
+    resources = limits.read(given)
+    limits.check(resources)
+    parent = option_values.cgroup_parent(given["cgroup_parent"])
     return spec.Linux(
         namespaces=tuple(kinds),
         uidMappings=maps,
         gidMappings=maps,
         timeOffsets=offsets,
-        cgroupsPath=f"/kernelbox/{container_id}",
-        resources=limits.read(given),
+        cgroupsPath=f"/kernelbox{parent}/{container_id}",
+        resources=resources,
         maskedPaths=masks.MASKED,
         readonlyPaths=masks.READ_ONLY,
         sysctl=_SYSCTL if mode in ("bridge", "none") else {},

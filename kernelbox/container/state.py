@@ -20,6 +20,7 @@ import json
 import os
 from contextlib import contextmanager
 
+from kernelbox import cgroup
 from kernelbox.container.spec import from_json
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.explain import disk_error
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from kernelbox.cgroup import Cgroup
     from kernelbox.container.spec import Spec
 
 
@@ -139,6 +141,16 @@ def spec(container_id: str) -> Spec:
     return parse(container_id, config(container_id))
 
 
+def group(container_id: str) -> Cgroup:
+    """Return the container's control group: `--cgroup-parent` has put it into another one.
+
+    Raises:
+        Damaged: The config cannot be read.
+    """
+    path = config(container_id).get("linux", {}).get("cgroupsPath", "")
+    return cgroup.of(str(path).removeprefix("/kernelbox/") or container_id)
+
+
 def parse(container_id: str, config: dict[str, Any]) -> Spec:
     """Return the spec in a container's config.
 
@@ -152,7 +164,7 @@ def parse(container_id: str, config: dict[str, Any]) -> Spec:
 
 
 def write_config(container_id: str, config: dict[str, Any]) -> None:
-    """Write the container's config: once, when its directory is made.
+    """Write the container's config, whole: when its directory is made, and for other limits.
 
     Raises:
         OSError: ENOSPC, EROFS.

@@ -84,6 +84,11 @@ def container(container_id: str) -> str:
     return f"{containers()}/{container_id}"
 
 
+def events() -> str:
+    """Return the file of what has happened to containers."""
+    return f"{root()}/events"
+
+
 def trash() -> str:
     """Return the directory where what is left of removed containers waits to be deleted."""
     return f"{root()}/trash"
