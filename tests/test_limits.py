@@ -313,12 +313,41 @@ def test_a_group_is_made_for_a_block_and_emptied_and_removed_behind_it() -> None
     with cgroup.of(f"test-{os.getpid()}-block") as group:
         sleeper = subprocess.Popen(["sleep", "infinity"])
         group.add(sleeper.pid)
-        with group.below("nested") as nested:
-            assert nested.get("pids.current") == "0"
-            assert nested.name == f"{group.name}/nested"
         assert group.processes() == [sleeper.pid]
     assert sleeper.wait() == -9
     assert not group.exists()
+
+
+def test_a_group_lies_in_a_group_and_both_are_emptied_and_removed() -> None:
+    with cgroup.of(f"test-{os.getpid()}-block") as group:
+        with group.below("nested") as nested, nested.below("deeper") as deeper:
+            assert deeper.name == f"{group.name}/nested/deeper"
+            assert deeper.get("pids.current") == "0"
+            sleeper = subprocess.Popen(["sleep", "infinity"])
+            deeper.add(sleeper.pid)
+            assert group.processes() == [sleeper.pid]
+            assert group.get("pids.current") == "1"
+        assert sleeper.wait() == -9
+        assert not nested.exists()
+        assert group.exists()
+
+
+@only_v2
+def test_a_group_with_processes_in_it_passes_nothing_down_and_the_refusal_says_why() -> None:
+    with cgroup.of(f"test-{os.getpid()}-block") as group:
+        sleeper = subprocess.Popen(["sleep", "infinity"])
+        group.add(sleeper.pid)
+        with pytest.raises(KernelError, match="EBUSY") as refusal:
+            group.below("nested").create()
+        assert "move them below" in refusal.value.hint
+    assert sleeper.wait() == -9
+
+
+def test_a_name_in_use_is_left_to_whoever_has_it() -> None:
+    with cgroup.of(f"test-{os.getpid()}-block") as group:
+        with pytest.raises(KernelError, match="EEXIST"), cgroup.of(group.name):
+            pass
+        assert group.exists()
 
 
 def test_what_is_written_in_v2s_words_is_read_back_in_them() -> None:
