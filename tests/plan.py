@@ -47,7 +47,7 @@ PLAN = {
         reading stats interface limit_words
         members limits
         group
-        events v1 applying
+        events sampling v1 applying
     """,
     "kernelbox/loads": """
         sheet pace

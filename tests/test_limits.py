@@ -14,8 +14,10 @@ import pytest
 from kernelbox import cgroup
 from kernelbox.cgroup import disks, hierarchy, limit_values
 from kernelbox.kernel.errors import KernelError, UsageError
+from tests import looking
 from tests.command import Kernelbox
 from tests.looking import soon
+from tests.sandbox import TAG, Sandbox
 
 MIB = 1 << 20
 ALONE = ("--network", "none")
@@ -313,12 +315,41 @@ def test_a_group_is_made_for_a_block_and_emptied_and_removed_behind_it() -> None
     with cgroup.of(f"test-{os.getpid()}-block") as group:
         sleeper = subprocess.Popen(["sleep", "infinity"])
         group.add(sleeper.pid)
-        with group.below("nested") as nested:
-            assert nested.get("pids.current") == "0"
-            assert nested.name == f"{group.name}/nested"
         assert group.processes() == [sleeper.pid]
     assert sleeper.wait() == -9
     assert not group.exists()
+
+
+def test_a_group_lies_in_a_group_and_both_are_emptied_and_removed() -> None:
+    with cgroup.of(f"test-{os.getpid()}-block") as group:
+        with group.below("nested") as nested, nested.below("deeper") as deeper:
+            assert deeper.name == f"{group.name}/nested/deeper"
+            assert deeper.get("pids.current") == "0"
+            sleeper = subprocess.Popen(["sleep", "infinity"])
+            deeper.add(sleeper.pid)
+            assert group.processes() == [sleeper.pid]
+            assert group.get("pids.current") == "1"
+        assert sleeper.wait() == -9
+        assert not nested.exists()
+        assert group.exists()
+
+
+@only_v2
+def test_a_group_with_processes_in_it_passes_nothing_down_and_the_refusal_says_why() -> None:
+    with cgroup.of(f"test-{os.getpid()}-block") as group:
+        sleeper = subprocess.Popen(["sleep", "infinity"])
+        group.add(sleeper.pid)
+        with pytest.raises(KernelError, match="EBUSY") as refusal:
+            group.below("nested").create()
+        assert "move them below" in refusal.value.hint
+    assert sleeper.wait() == -9
+
+
+def test_a_name_in_use_is_left_to_whoever_has_it() -> None:
+    with cgroup.of(f"test-{os.getpid()}-block") as group:
+        with pytest.raises(KernelError, match="EEXIST"), cgroup.of(group.name):
+            pass
+        assert group.exists()
 
 
 def test_what_is_written_in_v2s_words_is_read_back_in_them() -> None:
@@ -404,3 +435,31 @@ def test_hierarchies_that_are_mounted_together_are_one_directory_with_the_limits
         assert len(group.directories) == 1
         group.limit_pids(5)
         assert Path(group.directories[0], "pids.max").read_text() == "5\n"
+
+
+def test_killed_at_any_request_a_start_with_every_limit_leaves_no_group(tmp_path: Path) -> None:
+    parent = f"test-{os.getpid()}-crash"
+    options = ("--memory=64m", "--memory-swap=-1", "--memory-reservation=32m", "--cpu-quota=50000")
+    more = (
+        "--cpuset-cpus=0",
+        f"--device-read-bps={whole_disk()}:1g",
+        f"--cgroup-parent={parent}/a",
+    )
+    words = ("run", "--trace=json", *TAG, "--rm", *ALONE, *options, *more, "busybox", "true")
+    sandbox = Sandbox(tmp_path / "root")
+    try:
+        events = sandbox.run(*words).trace
+        numbers = [
+            event["number"]
+            for event in events
+            if event["side"] == "runtime" and "/kernelbox/" in event["request"]
+        ]
+        assert len(numbers) > 6
+        for number in numbers[:: 3 if IS_V1 else 2]:  # v1's are many that are alike
+            broken = sandbox.run(*words, breaking=f"runtime:{number}:SIGKILL")
+            assert broken.status, number
+            sandbox.ok("ps")
+            assert sandbox.settled() == [], number
+            assert [path for path in looking.cgroups() if parent in str(path)] == [], number
+    finally:
+        sandbox.reset()

@@ -26,8 +26,10 @@ def state(kernelbox: Kernelbox, container: str) -> dict[str, Any]:
 
 
 def oom_kills(pid: int) -> int:
-    """What the kernel counts for the group of a process, and those around and below it."""
+    """What the kernel counts for the container of a process, whichever group below it is in."""
     group = directory(pid, "memory")
+    while group.parent.name != "kernelbox":
+        group = group.parent
     file = "memory.oom_control" if IS_V1 else "memory.events"
     groups = group.rglob(file) if IS_V1 else [group / file]
     return sum(
@@ -80,17 +82,33 @@ def test_who_meets_the_limit_and_frees_in_time_was_not_killed(kernelbox: Kernelb
     assert "out of memory" not in kernelbox.ok("ps", "-a")
 
 
-@pytest.mark.skipif(not IS_V1, reason="v2 lets nobody inside make groups of a read-only cgroupfs")
-def test_an_oom_in_a_group_that_the_container_has_made_is_counted(kernelbox: Kernelbox) -> None:
-    script = (
-        "mount -t cgroup -o memory none /mnt && mkdir /mnt/tight &&"
-        "cd /mnt/tight && echo 8m > memory.limit_in_bytes && echo 8m > memory.memsw.limit_in_bytes;"
-        f"sh -c 'echo $$ > /mnt/tight/cgroup.procs; exec {EAT}'; echo $?; sleep infinity"
-    )
+# A container that makes groups in its own: in v2 its processes have to leave the upper one first.
+NESTING_V1 = (
+    "mount -t cgroup -o memory none /mnt && mkdir /mnt/tight && cd /mnt/tight &&"
+    "echo 8m > memory.limit_in_bytes && echo 8m > memory.memsw.limit_in_bytes;"
+)
+NESTING_V2 = (
+    "mount -o remount,rw /sys/fs/cgroup && cd /sys/fs/cgroup && mkdir own tight &&"
+    "echo 1 > own/cgroup.procs && echo +memory > cgroup.subtree_control &&"
+    "cd tight && echo 8M > memory.max && echo 0 > memory.swap.max;"
+)
+
+
+def test_an_oom_in_a_group_that_the_container_has_made_is_counted_and_it_ends_like_any_other(
+    kernelbox: Kernelbox,
+) -> None:
+    nesting = NESTING_V1 if IS_V1 else NESTING_V2
+    script = f"{nesting} sh -c 'echo $$ > cgroup.procs; exec {EAT}'; echo $?; sleep infinity"
     options = ("--memory=64m", "--cap-add", "SYS_ADMIN", *ALONE)
     container = kernelbox.start(*options, "busybox", "sh", "-c", script)
     assert soon(lambda: kernelbox("logs", container).stdout == "137\n")
-    assert oom_kills(kernelbox.pid(container)) == 1
+    pid = kernelbox.pid(container)
+    assert oom_kills(pid) == 1
+    assert state(kernelbox, container)["OOMKilled"]
+    assert cgroup.of(container).processes() == [pid]
+    groups = [Path(one) for one in kernelbox.inspect(container)["Cgroup"]]
+    kernelbox.ok("stop", "-t", "0", container)
+    assert not any(one.exists() for one in groups)
     assert state(kernelbox, container)["OOMKilled"]
 
 

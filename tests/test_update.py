@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,8 @@ def test_less_memory_than_is_in_use_has_the_effect_that_the_kernel_gives_it(
         assert kernelbox.inspect(container)["State"]["Running"]
         assert memory_max(pid) == 128 * MIB
     else:
-        assert said.returncode == 0 and "has ended 1 process" in said.stderr
+        assert said.returncode == 0
+        assert re.search(r"the kernel has ended \d+ process(es)? of", said.stderr)
         assert kernelbox.ok("wait", container) == "137\n"
         assert kernelbox.inspect(container)["State"]["OOMKilled"]
 

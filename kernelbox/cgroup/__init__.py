@@ -17,6 +17,7 @@ Chapters 08 to 10 ask for it by hand.
     limits.py       all that a container may be limited in, one entry a limit
     group.py        one group, from mkdir to rmdir: cgroup v2
     events.py       what the kernel does to one: OOM kills, throttling, refused forks
+    sampling.py     many groups looked at again and again
     v1.py           the same on a host whose controllers are in cgroup v1
     applying.py     limits written to a group, read from it, changed while it runs
 

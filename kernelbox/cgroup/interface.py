@@ -112,6 +112,10 @@ class Interface:
             error.hint = self._explain(file, error)
             raise error from refusal
 
+    def path(self, file: str) -> str:
+        """Return the path of a file, by its name in the host's version; empty if there is none."""
+        return f"{self.directories[0]}/{file}"
+
     def counter(self, file: str, key: str) -> int:
         """Return one number of a file of lines `key number`, such as `oom_kill` of memory.events.
 

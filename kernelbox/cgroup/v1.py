@@ -285,6 +285,10 @@ class CgroupV1(Cgroup):
             if tree.read(f"{group}/freezer.self_freezing") == "1\n":
                 files.write(f"{group}/freezer.state", "THAWED")
 
+    def path(self, file: str) -> str:
+        """Return the path of a v1 file, in whichever hierarchy; empty if that is not mounted."""
+        return self._path(file) if file.partition(".")[0] in self._of_controller else ""
+
     def _path(self, v1_file: str) -> str:
         return f"{self._of_controller[v1_file.partition('.')[0]]}/{v1_file}"
 

@@ -9,6 +9,7 @@ may be killed at any time; then its container dies with it, and the next command
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import suppress
@@ -30,7 +31,7 @@ from kernelbox.container.messages import Ended, Exited, Failed, Free, Go, Made, 
 from kernelbox.container.relay import resize
 from kernelbox.container.spec import from_json, process_from_json
 from kernelbox.kernel import door, process
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.kernel.explain import disk_error
 from kernelbox.plumbing import paths
 from kernelbox.plumbing.channel import Channel
@@ -154,12 +155,14 @@ def _look_after(spec: Spec, lock: int, wish: Wish, given: Streams | None, front:
         )
         state.write(spec.id, running)
     except BaseException as error:
-        starved = isinstance(error, KernelboxError) and _oom_kills(spec)
+        # Before anybody is there to be killed, the kernel refuses (ENOMEM).
+        refused = isinstance(error, KernelError) and error.errno == errno.ENOMEM
+        starved = isinstance(error, KernelboxError) and (refused or _oom_kills(spec))
         cleanup.remove(spec.id)
         if starved:
             raise KernelboxError(
-                "the memory limit is too low for the start itself: the kernel has killed the "
-                "container's first process before it could become its program",
+                "the memory limit is too low for the start itself: there was none left before "
+                "the container's first process could become its program",
                 "Give it more: --memory, or that of its --cgroup-parent",
             ) from error
         raise

@@ -43,9 +43,11 @@ def update(container_id: str, wanted: Resources) -> int:
     finally:  # some may have been written before one was refused
         if group.exists():
             _note(container_id, applying.present(group, wanted))
-    killed = max(group.counter("memory.events", "oom_kill") - before, 0)
     events.record("update", container_id)
-    return killed
+    killed = group.counter("memory.events", "oom_kill") - before
+    if not group.exists():  # the first process was among them: then the count has been noted
+        killed = int(state.read(container_id).oom_killed)
+    return max(killed, 0)
 
 
 def _note(container_id: str, now: Resources) -> None:
