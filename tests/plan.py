@@ -49,7 +49,7 @@ PLAN = {
         v1 limits
     """,
     "kernelbox/loads": """
-        sheet pace
+        sheet pace family
         disk memory processes processor
         kinds
         shell
@@ -116,7 +116,7 @@ PLAN = {
         survey
     """,
     "kernelbox/agent": """
-        guard fork_limit monitors requests programs
+        guard fork_limit forking monitors requests programs
         groups
         loading remote calls
         agent
@@ -135,7 +135,7 @@ PLAN = {
         connect
         agent_link
         held started groups
-        working
+        working measuring
         command_line live magics reading
         birth_view
         notebook
