@@ -50,7 +50,7 @@ PLAN = {
         events sampling v1 applying
     """,
     "kernelbox/loads": """
-        sheet pace
+        sheet pace family
         disk memory processes processor
         kinds
         shell
@@ -118,7 +118,7 @@ PLAN = {
         survey
     """,
     "kernelbox/agent": """
-        guard whose monitors requests programs
+        guard whose forking monitors requests programs
         fork_limit
         groups
         loading remote calls
@@ -138,7 +138,7 @@ PLAN = {
         connect
         agent_link
         held started groups
-        working
+        working measuring
         command_line live magics reading
         birth_view
         notebook

@@ -136,7 +136,7 @@ def test_an_eater_takes_whole_pages_at_the_stated_rate() -> None:
 def test_a_forker_has_so_many_children_and_they_end_with_it() -> None:
     with load("fork_many", number=12, rate=1000.0) as (pid, told):
         assert soon(lambda: len(descendants(pid)) == 12)
-        assert sheet.read(told)[0].done == 12
+        assert soon(lambda: sheet.read(told)[0].done == 12)
         children = descendants(pid)
         assert soon(lambda: all(status(one)["State"].startswith("S") for one in [pid, *children]))
     assert soon(lambda: not any(os.path.exists(f"/proc/{one}/exe") for one in children))
