@@ -102,6 +102,7 @@ def test_memory_swap_is_memory_and_swap_together(
         (("--memory", "nan"), "not a size"),
         (("--memory", "64q"), "not a size"),
         (("--memory", "1"), "6MB"),
+        (("--memory", "99999999999g"), "more than any machine has"),
         (("--cpus", "0.5", "--cpu-quota", "1000"), "Conflicting options"),
         (("--cpus", "1", "--cpu-period", "1000"), "Conflicting options"),
         (("--cpus", "nan"), "Range of CPUs"),

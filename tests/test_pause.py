@@ -41,6 +41,7 @@ def status(kernelbox: Kernelbox, container: str) -> dict[str, Any]:
 
 
 def test_a_paused_container_stands_still_and_goes_on_where_it_was(kernelbox: Kernelbox) -> None:
+    """It is cgroup.freeze, and in v1 freezer.state."""
     one = Counting(kernelbox)
     assert one.counts()
     assert kernelbox.ok("pause", one.id) == f"{one.id}\n"
@@ -78,6 +79,7 @@ def test_a_paused_container_can_be_looked_at(kernelbox: Kernelbox) -> None:
 
 
 def test_exec_in_a_paused_container_is_refused_with_the_cure(kernelbox: Kernelbox) -> None:
+    """Born into a frozen cgroup, the program would never begin."""
     container = kernelbox.start(*FOREVER)
     kernelbox.ok("pause", container)
     assert "kernelbox unpause" in kernelbox.refused("exec", container, "touch", "/made")
@@ -87,6 +89,7 @@ def test_exec_in_a_paused_container_is_refused_with_the_cure(kernelbox: Kernelbo
 
 @pytest.mark.parametrize("command", [("kill",), ("stop", "-t", "1"), ("rm", "-f")])
 def test_a_paused_container_is_ended(kernelbox: Kernelbox, command: tuple[str, ...]) -> None:
+    """What is frozen hears SIGKILL in cgroup v2, and in v1 only when it is thawed."""
     one = Counting(kernelbox)
     kernelbox.ok("pause", one.id)
     kernelbox.ok(*command, one.id)
@@ -95,6 +98,7 @@ def test_a_paused_container_is_ended(kernelbox: Kernelbox, command: tuple[str, .
 
 
 def test_stop_lets_a_paused_program_hear_its_signal(kernelbox: Kernelbox) -> None:
+    """What is frozen hears nothing but SIGKILL, in either version of cgroups."""
     script = "trap 'echo asked; exit 5' TERM; echo ready; while :; do sleep 0.01; done"
     container = kernelbox.start(*ALONE, "busybox", "sh", "-c", script)
     assert soon(lambda: "ready" in kernelbox.ok("logs", container))
@@ -122,6 +126,7 @@ def test_rm_without_force_leaves_a_paused_container_alone(kernelbox: Kernelbox) 
 
 
 def test_commit_leaves_a_paused_container_paused(kernelbox: Kernelbox) -> None:
+    """It would freeze the container itself, for a moment."""
     one = Counting(kernelbox)
     kernelbox.ok("pause", one.id)
     kernelbox.ok("commit", one.id, "of-a-paused-one")

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 
 from kernelbox import cgroup
 from kernelbox.container.spec import from_json
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.explain import disk_error
 from kernelbox.plumbing import paths, storage
 from kernelbox.plumbing.records import NamedTuple
@@ -147,8 +147,11 @@ def group(container_id: str) -> Cgroup:
     Raises:
         Damaged: The config cannot be read.
     """
-    path = config(container_id).get("linux", {}).get("cgroupsPath", "")
-    return cgroup.of(str(path).removeprefix("/kernelbox/") or container_id)
+    try:
+        path = config(container_id).get("linux", {}).get("cgroupsPath", "")
+        return cgroup.of(str(path).removeprefix("/kernelbox/") or container_id)
+    except (AttributeError, UsageError) as error:
+        raise _damaged(f"{paths.container(container_id)}/config.json") from error
 
 
 def parse(container_id: str, config: dict[str, Any]) -> Spec:
