@@ -24,7 +24,7 @@ PLAN = {
         cli
     """,
     "kernelbox/plumbing": """
-        records storage whole paths channel
+        numbers records storage whole paths channel
     """,
     "kernelbox/kernel": """
         flags errors

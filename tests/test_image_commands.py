@@ -410,6 +410,54 @@ def test_diff_and_commit_take_just_what_a_container_changed(
     kernelbox.ok("rmi", f"made:{userns}")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Env": ["A=a\0b"]}, {"Cmd": ["a\0b"]}, {"Entrypoint": ["a\0b"]}, {"User": "a\0b"},
+        {"WorkingDir": "/a\0b"}, {"Volumes": {"/a\0b": {}}},
+    ],
+)  # fmt: skip
+def test_what_no_program_can_be_given_is_refused_when_it_would_be(
+    kernelbox: Kernelbox, store: Store, said: dict[str, object]
+) -> None:
+    """As with Docker, which loads such an image, and cannot run it."""
+    add_image(store, "odd", tar_of((entry("a"), b"")), config={"Cmd": ["a"], **said})
+    kernelbox.ok("inspect", "odd")
+    assert r"\x00b" in kernelbox.refused("run", *QUIET, "odd")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({"config": {name: {"a": "b"}}} for name in ("Env", "Cmd", "Entrypoint", "User")),
+        *({"config": {name: [1]}} for name in ("Env", "Cmd", "OnBuild", "StopSignal")),
+        *({"config": {name: ["a"]}} for name in ("Labels", "Volumes", "ExposedPorts", "User")),
+        {"history": {"a": 1}}, {"history": [1]}, {"history": "made"}, {"config": ["Cmd"]},
+    ],
+)  # fmt: skip
+def test_a_config_of_another_shape_is_refused_by_what_it_lacks(
+    store: Store, said: dict[str, object]
+) -> None:
+    """As by Docker, where Go's types say so."""
+    with pytest.raises(UsageError, match=r"lacks a (list|mapping|text|rootfs)"):
+        add_image(store, "odd", tar_of((entry("a"), b"")), **said)
+    assert not store.has("odd")
+
+
+def test_a_word_for_a_command_and_half_a_character_are_taken_as_docker_takes_them(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path
+) -> None:
+    """Go: strslice, UnmarshalJSON; encoding/json, Unmarshal, "Unicode replacement character"."""
+    said = {"Cmd": "sh", "Labels": {"half": "\ud800", "whole": "\U0001f433"}, "Env": ["A=\udc80"]}
+    add_image(store, "odd", tar_of((entry("a"), b"")), config=said)
+    (tmp_path / "Containerfile").write_text("FROM odd\nLABEL more=yes\n")
+    kernelbox.ok("build", "-t", "odder", tmp_path)
+    (found,) = json.loads(kernelbox.ok("inspect", "odder"))
+    assert found["Config"]["Cmd"] == ["sh"]
+    assert found["Config"]["Labels"] == {"half": "\ufffd", "whole": "\U0001f433", "more": "yes"}
+    assert "A=\ufffd" in found["Config"]["Env"]
+
+
 def test_a_file_whose_name_would_delete_another_is_not_committed(kernelbox: Kernelbox) -> None:
     """OCI image-spec, layer.md, section Whiteouts: `.wh.passwd` in a layer deletes passwd."""
     make = "mkdir /a && > /a/.wh.b && rm /etc/passwd"

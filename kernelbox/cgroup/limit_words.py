@@ -35,9 +35,10 @@ def size(given: str | int, option: str) -> int:
     match = re.fullmatch(_SIZE, text, re.ASCII)
     if not match:
         raise UsageError(
-            f"{given!r} is not a size for {option}", "Write it like 64m, 1.5g or 4096k"
+            f"{given!r:.80} is not a size for {option}", "Write it like 64m, 1.5g or 4096k"
         )
-    return int(float(match[1]) * _UNITS[match[2].lower()])
+    # More than any machine has counts as that: hundreds of digits are no number any more.
+    return int(min(float(match[1]) * _UNITS[match[2].lower()], limit_values.MAX_MEMORY))
 
 
 def size_or_all(given: str | int, option: str) -> int:
@@ -73,7 +74,7 @@ def _number(given: str | float, option: str, kind: type[int] | type[float]) -> A
     except (TypeError, ValueError, OverflowError):
         wanted, like = ("a whole number", "20") if kind is int else ("a number", "0.5")
         raise UsageError(
-            f"{given!r} is not {wanted} for {option}",
+            f"{given!r:.80} is not {wanted} for {option}",
             f"Write it like {like}; see: kernelbox run --help",
         ) from None
 

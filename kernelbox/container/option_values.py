@@ -12,6 +12,7 @@ import re
 from kernelbox.cgroup import limit_values
 from kernelbox.container.spec import Mount, User
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.numbers import natural
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # Compiled when they are first used: a start without these options needs none of them.
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
 _HOSTNAME = r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?"
+_LONGEST_TIME = 9_223_372_036  # seconds: the kernel counts nanoseconds. Source: KTIME_SEC_MAX
 # Options of a volume that are what it is here anyway, or mean nothing on this host: labels of
 # SELinux, and how soon a virtual machine of Docker Desktop has to see a change.
 _VOLUME_WORDS = ("z", "Z", "cached", "consistent", "delegated", "rbind", "private", "rprivate")
@@ -35,7 +37,8 @@ def like(name: str, value: Any, default: Any) -> Any:
     A number is taken for its text, a single text for a list of one, and variables may be a mapping.
 
     Raises:
-        UsageError: It is of another kind, or holds a NUL, which ends a text in the kernel.
+        UsageError: It is of another kind, or holds a NUL, which ends a text in the kernel, or what
+            is no character.
     """
     if isinstance(default, bool):
         return bool(value)
@@ -49,10 +52,11 @@ def like(name: str, value: Any, default: Any) -> Any:
         raise UsageError(f"{value!r:.80} is no list of texts for {name}", "Write ['...', '...']")
     if name in _NUMBERS:
         try:
-            return int(value)
+            if abs(int(value)) <= _LONGEST_TIME:
+                return int(value)
         except (TypeError, ValueError):
-            kind = _NUMBERS[name]
-            raise UsageError(f"{value!r:.80} is no number{kind}", "Write it like 60") from None
+            pass
+        raise UsageError(f"{value!r:.80} is no number{_NUMBERS[name]}", "Write it like 60")
     return _text(name, value)
 
 
@@ -61,9 +65,13 @@ def _text(name: str, value: Any) -> str:
         value = os.fspath(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise UsageError(f"{value!r:.80} is no text for {name}", "Write it in quotes")
-    if "\0" in str(value):
-        raise UsageError(f"{value!r:.80} for {name} has a NUL in it", "No text in the kernel can")
-    return str(value)
+    text = str(value)
+    try:
+        if "\0" not in text and os.fsencode(text) is not None:
+            return text
+    except UnicodeEncodeError:  # half of a character
+        pass
+    raise UsageError(f"{text!r:.80} for {name} holds what no argument can", "Write text")
 
 
 def container_name(text: str) -> str:
@@ -144,9 +152,7 @@ def user(text: str) -> User:
     Source: Docker, "docker run --user"; OCI runtime-spec, config.md, "POSIX-platform User".
     """
     name, _, group = text.partition(":")
-    uid = int(name) if name.isascii() and name.isdecimal() else 0
-    gid = int(group) if group.isascii() and group.isdecimal() else 0
-    return User(uid=uid, gid=gid, username=text)
+    return User(uid=natural(name) or 0, gid=natural(group) or 0, username=text)
 
 
 def environment(pairs: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
@@ -181,12 +187,13 @@ def signal_number(text: str) -> int:
 
     name = text.upper().removeprefix("SIG")
     base, plus, offset = name.partition("+" if name.startswith("RTMIN") else "-")
-    number = int(name) if name.isascii() and name.isdecimal() else 0
-    if f"SIG{base}" in signal.Signals.__members__ and (not plus or offset.isdecimal()):
+    number = natural(name) or 0
+    further = natural(offset or "0")
+    if f"SIG{base}" in signal.Signals.__members__ and (not plus or offset) and further is not None:
         number = signal.Signals[f"SIG{base}"]
-        number += int(offset or 0) * (1 if plus == "+" else -1)
+        number += further * (1 if plus == "+" else -1)
     if number not in signal.valid_signals():
-        raise UsageError(f"no signal {text!r}", "signal(7) lists them: TERM, KILL, HUP, ...")
+        raise UsageError(f"no signal {text!r:.80}", "signal(7) lists them: TERM, KILL, HUP, ...")
     return int(number)
 
 

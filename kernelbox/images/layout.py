@@ -277,6 +277,20 @@ def _is_descriptor(entry: Any) -> bool:
     )
 
 
+def _of_characters(value: Any) -> Any:
+    """Replace halves of characters, which JSON can spell and no file or program takes, as Go does.
+
+    Source: Go, encoding/json, Unmarshal.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_of_characters(one) for one in value]
+    if isinstance(value, dict):
+        return {_of_characters(key): _of_characters(one) for key, one in value.items()}
+    return value
+
+
 def _load(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
@@ -286,6 +300,8 @@ def _load(path: str) -> dict[str, Any]:
                 f"{path} is larger than {bounds.MAX_JSON >> 20} MiB, as no JSON may be"
             )
         document = json.loads(text)
+        if b"\\ud" in text.lower():
+            document = _of_characters(document)
     except FileNotFoundError:
         raise UsageError(f"{path} is missing", "Remove the image and get it anew") from None
     except (ValueError, RecursionError):

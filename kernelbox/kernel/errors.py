@@ -76,9 +76,8 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
-    )
+    # Not the codec unicode_escape: in a container's root it cannot be found any more.
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def shortened(text: str, most: int) -> str:

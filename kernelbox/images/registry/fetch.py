@@ -162,5 +162,5 @@ def _receive(
 
 
 def _starts_at(answer: BaseHTTPResponse, start: int) -> bool:
-    said = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""), re.ASCII)
+    said = re.match(r"bytes (\d{1,18})-", answer.headers.get("Content-Range", ""), re.ASCII)
     return said is not None and int(said[1]) == start
