@@ -17,7 +17,7 @@ from __future__ import annotations
 import errno
 import os
 
-from kernelbox.cgroup import devices, limit_values, reading, translation, tree
+from kernelbox.cgroup import devices, limit_values, translation, tree
 from kernelbox.cgroup.entrance import Entrance
 from kernelbox.cgroup.group import Cgroup
 from kernelbox.kernel import files
@@ -189,6 +189,8 @@ class CgroupV1(Cgroup):
             return "\n".join(map(str, self.processes()))
         if file in _ADDED_UP:
             return self._sum(_ADDED_UP[file]).rstrip("\n")
+        from kernelbox.cgroup import reading  # not at the start of a container
+
         return reading.text(file, self._peek)
 
     def stats(self) -> Stats:
