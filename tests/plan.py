@@ -46,6 +46,7 @@ PLAN = {
         hierarchy limit_values disks devices entrance translation tree
         reading stats interface limit_words
         members limits
+        limited
         group
         events sampling v1 applying
     """,

@@ -20,6 +20,7 @@ import pytest
 
 from kernelbox import cgroup
 from kernelbox.cgroup import hierarchy, limit_values
+from kernelbox.cgroup.events import Watch
 from kernelbox.cgroup.sampling import Sampler
 from kernelbox.kernel import door, flags, process, syscalls
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
@@ -824,3 +825,30 @@ def test_a_sampler_counts_an_oom_kill() -> None:
         group.limit_memory(8 * MIB, 8 * MIB)
         assert status_of(born_in(group, allocate)) == -signal.SIGKILL
         assert soon(lambda: sampler.look()[group.name].oom_kill == 1)
+
+
+def test_a_group_that_comes_and_goes_while_it_is_read_stops_nobody() -> None:
+    group = cgroup.of(f"test-{os.getpid()}-fleeting")
+    coming = os.fork()
+    if coming == 0:
+        try:
+            for _ in range(40):
+                group.create()
+                group.remove()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    seen = set()
+    watch = Watch(group, from_birth=True)
+    while os.waitpid(coming, os.WNOHANG) == (0, 0):
+        stats = group.stats()
+        seen.add(stats.pids_current)
+        assert group.processes() == []
+        assert group.counter("memory.events", "oom_kill") == 0
+        assert group.get("cpu.max") in ("", "max 100000")
+        assert watch.look() == {}
+        with Sampler([group]) as sampler:
+            assert set(sampler.look()) <= {group.name}
+        group.kill()
+    assert seen == {None, 0}
+    assert not group.exists()

@@ -138,6 +138,14 @@ def test_what_was_before_is_told_and_filtered(kernelbox: Kernelbox) -> None:
     assert container in kernelbox.ok("events", "--since", "2001-01-01T00:00:00Z", "--until", "0s")
 
 
+def test_a_command_of_several_lines_is_told_in_one(kernelbox: Kernelbox) -> None:
+    container = kernelbox.start(*FOREVER)
+    kernelbox.ok("exec", container, "sh", "-c", ":\n: '\x1b[2J'")
+    told = kernelbox.ok("events", "--since", "1h", "--until", "0s", "-f", f"container={container}")
+    assert [line.split()[2] for line in told.splitlines()] == ["start", "exec_create"]
+    assert r"sh -c :\n: '\x1b[2J'" in told
+
+
 @pytest.mark.parametrize("words", [("--since", "yesterday"), ("-f", "x=y"), ("-f", "event")])
 def test_a_time_or_filter_that_is_none_is_refused(
     kernelbox: Kernelbox, words: tuple[str, str]

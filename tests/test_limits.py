@@ -6,14 +6,16 @@ What a limit then does to a program is the kernel's business, and is looked at w
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from kernelbox import cgroup
-from kernelbox.cgroup import disks, hierarchy, limit_values
-from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.cgroup import disks, hierarchy, limit_values, limits
+from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
+from kernelbox.lab import Lab
 from tests import looking
 from tests.command import Kernelbox
 from tests.looking import soon
@@ -464,3 +466,29 @@ def test_killed_at_any_request_a_start_with_every_limit_leaves_no_group(tmp_path
             assert [path for path in looking.cgroups() if parent in str(path)] == [], number
     finally:
         sandbox.reset()
+
+
+def test_a_notebook_gives_the_same_limits_as_numbers_and_lists(box: Lab) -> None:
+    disk = whole_disk()
+    limited = box.start(
+        "busybox", "sleep infinity", network="none", cpuset_cpus=0, cpu_quota=20_000,
+        memory=32 * MIB, memory_swap=-1, oom_score_adj=300, device_read_bps=[f"{disk}:1g"],
+    )  # fmt: skip
+    pid = limited.pid
+    assert os.sched_getaffinity(pid) == {0}
+    assert Path(f"/proc/{pid}/oom_score_adj").read_text() == "300\n"
+    assert text(pid, "memory", "memory.limit_in_bytes" if IS_V1 else "memory.max") == str(32 * MIB)
+    with pytest.raises(KernelboxError, match="no list of numbers"):
+        box.start("busybox", "true", cpuset_cpus="all")
+
+
+def test_help_names_every_limit_and_the_commands_that_change_and_watch_them(
+    kernelbox: Kernelbox,
+) -> None:
+    told = kernelbox.ok("--help")
+    for command in ("update", "pause", "unpause", "stats", "events"):
+        assert f"  {command} " in told
+        assert f"kernelbox {command}" in kernelbox.ok(command, "--help")
+    flags = {f"--{one.option.replace('_', '-')}" for one in limits.LIMITS}
+    for command in ("run", "update"):
+        assert flags <= set(re.findall(r"--[a-z-]+", kernelbox.ok(command, "--help")))

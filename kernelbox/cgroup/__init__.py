@@ -15,6 +15,7 @@ Chapters 08 to 10 ask for it by hand.
     limit_words.py  what a person writes for a limit
     members.py      who is in a group: moved, frozen, killed
     limits.py       all that a container may be limited in, one entry a limit
+    limited.py      what it may use
     group.py        one group, from mkdir to rmdir: cgroup v2
     events.py       what the kernel does to one: OOM kills, throttling, refused forks
     sampling.py     many groups looked at again and again

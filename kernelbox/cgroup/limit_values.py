@@ -184,25 +184,6 @@ def shares_of(weight: int) -> int:
     return low
 
 
-def numbers(text: str) -> set[int]:
-    """Return the numbers in a list such as `0-2,5`, which the kernel calls a list format.
-
-    Raises:
-        UsageError: It is none.
-
-    Source: cpuset(7), "List format".
-    """
-    found: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        last = last if dash else first
-        digits = (first + last).isascii() and first.isdigit() and last.isdigit()
-        if not digits or max(len(first), len(last)) > 5 or int(first) > int(last):
-            raise UsageError(f"{text!r:.80} is no list of numbers", "Write it like 0-2 or 0,1")
-        found.update(range(int(first), int(last) + 1))
-    return found
-
-
 def io_weight(weight: int) -> int:
     """Return the `io.weight` (1 to 10000) that stands for Docker's `weight` (10 to 1000).
 

@@ -91,17 +91,36 @@ def some_of(given: str | int, kind: str) -> str:
 
     Source: cpuset(7), "List format"; Docker, `docker run --cpuset-cpus`.
     """
-    wanted = limit_values.numbers(str(given))
+    wanted = numbers(str(given))
     try:
         online = files.read(_ONLINE[kind]).strip()
     except FileNotFoundError:  # a kernel without NUMA has one node, and no word for it
         online = "0"
-    if not wanted <= limit_values.numbers(online):
+    if not wanted <= numbers(online):
         raise UsageError(
             f"Requested {kind} are not available: requested {given}, available: {online}",
             "Name some of those",
         )
     return str(given).strip()
+
+
+def numbers(text: str) -> set[int]:
+    """Return the numbers in a list such as `0-2,5`, which the kernel calls a list format.
+
+    Raises:
+        UsageError: It is none.
+
+    Source: cpuset(7), "List format".
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        last = last if dash else first
+        digits = (first + last).isascii() and first.isdigit() and last.isdigit()
+        if not digits or max(len(first), len(last)) > 5 or int(first) > int(last):
+            raise UsageError(f"{text!r:.80} is no list of numbers", "Write it like 0-2 or 0,1")
+        found.update(range(int(first), int(last) + 1))
+    return found
 
 
 def device_rates(given: Any, option: str, *, requests: bool) -> list[dict[str, int]]:

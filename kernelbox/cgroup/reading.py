@@ -31,14 +31,17 @@ def _limit(v1_file: str) -> Row:
 
 def _swap_max(read: Reader) -> str:
     together = _limit("memory.memsw.limit_in_bytes")(read)
-    if together in ("", "max"):
+    alone = read("memory.limit_in_bytes").strip()
+    if together in ("", "max") or not alone:
         return together
-    return str(int(together) - int(read("memory.limit_in_bytes")))
+    return str(int(together) - int(alone))
 
 
 def _cpu_max(read: Reader) -> str:
     quota, period = read("cpu.cfs_quota_us").strip(), read("cpu.cfs_period_us").strip()
-    return f"{'max' if quota == '-1' else quota} {period}".strip()
+    if not (quota and period):  # no controller; or the group has just gone
+        return ""
+    return f"{'max' if quota == '-1' else quota} {period}"
 
 
 def _cpu_weight(read: Reader) -> str:

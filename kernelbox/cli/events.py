@@ -113,7 +113,11 @@ def _as_text(event: Event) -> str:
     fraction = f"{event.time % 1:.9f}"[1:]
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(event.time)) + f"{fraction}Z"
     attributes = ", ".join(f"{key}={value}" for key, value in sorted(event.attributes.items()))
-    return f"{stamp} container {event.action} {event.id} ({attributes})"
+    line = f"{stamp} container {event.action} {event.id} ({attributes})"
+    # A command may have line feeds in it, and worse.
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in line
+    )
 
 
 def _as_json(event: Event) -> str:

@@ -14,7 +14,6 @@ import os
 from contextlib import closing
 
 from kernelbox import cgroup, namespaces, network, overlay
-from kernelbox.cgroup import applying
 from kernelbox.container import host_mounts, init, ledger, messages
 from kernelbox.container.birth import Birth, Newborn
 from kernelbox.container.messages import Ready, Start
@@ -139,7 +138,10 @@ def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> Cgrou
     _record_parents(group, own, shared)
     own.record("cgroup", spec.group)
     group.create()
-    applying.apply(group, spec.linux.resources)
+    if spec.linux.resources:
+        from kernelbox.cgroup import applying  # only for who is limited
+
+        applying.apply(group, spec.linux.resources)
     group.limit_devices()
     group.create_inside()
     return group
