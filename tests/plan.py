@@ -90,7 +90,7 @@ PLAN = {
     """,
     "kernelbox/container": """
         spec option_types
-        state ledger messages log deletion volumes
+        detach_keys state ledger messages log deletion volumes
         events
         option_values names image_lookup host_mounts birth pause orders front gate relay
         run_options program monitor_lock stdio

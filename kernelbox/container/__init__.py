@@ -5,6 +5,7 @@ what `docker run` does, in the order in which it happens.
 
     spec.py          what a container shall be: OCI's config.json as records
     option_types.py  what `run` and `exec` take, as types
+    detach_keys.py   what a person types to leave its terminal
     state.py         where it is in its life, on disk
     ledger.py        what it owns, written down before it exists
     messages.py      what the processes around it say to each other
