@@ -93,7 +93,7 @@ environment() {
 			echo "kernelbox: installing $(grep -c == requirements.lock) Python packages into .venv (a minute or so)"
 			rm -rf .venv
 			"$python" -m venv .venv >.setup.log 2>&1 || fail "$python cannot make .venv ($(cause)). Look into .setup.log"
-			pip --only-binary=:all: --require-hashes -r requirements.lock ||
+			locked_packages || pip "${locked_only[@]}" -r requirements.lock ||
 				fail "pip could not install requirements.lock ($(cause)). Check the network, then" \
 					"run make again; .setup.log says more"
 			echo "$locked" >.venv/locked.made
@@ -119,6 +119,15 @@ start_script() {
 	printf '%s\n' "#!$PWD/.venv/bin/python -IS" 'import sys' '' "sys.path += ['$PWD', '$packages']" \
 		'from kernelbox.cli import main' '' 'main()' >.venv/bin/kernelbox
 }
+
+# uv installs in a quarter of the time; but an index that only pip's settings name it does not know.
+locked_packages() {
+	pip "${locked_only[@]}" -r <(sed -n '/^uv==/,/[^\\]$/p' requirements.lock) &&
+		.venv/bin/uv pip install --quiet --no-cache --compile-bytecode --no-deps \
+			--python .venv/bin/python "${locked_only[@]}" -r requirements.lock >.setup.log 2>&1
+}
+
+locked_only=(--only-binary=:all: --require-hashes)
 
 pip() { .venv/bin/python -m pip install --quiet --no-deps "$@" >.setup.log 2>&1; }
 

@@ -29,6 +29,7 @@ from tests.command import Kernelbox, Running
 
 OF_CGROUPS = re.compile(r"[cC]group|\bmemory\.|--memory|--cpus|pids.max|pids-limit|freeze|PSI")
 OF_A_RUN = re.compile(r"^mount .* on .*/pytest-of-[^/]+/pytest-\d+/")  # of these tests, or others
+OF_A_ROOT = re.compile(r"/kernelbox/[a-z]+-([0-9a-f]{5})(?:/|$)")  # a group, with the root's suffix
 TEST_CGROUP = re.compile(r"^cgroup .*/kernelbox/test-(\d+)-")  # see test_cgroup.made
 USUAL_ROOT = Path("/var/lib/kernelbox")
 NOTEBOOKS_ROOT = Path(store_notebooks.ROOT)  # reset when all is over, if this session has used it
@@ -187,10 +188,8 @@ def others_things(found: set[str], ours: Path) -> set[str]:
         marks.add(f"published port: kernelbox_{suffix_of(root)} ")
         with contextlib.suppress(OSError):
             marks |= {name[:7] for name in os.listdir(root / "containers")}
-    pens = tuple(f"/held-{suffix_of(directory / 'root')}" for directory in ours.iterdir())
-    theirs |= {one for one in found if "/kernelbox/held-" in one and not one.endswith(pens)}
-    labs = tuple(pen.replace("held", "lab") for pen in pens)
-    theirs |= {one for one in found if "/kernelbox/lab-" in one and not any(map(one.count, labs))}
+    suffixes = {suffix_of(directory / "root") for directory in ours.iterdir()}
+    theirs |= {one for one in found if (root := OF_A_ROOT.search(one)) and root[1] not in suffixes}
     theirs |= {one for one in found if OF_A_RUN.search(one) and f" on {ours}/" not in one}
     theirs |= {
         one for one in found if (made := TEST_CGROUP.search(one)) and made[1] != str(os.getpid())

@@ -24,7 +24,7 @@ PLAN = {
         cli
     """,
     "kernelbox/plumbing": """
-        records storage whole paths channel
+        numbers records storage whole paths channel
     """,
     "kernelbox/kernel": """
         flags errors
@@ -32,7 +32,7 @@ PLAN = {
         door
         syscalls session netdevice trace
         bpf files process mounts lookup watch netlink
-        aside links nft
+        aside links conntrack nft
         rtnetlink
     """,
     "kernelbox/root": """
@@ -43,10 +43,11 @@ PLAN = {
         id_maps accounts capabilities
     """,
     "kernelbox/cgroup": """
-        hierarchy limit_values devices entrance translation tree
-        stats readings
+        hierarchy limit_values disks devices entrance translation tree
+        reading stats interface limit_words
+        members limits
         group
-        v1 limits
+        events sampling v1 applying
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -89,10 +90,11 @@ PLAN = {
     "kernelbox/container": """
         spec option_types
         state ledger messages log deletion volumes
+        events
         option_values names image_lookup host_mounts birth pause orders front gate relay
         run_options program monitor_lock stdio
         init enter cleanup
-        runtime lifecycle inspection
+        runtime lifecycle update inspection
         monitor
         launch
     """,
@@ -116,7 +118,8 @@ PLAN = {
         survey
     """,
     "kernelbox/agent": """
-        guard fork_limit forking monitors requests programs
+        guard whose forking monitors requests programs
+        fork_limit
         groups
         loading remote calls
         agent
@@ -193,7 +196,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers output pull archives host course
+        containers update output stats events pull archives host course
         run build images registries
     """,
 }

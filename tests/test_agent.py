@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from kernelbox import lab
 from kernelbox.agent import remote
 from kernelbox.lab import Held, Lab, LabError
 from tests import looking
+from tests.command import Kernelbox
 from tests.looking import enter, is_alive, mounts, namespace, soon, status
 
 AGENT = [sys.executable, "-I", "-m", "kernelbox.agent"]
@@ -210,6 +212,10 @@ NONSENSE = {
     "nothing to interrupt": b'{"kind": "interrupt", "ticket": 1}',
     "a container that is none": b'{"kind": "exec", "ticket": 1, "container": "../x", '
     b'"changes": {}, "wish": {}}',
+    "lists in lists": b"[" * 20_000,
+    "objects in objects": b'{"x":' * 20_000,
+    "a long kind": b'{"kind": "' + "é".encode() * 60_000 + b'", "ticket": 1}',
+    "a long ticket": b'{"kind": "hold", "x": 1, "ticket": "' + "é".encode() * 60_000 + b'"}',
     "more than a message takes": b'{"kind": "hold", "ticket": 1, "x": "' + b"x" * 140_000 + b'"}',
 }
 
@@ -239,6 +245,74 @@ def test_descriptors_without_a_use_are_closed(agent: Agent, payload: bytes) -> N
             agent.send(payload, [nothing.fileno()] * count)
             assert agent.hear().fields["kind"] == "error"
     assert soon(lambda: agent.descriptors() == before)
+
+
+@contextmanager
+def sleeping() -> Iterator[tuple[int, int]]:
+    """Start a child of ours, which the agent has nothing to do with; yield its pid, and a pidfd."""
+    with subprocess.Popen(["sleep", "60"]) as child:
+        pidfd = os.pidfd_open(child.pid)
+        try:
+            yield child.pid, pidfd
+        finally:
+            os.close(pidfd)
+            child.kill()
+
+
+def in_pid_namespace_of(pid: int) -> list[int]:
+    found = []
+    for other in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        with suppress(OSError):  # it has just ended
+            if is_alive(other) and namespace(other, "pid") == namespace(pid, "pid"):
+                found.append(other)
+    return found
+
+
+def groups(pid: int) -> str:
+    return Path(f"/proc/{pid}/cgroup").read_text()
+
+
+@pytest.mark.parametrize("kind", ["interrupt", "kill"])
+def test_a_process_that_the_lab_has_not_made_gets_no_signal_from_it(
+    agent: Agent, kind: str
+) -> None:
+    with sleeping() as (pid, pidfd):
+        answer = agent.ask(kind, [pidfd])
+        assert answer.fields["kind"] == "error"
+        assert answer.fields["message"] == f"process {pid} is none of this lab's"
+        assert agent.answers()
+        assert is_alive(pid)
+    _, channel, held = agent.hold()
+    with channel:
+        assert agent.ask(kind, [held]).fields["kind"] == "done"
+        assert agent.ask(kind, [held, held]).fields["kind"] == "error"
+        assert agent.ask(kind, [channel.fileno()]).fields["kind"] == "error"
+    os.close(held)
+
+
+def test_whoever_is_in_a_container_of_this_root_may_get_a_signal(
+    agent: Agent, kernelbox: Kernelbox
+) -> None:
+    first = kernelbox.pid(kernelbox.start("--name", "its", "busybox", "sleep", "60"))
+    with kernelbox.popen("exec", "its", "sleep", "61") as execution:
+        assert soon(lambda: len(in_pid_namespace_of(first)) == 2)
+        for pid in sorted(in_pid_namespace_of(first), key=lambda pid: pid == first):
+            pidfd = os.pidfd_open(pid)
+            assert agent.ask("kill", [pidfd]).fields["kind"] == "done"
+            assert select.select([pidfd], [], [], looking.PATIENCE)[0]
+            os.close(pidfd)
+        assert execution.wait(looking.PATIENCE) == 128 + signal.SIGKILL
+
+
+def test_only_who_descends_from_the_notebook_or_the_lab_is_confined(agent: Agent) -> None:
+    for stranger in (1, os.getppid(), os.getpid(), agent.pid):
+        pidfd, before = os.pidfd_open(stranger), groups(stranger)
+        assert agent.ask("confine", [pidfd]).fields["kind"] == "error"
+        os.close(pidfd)
+        assert groups(stranger) == before
+    with sleeping() as (pid, pidfd):
+        assert agent.ask("confine", [pidfd]).fields["kind"] == "done"
+        assert "/kernelbox/held-" in groups(pid)
 
 
 def test_a_hundred_requests_leave_no_descriptor_and_no_zombie(agent: Agent) -> None:

@@ -148,7 +148,7 @@ def test_what_is_written_by_v2s_name_is_in_the_hosts_file_and_is_read_back(
     assert real(made, file) == (v2 if V2 else v1)
     assert made.read(file) == value
     assert all(made.path in event.request for event in trace)
-    assert REAL[file][0 if V2 else 1] in trace[-1].request
+    assert any(REAL[file][0 if V2 else 1] in event.request for event in trace)
 
 
 @pytest.mark.parametrize(

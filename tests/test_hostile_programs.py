@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,7 @@ def test_a_container_that_has_frozen_itself_can_be_ended(sandbox: Sandbox, end: 
 
 def test_a_commit_that_is_ended_leaves_no_container_frozen(kernelbox: Kernelbox) -> None:
     # Docker: dockerd commits, and thaws whatever becomes of the client (moby, daemon/commit.go).
-    script = "dd if=/dev/zero of=/big bs=1 count=1 seek=8G; exec sleep infinity"
+    script = "dd if=/dev/zero of=/big bs=1 count=1 seek=2G; exec sleep infinity"
     container = kernelbox.start(*ALONE, "busybox", "sh", "-c", script)
     pid = kernelbox.pid(container)
     state = looking.limit_file(pid, "freezer", "freezer.state", "cgroup.events")
@@ -129,11 +130,16 @@ def test_a_commit_that_is_ended_leaves_no_container_frozen(kernelbox: Kernelbox)
         return bool({"FROZEN", "frozen 1"} & set(state.read_text().splitlines()))
 
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
-        commit = kernelbox.popen("commit", container)
+        heard = partial(signal.signal, number, signal.SIG_DFL)  # nohup(1) may have ignored it
+        commit = kernelbox.popen(
+            "commit", container, preexec_fn=None if number == signal.SIGKILL else heard
+        )
         assert soon(frozen)
+        commit.send_signal(signal.SIGSTOP)  # it does not come to its end meanwhile
         kernelbox.ok("ps")
-        assert frozen()  # it is at work
+        assert frozen()
         commit.send_signal(number)
+        commit.send_signal(signal.SIGCONT)
         commit.communicate()
         assert commit.returncode == -number
         assert frozen() == (number == signal.SIGKILL)

@@ -27,7 +27,7 @@ import pytest
 from pyroute2 import IPRoute
 
 from kernelbox import network
-from kernelbox.kernel import door, netdevice, netlink, nft
+from kernelbox.kernel import conntrack, door, netdevice, netlink, nft
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network import addresses
@@ -614,6 +614,72 @@ def test_a_udp_port_is_published_too(scene: Scene) -> None:
             question, peer = server.recvfrom(16)
             server.sendto(b"me", peer)
             assert (question, caller.recv(16)) == (b"who?", b"me")
+
+
+def ask(client: socket.socket, server: socket.socket) -> None:
+    """Ask a question from a socket that may have sent before; the server must hear and answer."""
+    client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # what came of that is read, and gone
+    client.send(b"who?")
+    heard, peer = server.recvfrom(16)
+    server.sendto(b"me", peer)
+    assert (heard, client.recv(16)) == (b"who?", b"me")
+
+
+@contextlib.contextmanager
+def dns(container: Namespace) -> Iterator[socket.socket]:
+    with container.socket(socket.SOCK_DGRAM) as server:
+        server.bind(("", 53))
+        yield server
+
+
+@pytest.mark.parametrize("place", ["", "198.51.100.1:"])
+def test_a_udp_client_that_goes_on_sending_follows_the_port(scene: Scene, place: str) -> None:
+    """As with Docker, which deletes the flows when it changes a port's rules."""
+    told: list[tuple[str, str]] = []
+    ports = [f"{place}5353:53/udp"]
+    scene.prepare()
+    with scene.outside.socket(socket.SOCK_DGRAM) as client:
+        client.connect(("198.51.100.1", 5353))
+        client.send(b"is anybody there?")  # before there is such a port
+        first, _ = scene.container(IDS[0], ports, lambda *what: told.append(what))
+        with dns(first) as server:
+            ask(client, server)
+            scene.release("ports", dict(told)["ports"])
+            client.send(b"to whom?")
+            with pytest.raises(ConnectionRefusedError):  # by the host: nobody has it
+                client.recv(16)
+            second, _ = scene.container(IDS[1], ports)
+            with dns(second) as other:
+                ask(client, other)
+
+
+def test_only_the_flows_to_a_published_port_are_forgotten(scene: Scene) -> None:
+    """Not those to another port of the host's, nor what passes through to another's same port."""
+    told: list[tuple[str, str]] = []
+    inside, _ = scene.container(IDS[0])
+    scene.container(IDS[1], ["5354:53/udp"])
+    with (
+        scene.outside.socket(socket.SOCK_DGRAM) as far,
+        inside.socket(socket.SOCK_DGRAM) as passing,
+        scene.outside.socket(socket.SOCK_DGRAM) as neighbour,
+    ):
+        far.bind(("", 5353))
+        passing.connect(("198.51.100.2", 5353))
+        passing.send(b"through")
+        far.recv(16)
+        neighbour.connect(("198.51.100.1", 5354))
+        neighbour.send(b"another port")
+        with scene.host.entered():
+            before = [conntrack.udp_flows_to(port) for port in (5353, 5354)]
+            assert [len(flows) for flows in before] == [1, 1]
+        scene.container(IDS[2], ["5353:53/udp"], lambda *what: told.append(what))
+        scene.release("ports", dict(told)["ports"])
+        with scene.host.entered():
+            assert [conntrack.udp_flows_to(port) for port in (5353, 5354)] == before
+            (flow,) = before[1]
+            for _ in range(2):
+                conntrack.forget(flow)
+            assert conntrack.udp_flows_to(5354) == []
 
 
 def test_a_port_published_on_127_0_0_1_is_for_the_host_alone(scene: Scene) -> None:

@@ -81,26 +81,26 @@ def test_an_image_is_whole_after_a_power_cut(disk: Kernelbox, tmp_path: Path) ->
     disk.ok("rm", "c")
 
 
-def test_what_is_damaged_is_named_alone_and_its_cure_works(kernelbox: Kernelbox) -> None:
+def test_what_is_damaged_is_named_alone_and_its_cure_works(disk: Kernelbox) -> None:
     script = ("--network", "none", "busybox", "true")
     for name in ("whole", "empty"):
-        kernelbox.ok("run", "--name", name, *script)
-        kernelbox.ok("commit", "-m", name, name, f"{name}-image")
-    image = kernelbox.inspect("empty-image")["Descriptor"]["digest"].removeprefix("sha256:")
-    (kernelbox.root / "images/blobs/sha256" / image).write_bytes(b"")
-    damaged = kernelbox.inspect("empty")["Id"]
-    (kernelbox.root / "containers" / damaged / "config.json").write_bytes(b"")
+        disk.ok("run", "--name", name, *script)
+        disk.ok("commit", "-m", name, name, f"{name}-image")
+    image = disk.inspect("empty-image")["Descriptor"]["digest"].removeprefix("sha256:")
+    (disk.root / "images/blobs/sha256" / image).write_bytes(b"")
+    damaged = disk.inspect("empty")["Id"]
+    (disk.root / "containers" / damaged / "config.json").write_bytes(b"")
     for words, there, name in (
         (("ps", "-a"), "whole", damaged),
         (("images",), "whole-image", "empty-image"),
     ):
-        listed = kernelbox(*words)
+        listed = disk(*words)
         assert listed.returncode == 1
         assert there in listed.stdout and "empty" not in listed.stdout
         (line,) = listed.stderr.splitlines()
         assert name in line and "is damaged" in line and "kernelbox r" in line
-    kernelbox.ok("commit", "whole", "another-image")
-    kernelbox.ok("rm", damaged, "whole")
-    kernelbox.ok("rmi", "empty-image", "whole-image", "another-image")
-    assert kernelbox.ok("ps", "-aq") == ""
-    kernelbox.ok("images")
+    disk.ok("commit", "whole", "another-image")
+    disk.ok("rm", damaged, "whole")
+    disk.ok("rmi", "empty-image", "whole-image", "another-image")
+    assert disk.ok("ps", "-aq") == ""
+    disk.ok("images")

@@ -35,7 +35,7 @@ ON_KERNEL_FILES = "write mkdir rmdir symlink mknod".split()
 KERNEL_FILES = ("/sys/", "/proc/", "/dev/")
 UPPER_AND_WORK = re.compile(r"/containers/[0-9a-f]{12}/(upper|work)$")
 # Requests that strace shows as something else, or that change nothing.
-NOT_COMPARED = re.compile("RTM_[A-Z]+|nft|openat2|close_range|pidfd_open|bpf")
+NOT_COMPARED = re.compile("RTM_[A-Z]+|IPCTNL_[A-Z_]+|nft|openat2|close_range|pidfd_open|bpf")
 
 TRACED = [*ALWAYS, *IN_THE_CONTAINER, *OWNERS, *ON_KERNEL_FILES, "mknodat", "symlinkat"]
 STRACE = (

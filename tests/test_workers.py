@@ -11,8 +11,8 @@ import signal
 import subprocess
 import sys
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -110,6 +110,9 @@ def test_alone(number):
     for _ in range(20):
         assert not (HERE / "busy").exists()
         time.sleep(0.01)
+
+def test_beside_others():
+    until("busy")
 """
     busy = """
 @pytest.mark.parametrize("number", range(20))
@@ -118,7 +121,7 @@ def test_busy(number):
     time.sleep(0.02)
     (HERE / "busy").unlink()
 """
-    assert "= 25 passed in " in told(session(tmp_path, alone=alone, busy=busy), 0)
+    assert "= 26 passed in " in told(session(tmp_path, alone=alone, busy=busy), 0)
 
 
 def test_a_worker_that_dies_has_failed_its_test_and_the_others_go_on(tmp_path: Path) -> None:
@@ -169,15 +172,32 @@ def assert_nothing_is_left(note: Path) -> None:
     assert not [path for path in looking.cgroups() if path.name == container]
 
 
+@dataclass
+class Test:
+    """As much of a collected test as `units` looks at."""
+
+    path: Path
+    is_alone: bool = False
+
+    __test__ = False  # pytest's own word: this is no class of tests
+
+    def get_closest_marker(self, name: str) -> pytest.Mark | None:
+        """Return the mark `alone`, if this test has it."""
+        assert name == "alone"
+        return pytest.mark.alone.mark if self.is_alone else None
+
+
 def test_all_notebooks_are_one_unit_and_the_longest_is_begun_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     costs = {"a.py": 30, "b.py": 100, "c.py": 40, "test_vm.py": 50, "0.ipynb": 20, "1.ipynb": 60}
-    monkeypatch.setattr(budget, "seconds", lambda path: costs[path.name])
+    monkeypatch.setattr(budget, "seconds", lambda path: costs.get(path.name, 90))
     names = ["a.py", "a.py", "b.py", "c.py", "test_vm.py", "0.ipynb", "1.ipynb", "1.ipynb"]
-    found = list(units([SimpleNamespace(path=Path(name)) for name in names]))
+    together = [Test(Path(name)) for name in names]
+    found = list(units([*together, Test(Path("d.py"), is_alone=True)]))
     # Half of it, 150 s, would be over with the notebooks: the lab VM comes before them.
     assert found == [[2], [4], [5, 6, 7], [3], [0, 1]]
+    assert list(units([Test(Path("d.py"), is_alone=True), *together], alone=True)) == [[0]]
 
 
 class Paper:

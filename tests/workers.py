@@ -6,8 +6,8 @@ collected it forks the workers: each gets one unit after the other, the longest 
 temporary directory, and so a kernelbox root, of its own. A unit is the tests of one file; the
 notebooks are one unit together, because their outputs are stored for one root's name.
 
-A test marked `alone` has the machine for itself: no other one runs meanwhile. What the tests of a
-session share ends when the last worker has nothing to do any more, one worker after the other. So
+A test marked `alone` has the machine for itself: it comes last, when the other workers have nothing
+to do any more. What the tests of a session share ends after that, one worker after the other. So
 what several roots share on a host, as the switch for forwarding, does not change under a test.
 
 This is what pytest-xdist does, but that its workers have a second thread, and a process with
@@ -18,14 +18,12 @@ an error. Source: fork(2), "NOTES"; Python, os.fork().
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
 import traceback
 import warnings
 from collections import deque
-from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
@@ -52,8 +50,13 @@ def unit_of(item: pytest.Item) -> str:
     return "the notebooks" if path.suffix == ".ipynb" else path.name
 
 
-def units(items: list[pytest.Item]) -> deque[list[int]]:
+def units(items: list[pytest.Item], *, alone: bool = False) -> deque[list[int]]:
     """Return the units as the places of their tests in `items`, the longest unit first.
+
+    Args:
+        items: All tests.
+        alone: Whether the units are of those tests that must have the machine for themselves, or of
+            all the others.
 
     But for the one that boots an image, which may be in the making when the tests begin: its turn
     comes when half of all is given out.
@@ -61,6 +64,8 @@ def units(items: list[pytest.Item]) -> deque[list[int]]:
     found: dict[str, list[int]] = {}
     files: dict[str, set[Path]] = {}
     for place, item in enumerate(items):
+        if (item.get_closest_marker("alone") is not None) != alone:
+            continue
         found.setdefault(unit_of(item), []).append(place)
         files.setdefault(unit_of(item), set()).add(item.path)
     seconds = {name: sum(map(budget.seconds, paths)) for name, paths in files.items()}
@@ -150,10 +155,12 @@ class Front:
 
     def _hand_out(self, session: pytest.Session, workers: list[Worker]) -> None:
         left = units(session.items)
+        last = units(session.items, alone=True)
         while workers:
             if all(worker.is_idle for worker in workers) and not left:
                 workers[0].is_idle = False
-                workers[0].link.send(("end", len(workers) == 1))
+                order = ("run", last.popleft()) if last else ("end", len(workers) == 1)
+                workers[0].link.send(order)
             for worker in workers:
                 if worker.is_idle and left:
                     worker.is_idle = False
@@ -236,7 +243,7 @@ def run(session: pytest.Session, link: Connection, base: Path) -> NoReturn:
         capture.stop_global_capturing()  # its files are the first process's, too
         capture.start_global_capturing()
         config.pluginmanager.register(Teller(config, link))
-        _work(session, link, base.parent)
+        _work(session, link)
         status = 0
     except (KeyboardInterrupt, EOFError, BrokenPipeError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -249,7 +256,7 @@ def run(session: pytest.Session, link: Connection, base: Path) -> NoReturn:
         os._exit(status)
 
 
-def _work(session: pytest.Session, link: Connection, shared: Path) -> None:
+def _work(session: pytest.Session, link: Connection) -> None:
     end = TheEnd.from_parent(session, name="the end", nodeid="the end")
     while True:
         link.send(("idle", None))
@@ -260,26 +267,9 @@ def _work(session: pytest.Session, link: Connection, shared: Path) -> None:
             return
         # After its last one a file's own things end, and those of the session stay.
         for item, following in pairwise([*(session.items[place] for place in told), end]):
-            with turn(shared, is_alone=item.get_closest_marker("alone") is not None):
-                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.shouldfail or session.shouldstop:
                 link.recv()  # the first process knows, and interrupts
-
-
-@contextlib.contextmanager
-def turn(shared: Path, *, is_alone: bool) -> Iterator[None]:
-    """Run a test beside others, or alone: then others wait at the door until it is over.
-
-    Source: flock(2).
-    """
-    with (shared / "door").open("w") as door, (shared / "room").open("w") as room:
-        fcntl.flock(door, fcntl.LOCK_EX)
-        fcntl.flock(room, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
-        fcntl.flock(door, fcntl.LOCK_UN)
-        try:
-            yield
-        finally:
-            fcntl.flock(room, fcntl.LOCK_UN)  # a child of the test may have it open
 
 
 class Teller:

@@ -1,11 +1,12 @@
 """The agent: one small process with privilege and a single thread, that a notebook talks to.
 
     guard.py       what a held process may not do to the host
-    fork_limit.py  one control group for all held processes, with an end to their forks
+    whose.py       which processes are the lab's
     forking.py     a fork that is where it is to be before anybody hears of it
     monitors.py    the monitors that an agent keeps
     requests.py    what a held process can be asked of the kernel
     programs.py    a shell beside it, Python in it, a program in its place
+    fork_limit.py  one control group for all held processes, with an end to their forks
     groups.py      control groups that a student makes by hand
     loading.py     a load: a process that does nothing but use something up
     remote.py      a process under remote control: one request a message

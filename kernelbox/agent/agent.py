@@ -10,6 +10,7 @@ The agent forks: monitors for containers, a held process for a student. It ends 
     load         -> the pidfd of a load, and the file in which it tells how it fares
     interrupt    a pidfd: SIGINT to a held process
     kill         a pidfd: SIGKILL to one that does not end
+    confine      a pidfd: to where forks have an end
     snapshot     how the kernel is found, as far as it is not as the last time
     call         one of CALLS -> a value
 """
@@ -28,7 +29,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from kernelbox import cgroup, network
-from kernelbox.agent import fork_limit, forking, groups
+from kernelbox.agent import fork_limit, forking, groups, whose
 from kernelbox.agent.calls import CALLS
 from kernelbox.agent.monitors import Monitors
 from kernelbox.container import (
@@ -109,6 +110,8 @@ class Agent:
 
     def _answer(self, message: dict[str, Any]) -> None:
         ticket = message.pop("ticket", None)
+        if not isinstance(ticket, int):  # it comes back in the answer, which has to be short
+            ticket = None
         fds = message.pop("fds", [])
         try:
             kind = message.pop("kind", None)
@@ -209,12 +212,19 @@ class Agent:
 
     def on_interrupt(self, fds: list[int]) -> tuple[None, list[int]]:
         """Interrupt what a held process is doing; it is named by its pidfd."""
-        _signal(fds[0], signal.SIGINT)
+        _signal(fds, signal.SIGINT)
         return None, []
 
     def on_kill(self, fds: list[int]) -> tuple[None, list[int]]:
         """Kill what a held process has become; it is named by its pidfd."""
-        _signal(fds[0], signal.SIGKILL)
+        _signal(fds, signal.SIGKILL)
+        return None, []
+
+    def on_confine(self, fds: list[int]) -> tuple[None, list[int]]:
+        """Move a process, named by its pidfd, to where forks have an end."""
+        with suppress(ProcessLookupError):
+            pid = whose.demand(fds, {os.getpid(), self.notebook.peer()})
+            fork_limit.take_in(pid)
         return None, []
 
     def on_snapshot(
@@ -246,12 +256,14 @@ class Agent:
         return CALLS[name](**arguments), []
 
 
-def _signal(pidfd: int, number: int) -> None:
-    try:
-        process.pidfd_send_signal(pidfd, number)
-    except KernelError as refusal:
-        if refusal.errno != errno.ESRCH:  # it has ended
-            raise
+def _signal(fds: list[int], number: int) -> None:
+    with suppress(ProcessLookupError):
+        whose.demand(fds, {os.getpid()})
+        try:
+            process.pidfd_send_signal(fds[0], number)
+        except KernelError as refusal:
+            if refusal.errno != errno.ESRCH:  # it has just ended
+                raise
 
 
 def _children() -> set[int]:

@@ -7,7 +7,7 @@ is in agent.py.
 from __future__ import annotations
 
 from kernelbox import namespaces
-from kernelbox.agent import fork_limit, groups
+from kernelbox.agent import groups
 from kernelbox.container import cleanup, inspection, lifecycle, names, state
 from kernelbox.kernel.errors import UsageError
 
@@ -50,7 +50,6 @@ CALLS: dict[str, Callable[..., Any]] = {
     "containers": _containers,
     "inspect": _inspect,
     "namespaces": _namespaces,
-    "confine": fork_limit.take_in,
     "group": groups.ask,
     "stop": _stop,
     "remove": _remove,

@@ -15,10 +15,10 @@ import os
 from contextlib import closing, contextmanager, suppress
 
 from kernelbox import cgroup
+from kernelbox.agent import whose
 from kernelbox.cgroup import tree
 from kernelbox.container import state
 from kernelbox.container.ledger import Ledger
-from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.plumbing import paths
 
@@ -79,24 +79,11 @@ def kill_descendants(ancestor: int) -> None:
             return
         try:
             group.freeze(_PATIENCE)
-            for pid in _descendants(ancestor, group.processes()):
-                tree.kill(pid, group.name)
+            for pid in group.processes():
+                if whose.descends(pid, {ancestor}):
+                    tree.kill(pid, group.name)
         finally:
             group.thaw()
-
-
-def _descendants(ancestor: int, pids: list[int]) -> list[int]:
-    """Return those of `pids` that descend from a process. Source: proc_pid_stat(5), ppid."""
-    parents: dict[int, int] = {}
-
-    def descends(pid: int) -> bool:
-        while pid not in (0, ancestor):
-            if pid not in parents:
-                parents[pid] = process.parent(pid)
-            pid = parents[pid]
-        return pid == ancestor
-
-    return [pid for pid in pids if descends(pid)]
 
 
 def _entrance() -> Entrance:

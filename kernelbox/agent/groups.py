@@ -16,6 +16,7 @@ import os
 from contextlib import suppress
 
 from kernelbox import cgroup
+from kernelbox.agent import whose
 from kernelbox.agent.fork_limit import MOST
 from kernelbox.cgroup.hierarchy import WANTED
 from kernelbox.container import state
@@ -149,33 +150,18 @@ def _make_top() -> None:
 
 
 def _add(group: Cgroup, pid: int) -> None:
-    if not _is_ours(pid):
+    if os.path.exists(f"/proc/{pid}") and not whose.is_the_labs(pid, {os.getpid()}):
         raise UsageError(
             f"process {pid} is the host's, and stays in its group",
             "Move what the lab has made: a held process, a load, a container's process",
         )
-    group.add(pid)
-
-
-def _is_ours(pid: int) -> bool:
-    """Say whether a process is in a group of kernelbox's, or descends from this agent."""
-    try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
-            if "/kernelbox/" in file.read():
-                return True
-    except OSError:
-        return True  # the kernel will say that there is none
-    while pid > 1:
-        pid = process.parent(pid)
-        if pid == os.getpid():
-            return True
-    return False
+    group.add(pid)  # the kernel says that there is none
 
 
 REQUESTS: dict[str, Callable[..., Any]] = {
     "create": _create,
     "set": lambda group, file, value: group.set(file, value),
-    "get": lambda group, file: group.get(file),
+    "get": lambda group, file: group.read(file),
     "add": _add,
     "pass_down": lambda group, controllers: group.pass_down(controllers),
     "processes": lambda group: group.processes(),

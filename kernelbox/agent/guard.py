@@ -220,6 +220,7 @@ _CHECKS: dict[str, Callable[[Guard, str, tuple[Any, ...]], None]] = {
     "setdomainname": Guard._in_uts_namespace,
     "RTM": Guard._in_network,
     "nft": Guard._in_network,
+    "IPCTNL_MSG_CT_DELETE": Guard._in_network,
     "ioctl": Guard._ioctl,
     "write": Guard._file,
     "mkdir": Guard._file,

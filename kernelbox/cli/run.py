@@ -57,9 +57,14 @@ RUN = Command(
                 (f"--{one.option.replace('_', '-')}", *([one.letter] if one.letter else [])),
                 one.help,
                 one.metavar,
+                default=[] if one.several else None,
             )
             for one in limits.LIMITS
         ),
+        Option(
+            ("--oom-score-adj",), "killed last (-1000) to killed first (1000)", "N", convert=int
+        ),
+        Option(("--cgroup-parent",), "put its control group into this one", "PATH", default=""),
         Option(
             ("--network", "--net"), "bridge, none, host, container:NAME", "MODE", default="bridge"
         ),

@@ -4,12 +4,12 @@
     errors.py       the exceptions that come out of the door
     explain.py      why the kernel says no, and what to do about it
     mount_words.py  mount(2)'s bits in mount(8)'s words
+    stepping_stone.py  a program in memory, between this interpreter and a container's
     door.py         counts, times, shows, pauses, forbids and (for tests) breaks each request
     syscalls.py     namespaces, ids, capabilities: a function per system call
     session.py      sessions, terminals, streams, umask: what a program is left with
     netdevice.py    what ioctl tells and does of links, without netlink
     trace.py        what the door has seen, as text and as JSON
-    stepping_stone.py  a program in memory, between this interpreter and a container's
     bpf.py          programs that the kernel runs itself
     files.py        writes to procfs, sysfs and cgroupfs; directories, device nodes, owners
     process.py      clone3, pidfds, signals, execve
@@ -19,6 +19,7 @@
     netlink.py      messages to the kernel's networks: attributes, errors, lists
     aside.py        in another mount namespace for a while
     links.py        links, addresses and routes, as such messages describe them
+    conntrack.py    flows that the kernel remembers, and how it forgets them
     nft.py          packet filter rules (nftables, through `nft`)
     rtnetlink.py    requests for links, addresses and routes
 

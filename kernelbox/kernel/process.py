@@ -103,6 +103,20 @@ def pidfd_of(pid: int) -> int:
         raise
 
 
+def pid_behind(pidfd: int) -> int:
+    """Return the process id behind a pidfd, as we count; -1 once it has been collected.
+
+    Raises:
+        ValueError: It is no pidfd.
+
+    Source: pidfd_open(2); proc_pid_fdinfo(5), Pid.
+    """
+    _, found, rest = storage.read(f"/proc/self/fdinfo/{pidfd}").partition("\nPid:\t")
+    if not found:
+        raise ValueError(f"descriptor {pidfd} is no pidfd")
+    return int(rest.split("\n")[0])
+
+
 def pidfd_send_signal(pidfd: int, number: int) -> None:
     """Send signal `number` to the process behind `pidfd`.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
+from kernelbox.kernel.process import pidfd_of
 from kernelbox.lab.connect import reach
 from kernelbox.lab.conversation import Conversation, LabError
 
@@ -67,6 +69,14 @@ class AgentLink:
     def kill(self, pidfd: int) -> None:
         """Kill what a held process has become."""
         self.ask("kill", fds=[pidfd])
+
+    def confine(self, pid: int) -> None:
+        """Move a process that descends from the notebook to where forks have an end."""
+        pidfd = pidfd_of(pid)
+        try:
+            self.ask("confine", fds=[pidfd])
+        finally:
+            os.close(pidfd)
 
     @property
     def over(self) -> bool:

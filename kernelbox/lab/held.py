@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from kernelbox.kernel.door import Event
-from kernelbox.kernel.process import wait_until_gone
+from kernelbox.kernel.process import pid_behind, wait_until_gone
 from kernelbox.lab.conversation import Conversation, LabError, Pipe
 from kernelbox.lab.traces import Look, Trace
 from kernelbox.plumbing.channel import Channel
@@ -33,7 +33,7 @@ class Held:
 
     def __init__(self, agent: AgentLink, end: socket.socket, pidfd: int) -> None:
         self.trace = Trace()
-        self.pid = _pid_behind(pidfd)
+        self.pid = pid_behind(pidfd)
         self._agent = agent
         self._pidfd = pidfd
         self._conversation = Conversation(Channel(end))
@@ -217,10 +217,3 @@ def adopt(agent: AgentLink, channel: int, pidfd: int) -> Held:
     held = Held(agent, socket.socket(fileno=channel), pidfd)
     agent.owned.append(held)
     return held
-
-
-def _pid_behind(pidfd: int) -> int:
-    """Return the process id behind a pidfd, in our PID namespace. Source: pidfd_open(2)."""
-    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
-        fields = dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
-    return int(fields["Pid"])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kernelbox import cgroup
-from kernelbox.cgroup import readings
+from kernelbox.cgroup import reading
 from kernelbox.lab.groups import Group
 
 if TYPE_CHECKING:
@@ -86,4 +86,4 @@ def cpu_max(directory: Path) -> str:
     if cgroup.find().version == 2:
         file = directory / "cpu.max"
         return file.read_text().strip() if file.exists() else "max 100000"
-    return readings.TABLE["cpu.max"](lambda name: (directory / name).read_text())
+    return reading.TABLE["cpu.max"](lambda name: (directory / name).read_text())

@@ -211,6 +211,10 @@ class Lab(LiveViews, Working):
         """Ask the agent for one of its calls: containers, inspect, stop, remove, sweep, reset."""
         return self._agent.call(name, **arguments)
 
+    def confine(self, pid: int) -> None:
+        """Move a process that descends from this notebook to where forks have an end."""
+        self._agent.confine(pid)
+
     def namespaces(self, pid: int | str) -> dict[str, int]:
         """Return the namespaces a process is in: from the kind to the inode that identifies each.
 

@@ -6,6 +6,10 @@ those of the host itself, 127.0.0.1 included. The rule's comment says whose it i
 one container can be found again and removed exactly:
 
     tcp dport 8080 counter dnat to 172.29.0.2:80 comment "4f2a91c0... 0.0.0.0:8080:80/tcp"
+
+A rule is asked once in a flow, and a UDP flow lasts as long as its client sends: with each change
+the flows to that port are forgotten, or who sent before goes on sending to nobody. (A connection
+knows itself that it is over.)
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import os
 import re
 import socket
 
-from kernelbox.kernel import nft
+from kernelbox.kernel import conntrack, nft
 from kernelbox.kernel.errors import UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network.addresses import locked, number
@@ -167,6 +171,7 @@ def publish(
         record("ports", f"{bridge.table}:{container_id}")
         for port in wanted:
             nft.apply(_rule(bridge.table, container_id, address, port))
+        _begin_anew(wanted)
     # Its own packet to its own published port: with br_netfilter it never leaves the bridge, and
     # has to go back out where it came in.
     with RouteSocket() as host:
@@ -192,9 +197,25 @@ def _published(table: str) -> Iterator[tuple[str, Port, int]]:
 def release_ports(name: str) -> None:
     """Take back every port that a container published; `name` is as recorded, `TABLE:ID`."""
     table, _, container_id = name.partition(":")
-    for owner, _, handle in list(_published(table)):
-        if owner == container_id:
-            nft.apply(f"delete rule ip {table} publish handle {handle}")
+    own = [(port, handle) for owner, port, handle in _published(table) if owner == container_id]
+    for _, handle in own:
+        nft.apply(f"delete rule ip {table} publish handle {handle}")
+    _begin_anew([port for port, _ in own])
+
+
+def _begin_anew(ports: list[Port]) -> None:
+    """Forget the UDP flows to these ports of the host's, and no flow that only passes through."""
+    udp = [port for port in ports if port.protocol == "udp"]
+    if not udp:
+        return
+    with RouteSocket() as host:
+        ours = {one.address for one in host.addresses()}
+    for port in udp:
+        for flow in conntrack.udp_flows_to(port.host_port):
+            to = flow.destination
+            is_local = to in ours or to.startswith("127.")
+            if to == port.host_ip or (port.host_ip == _ANY and is_local):
+                conntrack.forget(flow)
 
 
 # --- who has it ---------------------------------------------------------------------------------

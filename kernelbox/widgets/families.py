@@ -35,7 +35,7 @@ _BY_NAME = {
     **dict.fromkeys(
         ("setresuid", "setresgid", "setgroups", "capset", "prctl", "seccomp"), PRIVILEGES
     ),
-    **dict.fromkeys(("nft", "ioctl"), NETWORK),
+    **dict.fromkeys(("nft", "ioctl", "IPCTNL_MSG_CT_DELETE"), NETWORK),
     **dict.fromkeys(
         ("execve", "kill", "pidfd_open", "pidfd_send_signal", "setsid", "wait4"), PROCESSES
     ),

@@ -138,8 +138,19 @@ class Machine:
             errors="replace",
             start_new_session=True,  # Ctrl-C is for this program, which asks it to power off
         )
+        self._be_as_nice_as_this_program()
         self._lines: queue.Queue[str | None] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
+
+    def _be_as_nice_as_this_program(self) -> None:
+        """Give its session this program's niceness.
+
+        Where the scheduler shares out time among sessions first, that of a process counts only
+        among those of its own session. Source: sched(7), "The autogroup feature".
+        """
+        if niceness := os.nice(0):
+            with contextlib.suppress(OSError):  # not every kernel has it
+                Path(f"/proc/{self._process.pid}/autogroup").write_text(str(niceness))
 
     def _listen(self) -> None:
         for line in self._process.stdout:

@@ -11,8 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kernelbox.lab import reading
-from kernelbox.lab.exercises import pictures
+from kernelbox.lab.exercises import outside, pictures
 from kernelbox.lab.exercises.verdict import Verdict, failed
 from kernelbox.lab.held import Held
 from kernelbox.lab.started import Container
@@ -87,4 +86,4 @@ class Gifts:
 
 
 def _has_ended(thing: Any) -> bool:
-    return isinstance(thing, (Held, Container)) and not reading.alive(thing.pid)
+    return isinstance(thing, (Held, Container)) and outside.has_ended(thing.pid)

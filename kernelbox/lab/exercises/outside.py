@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from kernelbox.lab.held import Held
 
 if TYPE_CHECKING:
     from kernelbox.lab.notebook import Lab
+
+_EXITING = 0x4  # include/linux/sched.h, PF_EXITING
 
 
 def own(box: Lab, pid: int) -> set[str]:
@@ -50,10 +53,26 @@ def mounts(pid: int) -> list[list[str]]:
     return [line.split() for line in reading.mountinfo(pid)]
 
 
+def has_ended(pid: int) -> bool:
+    """Say whether a process has ended, or can no longer do anything else.
+
+    Before it is a zombie, one that was killed gives up its files and namespaces, and still looks as
+    if it slept. Source: proc_pid_stat(5), flags; proc_pid_status(5), ShdPnd; kernel/exit.c,
+    do_exit().
+    """
+    try:
+        lines = reading.status(pid)
+        flags = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[6])
+    except OSError:
+        return True
+    killed = (int(lines["SigPnd"], 16) | int(lines["ShdPnd"], 16)) >> (signal.SIGKILL - 1) & 1
+    return lines["State"][0] in "ZX" or bool(killed or flags & _EXITING)
+
+
 def not_held(thing: object, name: str) -> Verdict | None:
     """Return the verdict on something that is no running process under remote control."""
     if not isinstance(thing, Held):
         return failed(f"{name} is {thing!r:.80}", "a process that box.hold() or fork() returned")
-    if not reading.alive(thing.pid):
+    if has_ended(thing.pid):
         return failed(f"the process {name} has ended", "one that is there to be looked at")
     return None

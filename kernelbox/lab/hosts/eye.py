@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _READ_ONLY = 1  # ST_RDONLY of statvfs(3)
 _NO_SET_ID = 2  # ST_NOSUID
+_EXITING = 0x4  # include/linux/sched.h, PF_EXITING
 
 # What it is asked to evaluate: each returns None where there is nothing to be seen.
 _TOOLS = """
@@ -175,11 +176,14 @@ class Eye:
     def started(self, pid: int) -> str | None:
         """Return when a process started, in clock ticks since boot; None once it has ended.
 
-        A number that was given again belongs to a process with another time. A zombie has ended.
+        A number that was given again belongs to a process with another time. A zombie has ended,
+        and so has whoever is about to become one.
         """
         text = (self.content(f"/proc/{pid}/stat") or b"").decode(errors="replace")
         fields = text.rpartition(")")[2].split()
-        return fields[19] if fields and fields[0] not in "ZX" else None
+        if not fields or fields[0] in "ZX" or int(fields[6]) & _EXITING:
+            return None
+        return fields[19]
 
     def state(self, pid: int) -> str:
         """Return the letter of a process's state: `S`, `T`, `Z` ...; empty if there is none."""
