@@ -57,8 +57,10 @@ PLAN = {
     "kernelbox/network": """
         addresses dns
         link_names
-        nat
+        definition
+        subnets nat
         bridge veth ports
+        creation
     """,
     "kernelbox/images": """
         bounds reference image elf writers filecap
@@ -92,6 +94,7 @@ PLAN = {
         option_values names image_lookup host_mounts birth pause orders front gate relay
         run_options program monitor_lock stdio
         init enter cleanup
+        networks
         runtime lifecycle inspection
         monitor
         launch
@@ -193,7 +196,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers output pull archives host course
+        containers output pull archives host course networks
         run build images registries
     """,
 }

@@ -12,6 +12,7 @@
     archives.py       save, load, import, commit, diff, cp
     host.py           doctor, reset, lab, workbook
     course.py         course: for teachers
+    networks.py       network
     run.py            run, exec
     build.py          build
     images.py         images, tag, rmi, history, prune
@@ -65,6 +66,7 @@ COMMANDS = {
     "prune": ("images", "Remove images that nobody needs"),
     "login": ("registries", "Remember a password for a registry"),
     "logout": ("registries", "Forget it"),
+    "network": ("networks", "Make networks, list them, remove them ..."),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
     "lab": ("host", "Open your own copy of the notebooks in JupyterLab"),

@@ -39,7 +39,8 @@ class ContainerOptions(ExecOptions, total=False):
         cpus: Processors, such as 0.5.
         cpu_shares: Weight against others; 1024 is usual.
         pids_limit: Processes and threads together.
-        network: `bridge`, `none`, `host` or `container:NAME`.
+        network: `bridge`, one that you have made, `none`, `host` or `container:NAME`.
+        ip: Its address there, if you have made it; empty for the next.
         publish: `[ip:]hostPort:containerPort[/protocol]`.
         read_only: Whether its root cannot be written to.
         cap_add: Capabilities, with or without `CAP_`.
@@ -60,6 +61,7 @@ class ContainerOptions(ExecOptions, total=False):
     cpu_shares: int | str | None
     pids_limit: int | str | None
     network: str
+    ip: str
     publish: list[str] | tuple[str, ...]
     read_only: bool
     cap_add: list[str] | tuple[str, ...]
