@@ -26,6 +26,7 @@ from kernelbox import lab
 from kernelbox.lab import Lab
 from tests import budget, looking, store_notebooks, workers
 from tests.command import Kernelbox, Running
+from tests.scene import Scene
 
 OF_CGROUPS = re.compile(r"[cC]group|\bmemory\.|--memory|--cpus|pids.max|pids-limit|freeze|PSI")
 OF_A_RUN = re.compile(r"^mount .* on .*/pytest-of-[^/]+/pytest-\d+/")  # of these tests, or others
@@ -156,6 +157,16 @@ def shared_things(root: Path) -> set[str]:
     }
 
 
+def things_of_networks(root: Path) -> set[str]:
+    """Return the bridges and tables of the networks that somebody has made under a root."""
+    found = set()
+    for definition in looking.entries(root / "networks"):
+        name = os.fsencode(os.path.realpath(root)) + b"/" + os.fsencode(definition.name)
+        digits = f"{zlib.crc32(name) >> 8:06x}"
+        found |= {f"link kernelbox{digits}", f"table ip kernelbox_net_{digits}"}
+    return found
+
+
 def suffix_of(root: Path) -> str:
     """Return what the names of a root's shared things end with."""
     return f"{zlib.crc32(os.fsencode(os.path.realpath(root))) & 0xFFFFF:05x}"
@@ -184,7 +195,7 @@ def others_things(found: set[str], ours: Path) -> set[str]:
     theirs = {"link kernelbox0", "table ip kernelbox"}
     marks: set[str] = set()
     for root in {USUAL_ROOT, NOTEBOOKS_ROOT, *looking.other_roots(ours)}:
-        theirs |= shared_things(root)
+        theirs |= shared_things(root) | things_of_networks(root)
         marks.add(f"published port: kernelbox_{suffix_of(root)} ")
         with contextlib.suppress(OSError):
             marks |= {name[:7] for name in os.listdir(root / "containers")}
@@ -256,3 +267,12 @@ def environment(
         patch.setenv("KERNELBOX_ROOT", str(tests_root))
         patch.setenv(looking.MARK, str(os.getpid()))
         yield dict(os.environ)
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    """Namespaces that play a host and the world, and a root of their own."""
+    monkeypatch.setenv("KERNELBOX_ROOT", str(tmp_path))
+    made = Scene()
+    yield made
+    made.close()

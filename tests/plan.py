@@ -59,8 +59,10 @@ PLAN = {
     "kernelbox/network": """
         addresses dns
         link_names
-        nat
+        definition
+        subnets nat
         bridge veth ports
+        creation
     """,
     "kernelbox/images": """
         bounds reference image elf writers filecap
@@ -95,6 +97,7 @@ PLAN = {
         option_values names image_lookup host_mounts birth pause orders front gate relay
         run_options program monitor_lock stdio
         init enter cleanup
+        networks
         runtime lifecycle update inspection
         monitor
         launch
@@ -197,7 +200,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers update output stats events pull archives host course
+        containers update output stats events pull archives host course networks
         run build images registries
     """,
 }

@@ -20,7 +20,7 @@ from kernelbox.kernel import nft
 from kernelbox.kernel.errors import KernelError
 from kernelbox.kernel.netlink import NetlinkSocket, Refusal, attribute, attributes, nested
 from kernelbox.kernel.rtnetlink import RouteSocket
-from tests.test_network import Namespace
+from tests.scene import Namespace
 
 MAC = "02:00:00:00:00:01"
 MANY = 300

@@ -15,6 +15,7 @@
     archives.py       save, load, import, commit, diff, cp
     host.py           doctor, reset, lab, workbook
     course.py         course: for teachers
+    networks.py       network
     run.py            run, exec
     build.py          build
     images.py         images, tag, rmi, history, prune
@@ -72,6 +73,7 @@ COMMANDS = {
     "prune": ("images", "Remove images that nobody needs"),
     "login": ("registries", "Remember a password for a registry"),
     "logout": ("registries", "Forget it"),
+    "network": ("networks", "Make networks, list them, remove them ..."),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
     "lab": ("host", "Open your own copy of the notebooks in JupyterLab"),

@@ -67,8 +67,12 @@ RUN = Command(
         ),
         Option(("--cgroup-parent",), "put its control group into this one", "PATH", default=""),
         Option(
-            ("--network", "--net"), "bridge, none, host, container:NAME", "MODE", default="bridge"
+            ("--network", "--net"),
+            "bridge, one of your own, none, host, container:NAME",
+            "MODE",
+            default="bridge",
         ),
+        Option(("--ip",), "its address on a network of your own", "ADDRESS", default=""),
         Option(("--publish", "-p"), "publish a port", "[IP:]HOSTPORT:PORT[/tcp|udp]", default=[]),
         Option(("--read-only",), "mount its root read-only", default=False),
         Option(("--cap-add",), "give it a capability", "NAME", default=[]),

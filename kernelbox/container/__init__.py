@@ -30,6 +30,7 @@ what `docker run` does, in the order in which it happens.
     init.py          the container side: a straight list of what a container has
     enter.py         the other way in: one more program (`exec`)
     cleanup.py       undoing what a ledger names, and nothing else
+    networks.py      networks that people make, with who is on them
     runtime.py       the runtime side: create and start
     lifecycle.py     stop, kill, wait, remove
     update.py        other limits for one that runs

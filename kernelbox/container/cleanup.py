@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 
 from kernelbox import cgroup, network
 from kernelbox.container import deletion, events, monitor_lock, names, pause, state
-from kernelbox.container.ledger import Ledger
+from kernelbox.container.ledger import Ledger, of_network
 from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.plumbing import paths
@@ -39,7 +39,7 @@ def release(container_id: str) -> None:
     Raises:
         KernelboxError: Something resisted; the rest is undone, and the ledger still names it.
     """
-    _undo(Ledger(paths.container(container_id)))
+    undo(Ledger(paths.container(container_id)))
 
 
 def remove(container_id: str) -> None:
@@ -133,13 +133,21 @@ def reset() -> None:
                 remove(container_id)
             except KernelboxError as error:
                 problems.append(str(error))
-        try:
-            _undo(Ledger(paths.host()))
-        except KernelboxError as error:
-            problems.append(str(error))
+        for ledger in (*map(of_network, _networks()), Ledger(paths.host())):
+            try:
+                undo(ledger)
+            except KernelboxError as error:
+                problems.append(str(error))
         if problems:
             raise KernelboxError("not everything could be removed: " + "; ".join(problems))
         deletion.delete_tree(paths.root())
+
+
+def _networks() -> list[str]:
+    try:
+        return os.listdir(paths.networks())
+    except FileNotFoundError:
+        return []
 
 
 def end_monitor(container_id: str) -> None:
@@ -150,7 +158,12 @@ def end_monitor(container_id: str) -> None:
                 _end_process(pidfd)
 
 
-def _undo(ledger: Ledger) -> None:
+def undo(ledger: Ledger) -> None:
+    """Undo everything that a ledger names, the youngest first.
+
+    Raises:
+        KernelboxError: Something resisted; the rest is undone, and the ledger still names it.
+    """
     problems = []
     for entry in reversed(ledger.entries()):
         try:

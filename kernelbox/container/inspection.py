@@ -103,7 +103,10 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
                 name.removeprefix("CAP_") for name in spec.process.capabilities["bounding"]
             ],
         },
-        "NetworkSettings": {"IPAddress": its.address if running else ""},
+        "NetworkSettings": {
+            "IPAddress": its.address if running else "",
+            "Networks": {own.network: {"IPAddress": its.address}} if running else {},
+        },
         "GraphDriver": {
             "Name": "overlay",
             "Data": {

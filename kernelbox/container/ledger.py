@@ -13,8 +13,12 @@ from __future__ import annotations
 import json
 import os
 
-from kernelbox.plumbing import storage
+from kernelbox.plumbing import paths, storage
 from kernelbox.plumbing.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Entry(NamedTuple):
@@ -63,3 +67,21 @@ class Ledger:
             os.unlink(self.path)
         except FileNotFoundError:
             return
+
+
+def of_network(name: str) -> Ledger:
+    """Return the ledger of a network that somebody made."""
+    return Ledger(f"{paths.networks()}/{name}")
+
+
+def recording(network: str) -> Callable[[str, str], None]:
+    """Return what writes down a network's things: in its own ledger, so that they go with it.
+
+    The default network goes with everything else, at a reset; and so does the host's switch for
+    forwarding, which all networks share.
+    """
+    shared = Ledger(paths.host()).record
+    if network == "bridge":
+        return shared
+    own = of_network(network).record
+    return lambda kind, name: (shared if kind == "sysctl" else own)(kind, name)

@@ -51,7 +51,8 @@ class ContainerOptions(ExecOptions, total=False):
         device_write_iops: Likewise.
         oom_score_adj: -1000 to 1000, killed last to killed first.
         cgroup_parent: Its group lies in this one below `/kernelbox`.
-        network: `bridge`, `none`, `host` or `container:NAME`.
+        network: `bridge`, one that you have made, `none`, `host` or `container:NAME`.
+        ip: Its address there, if you have made it; empty for the next.
         publish: `[ip:]hostPort:containerPort[/protocol]`.
         read_only: Whether its root cannot be written to.
         cap_add: Capabilities, with or without `CAP_`.
@@ -84,6 +85,7 @@ class ContainerOptions(ExecOptions, total=False):
     oom_score_adj: int | None
     cgroup_parent: str
     network: str
+    ip: str
     publish: list[str] | tuple[str, ...]
     read_only: bool
     cap_add: list[str] | tuple[str, ...]

@@ -45,6 +45,7 @@ RUN_DEFAULTS: RunOptions = {
     "volume": (),
     "entrypoint": None,
     "network": "bridge",
+    "ip": "",
     "publish": (),
     "read_only": False,
     "cap_add": (),
@@ -112,6 +113,7 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
             image_id=image.id,
             lowerdirs=image.lowerdirs,
             network=mode,
+            ip=given["ip"],
             ports=[str(port) for text in given["publish"] for port in network.parse_ports(text)],
             interactive=given["interactive"],
             init=given["init"],
@@ -229,13 +231,21 @@ def _network(given: RunOptions) -> str:
                 "Start it, or use --network none; see: kernelbox ps -a",
             )
         return f"container:{owner.pid}"
-    if given["network"] not in ("bridge", "none", "host"):
+    mode = given["network"]
+    if mode not in ("bridge", "none", "host") and not network.exists(mode):
+        raise network.missing(mode)
+    if given["publish"] and not spec.is_bridged(mode):
+        raise UsageError("ports can be published on a bridge only", "Leave out --network, or -p")
+    if given["publish"] and network.is_internal(mode):
         raise UsageError(
-            f"no network {given['network']!r}", "Use bridge, none, host or container:NAME"
+            f"nothing can be published on network {mode}, which is internal", "Leave out -p"
         )
-    if given["publish"] and given["network"] != "bridge":
-        raise UsageError("ports can be published on the bridge only", "Leave out --network, or -p")
-    return given["network"]
+    if given["ip"] and (mode == "bridge" or not spec.is_bridged(mode)):
+        raise UsageError(
+            "only on a network of your own a container can choose its address",
+            "Make one: kernelbox network create NAME; then use --network NAME --ip",
+        )
+    return mode
 
 
 def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
@@ -245,7 +255,7 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
     kinds += _network_namespace(mode)
     maps: tuple[id_maps.Mapping, ...] = ()
     if given["userns"] == "auto":
-        if mode not in ("bridge", "none"):
+        if mode == "host" or ":" in mode:
             raise UsageError(
                 "a user namespace of its own goes with a network of its own",
                 "Use --network bridge or none with --userns auto",
@@ -268,7 +278,7 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
         resources=resources,
         maskedPaths=masks.MASKED,
         readonlyPaths=masks.READ_ONLY,
-        sysctl=_SYSCTL if mode in ("bridge", "none") else {},
+        sysctl={} if mode == "host" or ":" in mode else _SYSCTL,
     )
 
 

@@ -46,8 +46,11 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
     directory = paths.container(spec.id)
     own = ledger.Ledger(directory)
     shared = ledger.Ledger(paths.host())
-    bridge = network.prepare(shared.record) if spec.kernelbox.network == "bridge" else None
-    address = network.lease(bridge, spec.id, own.record) if bridge else ""
+    bridge, address = None, ""
+    if spec.kernelbox.is_plugged_in:
+        mode = spec.kernelbox.network
+        bridge = network.prepare(ledger.recording(mode), mode)
+        address = network.lease(bridge, spec.id, own.record, spec.kernelbox.ip)
 
     group = _make_cgroup(spec, own, shared)
     tree = _make_overlay_directories(spec, directory)

@@ -142,7 +142,8 @@ class Extra(NamedTuple):
         image: The reference as the person wrote it.
         image_id: Digest of the image's config.
         lowerdirs: Its unpacked layers, the topmost first.
-        network: `bridge`, `none`, `host` or `container:PID`.
+        network: `bridge` or the name of one that somebody made; `none`, `host`, `container:PID`.
+        ip: The address that it wants there; empty for the next.
         ports: `[ip:]hostPort:containerPort[/protocol]`.
         interactive: Whether its standard input stays open (`-i`).
         init: Whether a small init is PID 1 and the program its child.
@@ -157,12 +158,23 @@ class Extra(NamedTuple):
     image_id: str
     lowerdirs: list[str]
     network: str = "bridge"
+    ip: str = ""
     ports: tuple[str, ...] | list[str] = ()
     interactive: bool = False
     init: bool = False
     remove: bool = False
     stop_signal: int = 15
     created: float = 0.0
+
+    @property
+    def is_plugged_in(self) -> bool:
+        """Whether it is on a bridge."""
+        return is_bridged(self.network)
+
+
+def is_bridged(mode: str) -> bool:
+    """Whether a network mode is the name of a network with a bridge."""
+    return mode not in ("none", "host") and ":" not in mode
 
 
 class Spec(NamedTuple):

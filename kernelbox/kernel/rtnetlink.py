@@ -167,16 +167,27 @@ class RouteSocket(NetlinkSocket):
 
         Source: bridge(8), "bridge link set".
         """
+        shell = f"bridge link set dev {name} hairpin on"
+        self._set_port(name, k.IFLA_BRPORT_MODE, _fields(ifname=name, brport_mode=1), shell)
 
+    def set_isolated(self, name: str) -> None:
+        """Let a port exchange frames with the bridge itself, and with no other isolated port.
+
+        Raises:
+            KernelError: EINVAL before Linux 4.18.
+
+        Source: bridge(8), "bridge link set", `isolated`.
+        """
+        shell = f"bridge link set dev {name} isolated on"
+        shown = _fields(ifname=name, brport_isolated=1)
+        self._set_port(name, k.IFLA_BRPORT_ISOLATED, shown, shell)
+
+    def _set_port(self, name: str, what: int, shown: Symbol, shell: str) -> None:
         def act() -> None:
             header = _link_header(self._index(name), family=socket.AF_BRIDGE)
-            self.change(
-                k.RTM_SETLINK,
-                header + nested(k.IFLA_PROTINFO, attribute(k.IFLA_BRPORT_MODE, b"\1")),
-            )
+            self.change(k.RTM_SETLINK, header + nested(k.IFLA_PROTINFO, attribute(what, b"\1")))
 
-        shell = f"bridge link set dev {name} hairpin on"
-        self._request("RTM_SETLINK", _fields(ifname=name, brport_mode=1), shell, act)
+        self._request("RTM_SETLINK", shown, shell, act)
 
     def set_mtu(self, name: str, size: int) -> None:
         """Set the largest packet of a link, in bytes. Source: ip-link(8)."""

@@ -5,10 +5,13 @@ Chapters 11 and 12 cable one by hand.
     addresses.py   which container has which address: leases
     dns.py         the container's /etc/hosts and /etc/resolv.conf
     link_names.py  what bridge, table, links and MAC addresses are called
+    definition.py  the networks that people make: what they wished, on disk
+    subnets.py     which subnets are free on this host
     nat.py         forwarding and masquerade, and keeping strangers out
-    bridge.py      the default bridge: its subnet, made and repaired
+    bridge.py      a network's bridge: made when it is needed, and repaired
     veth.py        a container's eth0: the cable from the bridge, address and default route
     ports.py       published ports: `-p 8080:80`
+    creation.py    making and removing networks of people's own
 
 The order is `prepare`, `lease`, `connect`, `publish`, and nothing is made before it is written
 down: each of them calls `record(kind, name)` first, and `release[kind](name)` is the way back. A
@@ -24,8 +27,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kernelbox.network.addresses import release_lease
-    from kernelbox.network.bridge import lease, prepare
+    from kernelbox.network.addresses import missing, release_lease
+    from kernelbox.network.bridge import lease, prepare, remembered
+    from kernelbox.network.definition import exists, is_internal
     from kernelbox.network.dns import hosts_file, resolv_conf
     from kernelbox.network.link_names import Bridge
     from kernelbox.network.nat import release_nft, restore_sysctl
@@ -36,8 +40,11 @@ _ROOM_OF = {
     "Bridge": "link_names",
     "Port": "ports",
     "connect": "veth",
+    "exists": "definition",
     "hosts_file": "dns",
+    "is_internal": "definition",
     "lease": "bridge",
+    "missing": "addresses",
     "parse_ports": "ports",
     "prepare": "bridge",
     "publish": "ports",
@@ -45,6 +52,7 @@ _ROOM_OF = {
     "release_link": "veth",
     "release_nft": "nat",
     "release_ports": "ports",
+    "remembered": "bridge",
     "resolv_conf": "dns",
     "restore_sysctl": "nat",
 }
@@ -52,8 +60,11 @@ __all__ = [
     "Bridge",
     "Port",
     "connect",
+    "exists",
     "hosts_file",
+    "is_internal",
     "lease",
+    "missing",
     "parse_ports",
     "prepare",
     "publish",
@@ -62,6 +73,7 @@ __all__ = [
     "release_link",
     "release_nft",
     "release_ports",
+    "remembered",
     "resolv_conf",
     "restore_sysctl",
 ]

@@ -3,6 +3,7 @@
 A lease is a symbolic link from the address to the container's id, below the network's directory:
 
     networks/bridge/172.29.0.2 -> 4f2a91c0...
+    networks/web/10.170.0.2    -> 4f2a91c0...
 
 Making a link is atomic and fails if the name is taken, so of two processes that want an address
 one gets it, and no lease is ever without its owner. `ls -l` shows them all. Addresses are given
@@ -17,13 +18,15 @@ import os
 import socket
 from contextlib import contextmanager
 
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing import paths
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+DEFAULT = "bridge"  # the network that is there without being made
 
 
 class Subnet(NamedTuple):
@@ -53,6 +56,10 @@ class Subnet(NamedTuple):
         """Whether some address is in both."""
         return self.first < other.first + other.size and other.first < self.first + self.size
 
+    def has(self, address: str) -> bool:
+        """Whether an address is in it, and neither its first nor its last (broadcast)."""
+        return 0 < number(address) - self.first < self.size - 1
+
     def __str__(self) -> str:
         return f"{dotted(self.first)}/{self.prefix}"
 
@@ -68,25 +75,42 @@ def dotted(value: int) -> str:
     return socket.inet_ntoa(value.to_bytes(4, "big"))
 
 
-def directory() -> str:
-    """Return the directory of the default network, made if it is missing."""
-    path = f"{paths.networks()}/bridge"
-    os.makedirs(path, mode=0o755, exist_ok=True)
+def directory(network: str = DEFAULT) -> str:
+    """Return the directory of a network; the default one's is made if it is missing."""
+    path = f"{paths.networks()}/{network}"
+    if network == DEFAULT:
+        os.makedirs(path, mode=0o755, exist_ok=True)
     return path
 
 
 @contextmanager
-def locked(name: str) -> Iterator[int]:
-    """Hold the lock file `name` of the network; yields its descriptor. A crash lets go of it.
+def locked(name: str, network: str = DEFAULT) -> Iterator[int]:
+    """Hold the lock file `name` of a network; yields its descriptor. A crash lets go of it.
+
+    Raises:
+        UsageError: There is no such network, perhaps since a moment ago.
 
     Source: flock(2).
     """
-    fd = os.open(f"{directory()}/{name}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    path = f"{directory(network)}/{name}"
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except FileNotFoundError:
+        raise missing(network) from None
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield fd
     finally:
         os.close(fd)
+
+
+def missing(network: str) -> UsageError:
+    """Return the refusal of a network that does not exist."""
+    return UsageError(
+        f"no network {network!r:.80}",
+        "Use bridge, none, host or container:NAME, or one of `kernelbox network ls`; to make one: "
+        "kernelbox network create",
+    )
 
 
 @contextmanager
@@ -103,8 +127,16 @@ def host_locked() -> Iterator[None]:
         os.close(fd)
 
 
-def reserve(subnet: Subnet, container_id: str, record: Callable[[str, str], None]) -> str:
-    """Give a container the next free address of `subnet`.
+def reserve(
+    subnet: Subnet,
+    container_id: str,
+    record: Callable[[str, str], None],
+    *,
+    network: str = DEFAULT,
+    gateway: str = "",
+    wanted: str = "",
+) -> str:
+    """Give a container the next free address of `subnet`, or the one it wants.
 
     Never the network's own address, the gateway or the broadcast address.
 
@@ -112,20 +144,25 @@ def reserve(subnet: Subnet, container_id: str, record: Callable[[str, str], None
         subnet: Where to choose from.
         container_id: The owner.
         record: Writes down what is about to be made: kind and name.
+        network: Whose leases they are.
+        gateway: The bridge's address; without one, the first.
+        wanted: An address to have, and no other.
 
     Raises:
+        UsageError: The wanted address is no address of the network's, or not free.
         KernelboxError: Every address is taken.
     """
-    with locked("cursor") as cursor:
-        candidates = subnet.size - 3
-        start = _last_given(cursor, subnet) - subnet.first - 1
-        for step in range(candidates):
-            address = dotted(subnet.first + 2 + (start + step) % candidates)
-            path = f"{directory()}/{address}"
-            if os.path.lexists(path):
+    gateway = gateway or subnet.gateway
+    with locked("cursor", network) as cursor:
+        if wanted:
+            _demand(subnet, gateway, network, wanted)
+            return _lease(network, wanted, container_id, record)
+        start = _last_given(cursor, subnet) - subnet.first
+        for step in range(subnet.size - 2):
+            address = dotted(subnet.first + 1 + (start + step) % (subnet.size - 2))
+            if address == gateway or os.path.lexists(f"{directory(network)}/{address}"):
                 continue
-            record("lease", f"{path}={container_id}")
-            os.symlink(container_id, path)
+            _lease(network, address, container_id, record)
             os.pwrite(cursor, address.ljust(15).encode(), 0)
             return address
     raise KernelboxError(
@@ -133,22 +170,56 @@ def reserve(subnet: Subnet, container_id: str, record: Callable[[str, str], None
     )
 
 
+def _demand(subnet: Subnet, gateway: str, network: str, wanted: str) -> None:
+    """Refuse an address that the network cannot give."""
+    try:
+        fits = subnet.has(wanted)
+    except OSError:
+        raise UsageError(
+            f"{wanted!r:.80} is not an IPv4 address", "Write it like 10.0.0.7"
+        ) from None
+    if not fits:
+        raise UsageError(
+            f"{wanted} is no address for a container of {network!r}, {subnet}",
+            "See it: kernelbox network inspect " + network,
+        )
+    owner = leases(network).get(wanted)
+    if wanted == gateway or owner:
+        whose = f"container {owner[:12]}" if owner else "its gateway"
+        raise UsageError(
+            f"the address {wanted} of network {network!r} is in use by {whose}",
+            "Choose another, or leave out --ip",
+        )
+
+
+def _lease(
+    network: str, address: str, container_id: str, record: Callable[[str, str], None]
+) -> str:
+    path = f"{directory(network)}/{address}"
+    record("lease", f"{path}={container_id}")
+    try:
+        os.symlink(container_id, path)
+    except FileNotFoundError:  # the network was removed while we waited for its lock
+        raise missing(network) from None
+    return address
+
+
 def _last_given(cursor: int, subnet: Subnet) -> int:
-    """Return the address given last; the gateway's, just before the first, if that is unknown."""
+    """Return the address given last; the one before the first, if that is unknown."""
     try:
         last = number(os.pread(cursor, 15, 0).decode().strip())
     except (OSError, ValueError):
         last = 0
     inside = subnet.first < last < subnet.first + subnet.size - 1
-    return last if inside else subnet.first + 1
+    return last if inside else subnet.first
 
 
-def leases() -> dict[str, str]:
+def leases(network: str = DEFAULT) -> dict[str, str]:
     """Return who has what: a dict from address to container id."""
     found = {}
-    for name in os.listdir(directory()):
+    for name in os.listdir(directory(network)):
         try:
-            found[name] = os.readlink(f"{directory()}/{name}")
+            found[name] = os.readlink(f"{directory(network)}/{name}")
         except OSError:  # the lock and the notes beside the leases; or released meanwhile
             continue
     return found

@@ -1,8 +1,8 @@
-"""The default bridge: the switch that all containers of `--network bridge` are plugged into.
+"""A network's bridge: the switch that all of its containers are plugged into.
 
-It is made when the first container needs it and stays for the next. `prepare` is called before
-each of them, and repairs what is missing: a student may have deleted the bridge, its address or
-its table, and a restart of the host's firewall deletes the table.
+It is made when a container, or the network, first needs it, and stays for the next. `prepare` is
+called before each of them, and repairs what is missing: a student may have deleted the bridge, its
+address or its table, a restart of the host's firewall deletes the table, and a reboot all of it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ import os
 from kernelbox.kernel import files, netdevice, nft
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import nat
+from kernelbox.network import definition, nat, subnets
 from kernelbox.network.addresses import (
+    DEFAULT,
     Subnet,
     directory,
     host_locked,
     leases,
     locked,
-    number,
     reserve,
 )
-from kernelbox.network.dns import nameservers
 from kernelbox.network.link_names import Bridge, bridge_and_table, link_name, mac_address
 
 TYPE_CHECKING = False
@@ -31,54 +30,90 @@ if TYPE_CHECKING:
 
     from kernelbox.kernel.links import Link
 
-# Private networks that neither Docker (from 172.17 upwards), podman (10.88) nor the usual home
-# router (192.168.0 and .1) begins with.
-CANDIDATES = (
-    "172.29.0.0/16",
-    "172.30.0.0/16",
-    "172.31.0.0/16",
-    *(f"10.{number}.0.0/16" for number in range(129, 170)),
-)
 
-
-def prepare(record: Callable[[str, str], None]) -> Bridge:
-    """Make the default bridge and its rules, or repair them; usually, find all in order.
+def prepare(record: Callable[[str, str], None], network: str = DEFAULT) -> Bridge:
+    """Make a network's bridge and its rules, or repair them; usually, find all in order.
 
     Safe when several processes do it at once. A process that is stepped through this holds the
     others up.
 
     Args:
-        record: Writes into the host's ledger what is about to be made: kind and name.
+        record: Writes into a ledger what is about to be made: kind and name.
+        network: Which; the default one needs no definition.
 
     Raises:
         KernelError: EPERM; EOPNOTSUPP if the kernel has no bridges, or no nftables.
-        KernelboxError: nft is not installed; no candidate subnet is free.
+        UsageError: There is no such network.
+        KernelboxError: nft is not installed; no candidate subnet is free, or a defined one not.
 
     Source: ip-link(8), type bridge; Docker, "Bridge network driver".
     """
-    name, table = bridge_and_table()
-    with locked("lock"), host_locked():
+    with locked("lock", network), host_locked():
         nft.demand()  # before anything is made
-        subnet = _remembered_subnet()
-        if subnet is None:
-            # What is there already was made under a root whose files are lost: it is ours again.
-            record("link", name)
-            record("nft", table)
-        if subnet is None or not (netdevice.exists(name) or leases()):
-            subnet = _choose_subnet(name, subnet)
-        bridge = Bridge(name, table, subnet)
-        if not _is_whole(bridge):
-            _repair(bridge, record)
-        nat.prepare(name, table, str(subnet), record)
+        bridge = _default(record) if network == DEFAULT else _defined(network)
+        mend(bridge, record)
     return bridge
 
 
-def lease(bridge: Bridge, container_id: str, record: Callable[[str, str], None]) -> str:
+def remembered() -> Bridge | None:
+    """Return the default bridge as it was made last; None if it never was."""
+    subnet = _remembered_subnet()
+    return Bridge(*bridge_and_table(), subnet) if subnet else None
+
+
+def mend(bridge: Bridge, record: Callable[[str, str], None]) -> None:
+    """Make whatever a bridge lacks; the locks of `prepare` are held, and it raises as that."""
+    if not _is_whole(bridge):
+        _repair(bridge, record)
+    nat.prepare(bridge, record)
+
+
+def lease(
+    bridge: Bridge, container_id: str, record: Callable[[str, str], None], wanted: str = ""
+) -> str:
     """Give a container the next free address on the bridge: see `addresses.reserve`."""
-    return reserve(bridge.subnet, container_id, record)
+    return reserve(
+        bridge.subnet,
+        container_id,
+        record,
+        network=bridge.network,
+        gateway=bridge.gateway,
+        wanted=wanted,
+    )
 
 
 # --- the subnet ---------------------------------------------------------------------------------
+
+
+def _defined(network: str) -> Bridge:
+    """Return the bridge of a network that somebody made.
+
+    Raises:
+        KernelboxError: It is not there, after a reboot perhaps, and its subnet is somebody else's.
+    """
+    bridge = definition.read(network).bridge
+    if not netdevice.exists(bridge.name):
+        clash = subnets.overlap(bridge.subnet, subnets.taken(bridge.name))
+        if clash is not None:
+            raise KernelboxError(
+                f"network {network} cannot have its subnet {bridge.subnet} any more: it overlaps "
+                f"{clash.subnet}, and {clash.by}",
+                f"Change that, or make the network anew: kernelbox network rm {network}",
+            )
+    return bridge
+
+
+def _default(record: Callable[[str, str], None]) -> Bridge:
+    """Return the default bridge, its subnet chosen when it is made first."""
+    name, table = bridge_and_table()
+    subnet = _remembered_subnet()
+    if subnet is None:
+        # What is there already was made under a root whose files are lost: it is ours again.
+        record("link", name)
+        record("nft", table)
+    if subnet is None or not (netdevice.exists(name) or leases()):
+        subnet = _choose_subnet(name, subnet)
+    return Bridge(name, table, subnet)
 
 
 def _remembered_subnet() -> Subnet | None:
@@ -91,31 +126,18 @@ def _remembered_subnet() -> Subnet | None:
 
 def _choose_subnet(name: str, remembered: Subnet | None) -> Subnet:
     """Return a subnet that nobody on this host uses, the remembered one if possible; note it."""
-    in_use = _in_use(name)
     candidates = [remembered] if remembered else []
-    candidates += [Subnet.parse(text) for text in CANDIDATES]
-    for candidate in candidates:
-        if not any(candidate.overlaps(taken) for taken in in_use):
-            with open(f"{directory()}/subnet", "w", encoding="ascii") as file:
-                file.write(f"{candidate}\n")
-            return candidate
-    raise KernelboxError(
-        "no subnet is free for the bridge: the host's routes overlap all that it could have, "
-        f"{CANDIDATES[0]} to {CANDIDATES[-1]}",
-        f"Write one that is free into {directory()}/subnet, such as 10.77.0.0/16",
-    )
-
-
-def _in_use(name: str) -> list[Subnet]:
-    """Return the networks that the host has routes to, but for the default route and our own."""
-    with RouteSocket() as host:
-        ours = {link.ifindex for link in host.links() if link.name == name}
-        routes = [route for route in host.routes() if route.ifindex not in ours and route.prefix]
-        addresses = [one for one in host.addresses() if one.ifindex not in ours]
-    networks = [Subnet(number(route.destination), route.prefix) for route in routes]
-    networks += [Subnet.parse(f"{one.address}/{one.prefix}") for one in addresses]
-    # A name server behind the default route must not vanish behind the bridge.
-    return networks + [Subnet(number(server), 32) for server in nameservers()]
+    candidates += [Subnet.parse(text) for text in subnets.CANDIDATES]
+    free = subnets.first_free(candidates, subnets.taken(name) + subnets.taken_by_networks())
+    if free is None:
+        raise KernelboxError(
+            "no subnet is free for the bridge: the host's routes overlap all that it could have, "
+            f"{subnets.CANDIDATES[0]} to {subnets.CANDIDATES[-1]}",
+            f"Write one that is free into {directory()}/subnet, such as 10.77.0.0/16",
+        )
+    with open(f"{directory()}/subnet", "w", encoding="ascii") as file:
+        file.write(f"{free}\n")
+    return free
 
 
 # --- the link -----------------------------------------------------------------------------------
@@ -163,12 +185,13 @@ def _configure(bridge: Bridge, host: RouteSocket, links: dict[str, Link]) -> Non
     # discovery, which many networks break.
     uplinks = {route.ifindex for route in host.routes() if route.prefix == 0 and route.ifindex}
     sizes = [link.mtu for link in links.values() if link.ifindex in uplinks]
-    if sizes and min(sizes) < 1500:
-        host.set_mtu(bridge.name, min(sizes))
+    size = bridge.mtu or min([*sizes, 1500])
+    if size != 1500:
+        host.set_mtu(bridge.name, size)
     # A container must not become the host's IPv6 router by announcing itself (CVE-2020-13401).
     if os.path.exists(_setting(bridge, "accept_ra", "ipv6")):
         files.write(_setting(bridge, "accept_ra", "ipv6"), "0")
     # The containers of a bridge that was deleted are plugged in again.
-    for container_id in leases().values():
+    for container_id in leases(bridge.network).values():
         if link_name(container_id) in links:
             host.set_master(link_name(container_id), bridge.name)

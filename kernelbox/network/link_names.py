@@ -1,31 +1,54 @@
 """What things are called, so that whoever knows a container's id and address finds them again.
 
 Two roots (`KERNELBOX_ROOT`) know nothing of each other's leases, so each has a bridge of its own:
-`kernelbox0` belongs to the usual root, and any other root's is named after it.
+`kernelbox0` belongs to the usual root, and any other root's is named after it. So are the bridges
+of the networks that people make: no name of theirs would fit, and another root may have it too.
 """
 
 from __future__ import annotations
 
-from kernelbox.network.addresses import Subnet, number
+import os
+from binascii import crc32
+
+from kernelbox.network.addresses import DEFAULT, Subnet, number
 from kernelbox.plumbing import paths
 from kernelbox.plumbing.records import NamedTuple
 
 
 class Bridge(NamedTuple):
-    """A network's bridge: the link's name, its nft table, and the addresses on it."""
+    """A network's bridge, and what its network is.
+
+    Attributes:
+        name: The link's.
+        table: Its nft table's.
+        subnet: The addresses on it.
+        network: What people call the network.
+        own: Its own address, where that is not the first of the subnet's.
+        internal: Whether nothing gets in or out.
+        icc: Whether its containers reach each other ("inter-container communication").
+        mtu: In bytes; 0 for that of the way out.
+    """
 
     name: str
     table: str
     subnet: Subnet
+    network: str = DEFAULT
+    own: str = ""
+    internal: bool = False
+    icc: bool = True
+    mtu: int = 0
 
     @property
     def gateway(self) -> str:
         """The bridge's own address: where containers send what is not for each other."""
-        return self.subnet.gateway
+        return self.own or self.subnet.gateway
 
 
-def bridge_and_table() -> tuple[str, str]:
-    """Return the names of this root's bridge (at most 15 bytes) and nft table."""
+def bridge_and_table(network: str = DEFAULT) -> tuple[str, str]:
+    """Return the names of a network's bridge (at most 15 bytes) and nft table under this root."""
+    if network != DEFAULT:
+        digits = f"{crc32(os.fsencode(f'{os.path.realpath(paths.root())}/{network}')) >> 8:06x}"
+        return f"kernelbox{digits}", f"kernelbox_net_{digits}"
     if paths.is_usual():
         return "kernelbox0", "kernelbox"
     return f"kernelbox-{paths.suffix()}", f"kernelbox_{paths.suffix()}"

@@ -1,8 +1,10 @@
 """Between the bridge and the world: forwarding, masquerading, and keeping strangers out.
 
-One nft table does it. Containers may connect to the outside, and what leaves the host carries
-the host's address (masquerade). From outside, only published ports come in. The rules for those
-are in the chain `publish`, which `ports.py` fills.
+Each network has an nft table, which does it for that network alone: what is for its containers is
+dropped there unless one of them has asked for it, and so networks keep out each other as they keep
+out strangers. Containers may connect to the outside, and what leaves the host carries
+the host's address (masquerade), but for those of an internal network. From outside, only published
+ports come in. The rules for those are in the chain `publish`, which `ports.py` fills.
 
 The kernel forwards packets only with `net.ipv4.ip_forward`. Where that was off, kernelbox turns it
 on, and the same table then refuses to forward anything that does not involve a kernelbox bridge:
@@ -18,7 +20,7 @@ import os
 from contextlib import suppress
 
 from kernelbox.kernel import files, nft
-from kernelbox.network.addresses import directory, host_locked
+from kernelbox.network.addresses import DEFAULT, directory, host_locked
 from kernelbox.network.link_names import bridge_and_table
 from kernelbox.plumbing import storage
 
@@ -26,21 +28,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kernelbox.network.link_names import Bridge
+
 _FORWARD = "/proc/sys/net/ipv4/ip_forward"
 _STRANGERS = "forwarding was off before kernelbox"
 
 
-def ruleset(bridge: str, table: str, subnet: str, *, strangers: bool) -> str:
-    """Return the table's text. Applied again, it leaves the published ports alone.
+def ruleset(network: Bridge, *, strangers: bool) -> str:
+    """Return the text of a network's table. Applied again, it leaves the published ports alone.
 
     Args:
-        bridge: Name of the bridge.
-        table: Name of the table, of the family ip.
-        subnet: Of the bridge, as `172.29.0.0/16`.
+        network: Whose.
         strangers: Whether packets between other links may be forwarded.
 
     Source: nft(8); Docker, "Packet filtering and firewalls". For 127.0.0.0/8: CVE-2020-8558.
     """
+    bridge, table, subnet = network.name, network.table, network.subnet
     refuse = f'iifname != "kernelbox*" oifname != "kernelbox*" drop comment "{_STRANGERS}"'
     return f"""\
 table ip {table} {{
@@ -70,12 +73,13 @@ table ip {table} {{
     chain forward {{
         {"" if strangers else refuse}
         oifname "{bridge}" ct state established,related accept
-        iifname "{bridge}" accept
+        iifname "{bridge}" {f'oifname "{bridge}"' if network.internal else ""} accept
+        {f'iifname "{bridge}" drop' if network.internal else ""}
         oifname "{bridge}" ct status dnat accept
         oifname "{bridge}" drop
     }}
     chain postrouting {{
-        ip saddr {subnet} oifname != "{bridge}" counter masquerade
+        {"" if network.internal else f'ip saddr {subnet} oifname != "{bridge}" counter masquerade'}
         ip saddr 127.0.0.0/8 oifname "{bridge}" masquerade
         ip saddr {subnet} oifname "{bridge}" ct status dnat masquerade
     }}
@@ -83,7 +87,7 @@ table ip {table} {{
 """
 
 
-def prepare(bridge: str, table: str, subnet: str, record: Callable[[str, str], None]) -> None:
+def prepare(bridge: Bridge, record: Callable[[str, str], None]) -> None:
     """Make the table and turn on forwarding, or repair them. The host's lock is held.
 
     Raises:
@@ -92,42 +96,48 @@ def prepare(bridge: str, table: str, subnet: str, record: Callable[[str, str], N
     is_off = files.read(_FORWARD).strip() == "0"
     registered = _registered()
     ours = is_off or bool(registered)
-    _prepare_table(table, subnet, ruleset(bridge, table, subnet, strangers=not ours), record)
+    root = bridge_and_table()[1]
+    _prepare_table(bridge, ruleset(bridge, strangers=not ours), record)
     if ours and (is_off or _noted("ip_forward") != _boot_id()):
         record("sysctl", "net.ipv4.ip_forward=0")
         _note("ip_forward", _boot_id())
-    if ours and table not in registered:
-        _register(registered | {table})
+    if ours and root not in registered:
+        _register(registered | {root})
     if is_off:
         files.write(_FORWARD, "1")
 
 
-def _prepare_table(table: str, subnet: str, rules: str, record: Callable[[str, str], None]) -> None:
+def _prepare_table(bridge: Bridge, rules: str, record: Callable[[str, str], None]) -> None:
     """Make the table, or repair it, unless nobody has changed a rule since it was seen whole."""
     generation = nft.generation()
     seen = f"{_boot_id()}{generation}\n{rules}"
-    if generation and _noted("rules") == seen:
+    if generation and _noted("rules", bridge.network) == seen:
         return
-    present = nft.list_table(table)
-    if present and subnet in present and (_STRANGERS in present) == (_STRANGERS in rules):
-        _note("rules", seen)
+    present = nft.list_table(bridge.table) or ""
+    if _is_of(present, bridge) and (_STRANGERS in present) == (_STRANGERS in rules):
+        _note("rules", seen, bridge.network)
     else:
-        record("nft", table)
+        record("nft", bridge.table)
         nft.apply(rules)
+
+
+def _is_of(present: str, bridge: Bridge) -> bool:
+    """Whether a table's text has what a network's has to have."""
+    return f"ip saddr {bridge.subnet}" in present and f'oifname "{bridge.name}" drop' in present
 
 
 # What is noted is true of one boot only. After the next, /etc/sysctl.d has spoken again of
 # forwarding, and generations are counted anew.
 
 
-def _note(name: str, text: str) -> None:
-    with open(f"{directory()}/{name}", "w", encoding="ascii") as file:
+def _note(name: str, text: str, network: str = DEFAULT) -> None:
+    with open(f"{directory(network)}/{name}", "w", encoding="ascii") as file:
         file.write(text)
 
 
-def _noted(name: str) -> str:
+def _noted(name: str, network: str = DEFAULT) -> str:
     try:
-        with open(f"{directory()}/{name}", encoding="ascii") as file:
+        with open(f"{directory(network)}/{name}", encoding="ascii") as file:
             return file.read()
     except FileNotFoundError:
         return ""

@@ -23,7 +23,8 @@ from kernelbox.kernel import conntrack, nft
 from kernelbox.kernel.errors import UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network.addresses import locked, number
-from kernelbox.network.link_names import bridge_and_table, link_name
+from kernelbox.network.definition import tables
+from kernelbox.network.link_names import link_name
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -123,7 +124,7 @@ def _any_free(port: Port) -> Port:
 
 
 def _first_free(ports: list[Port], text: str) -> Port:
-    taken = [other for _, other, _ in _published(bridge_and_table()[1])]
+    taken = [other for _, other, _ in _published_anywhere()]
     for port in ports:
         try:
             _ask_host(port)
@@ -161,7 +162,7 @@ def publish(
         return
     wanted = [port for text in ports for port in parse_ports(text)]
     with locked("lock"):
-        taken = [(port, f"container {owner[:12]}") for owner, port, _ in _published(bridge.table)]
+        taken = [(port, f"container {owner[:12]}") for owner, port, _ in _published_anywhere()]
         for port in wanted:
             for other, owner in taken:
                 if port.collides(other):
@@ -184,6 +185,12 @@ def _rule(table: str, container_id: str, address: str, port: Port) -> str:
         f"add rule ip {table} publish {where}{port.protocol} dport {port.host_port} counter "
         f'dnat to {address}:{port.container_port} comment "{container_id} {port}"'
     )
+
+
+def _published_anywhere() -> Iterator[tuple[str, Port, int]]:
+    """Yield the published ports of all networks of this root."""
+    for table in tables():
+        yield from _published(table)
 
 
 def _published(table: str) -> Iterator[tuple[str, Port, int]]:

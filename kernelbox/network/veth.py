@@ -62,6 +62,8 @@ def connect(
                 netns=str(pid),
             )
             host.set_master(name, bridge.name)
+            if not bridge.icc:
+                host.set_isolated(name)
             host.set_up(name)
             _configure_inside(netns_fd, pid, bridge, address)
             for link in (name, bridge.name):
@@ -74,7 +76,8 @@ def _configure_inside(netns_fd: int, pid: int, bridge: Bridge, address: str) -> 
         with RouteSocket() as container:
             container.add_address("eth0", address, bridge.subnet.prefix)
             container.set_up("eth0")
-            container.add_default_route(bridge.gateway, "eth0")
+            if not bridge.internal:
+                container.add_default_route(bridge.gateway, "eth0")
 
 
 @contextmanager

@@ -1,0 +1,118 @@
+"""`kernelbox network`: create, ls, inspect, rm, prune."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from kernelbox.cli.each import for_each
+from kernelbox.cli.parser import parser_for
+from kernelbox.cli.table import columns
+from kernelbox.container import cleanup, networks
+from kernelbox.kernel.errors import UsageError
+from kernelbox.network import creation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def command_network(argv: list[str]) -> int:
+    """Do one of the things that can be done with networks."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_usage())
+        return 0
+    if argv[0] not in _ACTIONS:
+        raise UsageError(f"no command 'network {argv[0]:.40}'", f"There are: {', '.join(_ACTIONS)}")
+    cleanup.sweep()
+    return _ACTIONS[argv[0]](argv[1:])
+
+
+def _usage() -> str:
+    lines = [f"  {name:8} {act.__doc__}" for name, act in _ACTIONS.items()]
+    return "\n".join(["usage: kernelbox network COMMAND ...", "", *lines])
+
+
+def _create(argv: list[str]) -> int:
+    """Make a network: containers on it reach each other, and no other network's reach them."""
+    parser = parser_for("network create", "Make a network.")
+    parser.add_argument("--subnet", default="", help="such as 10.170.0.0/24; a free one without it")
+    parser.add_argument("--gateway", default="", help="the bridge's own address; or the first")
+    parser.add_argument("--internal", action="store_true", help="nothing gets in or out")
+    parser.add_argument("--driver", "-d", choices=["bridge"], default="bridge", help="bridge")
+    parser.add_argument(
+        "--opt",
+        "-o",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="mtu=N; icc=false: containers do not reach each other",
+    )
+    parser.add_argument("name", metavar="NAME")
+    given = parser.parse_args(argv)
+    wish = creation.define(given.name, given.subnet, given.gateway, given.opt)
+    networks.create(wish._replace(internal=given.internal))
+    print(given.name)
+    return 0
+
+
+def _ls(argv: list[str]) -> int:
+    """List networks."""
+    parser = parser_for("network ls", "List networks.")
+    parser.add_argument("-q", "--quiet", action="store_true", help="names only")
+    given = parser.parse_args(argv)
+    found = networks.every()
+    rows = [("NAME", "DRIVER", "SUBNET", "GATEWAY", "CONTAINERS")]
+    for one in found:
+        count = str(len(networks.containers(one)))
+        rows.append((one.network, "bridge", str(one.subnet), one.gateway, count))
+    rows += [("host", "host", "-", "-", "-"), ("none", "null", "-", "-", "-")]
+    print("\n".join(row[0] for row in rows[1:]) if given.quiet else columns(rows))
+    return 0
+
+
+def _inspect(argv: list[str]) -> int:
+    """Show all about networks, as JSON."""
+    parser = parser_for("network inspect", "Show all about networks, as JSON.")
+    parser.add_argument("networks", nargs="+", metavar="NETWORK")
+    given = parser.parse_args(argv)
+    print(json.dumps([networks.inspection(name) for name in given.networks], indent=4))
+    return 0
+
+
+def _rm(argv: list[str]) -> int:
+    """Remove networks that no container is on."""
+    parser = parser_for("network rm", "Remove networks that no container is on.")
+    parser.add_argument("networks", nargs="+", metavar="NETWORK")
+    given = parser.parse_args(argv)
+
+    def remove(name: str) -> str:
+        networks.remove(name)
+        return name
+
+    return for_each(given.networks, remove)
+
+
+def _prune(argv: list[str]) -> int:
+    """Remove all networks that no container is on."""
+    parser = parser_for("network prune", "Remove all networks that no container is on.")
+    parser.add_argument("-f", "--force", action="store_true", help="do not ask")
+    given = parser.parse_args(argv)
+    what = "This removes all networks that no container is on"
+    if not given.force:
+        if not sys.stdin.isatty():
+            raise UsageError(f"{what}, and nobody is there to ask", "Use --force")
+        if input(f"{what}. Are you sure? [y/N] ").lower() not in ("y", "yes"):
+            return 0
+    for name in networks.prune():
+        print(name)
+    return 0
+
+
+_ACTIONS: dict[str, Callable[[list[str]], int]] = {
+    "create": _create,
+    "ls": _ls,
+    "inspect": _inspect,
+    "rm": _rm,
+    "prune": _prune,
+}

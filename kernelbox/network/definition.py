@@ -1,0 +1,117 @@
+"""The networks that people make: what they wished, on disk, as long as the network is to be.
+
+    networks/web/config.json    the definition, written once
+                 lock           held while the network is made, mended or removed
+                 ledger         what it owns
+                 10.170.0.2     leases, see addresses.py
+
+The kernel forgets a bridge at a reboot, and a definition says how to make it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from kernelbox.kernel.errors import KernelboxError
+from kernelbox.network.addresses import DEFAULT, Subnet, directory, missing
+from kernelbox.network.link_names import Bridge, bridge_and_table
+from kernelbox.plumbing import paths, storage, whole
+from kernelbox.plumbing.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Definition(NamedTuple):
+    """A network as it was wished.
+
+    Attributes:
+        name: What people call it.
+        subnet: Its addresses, as `10.170.0.0/24`.
+        gateway: The bridge's own address.
+        internal: Whether nothing gets in or out.
+        icc: Whether its containers reach each other.
+        mtu: In bytes; 0 for that of the way out.
+        created: Seconds since the epoch.
+    """
+
+    name: str
+    subnet: str
+    gateway: str
+    internal: bool = False
+    icc: bool = True
+    mtu: int = 0
+    created: float = 0.0
+
+    @property
+    def bridge(self) -> Bridge:
+        """The bridge that it asks for."""
+        return Bridge(
+            *bridge_and_table(self.name),
+            Subnet.parse(self.subnet),
+            self.name,
+            self.gateway,
+            self.internal,
+            self.icc,
+            self.mtu,
+        )
+
+
+def exists(name: str) -> bool:
+    """Whether somebody has made a network of this name. A name that is none is no path either."""
+    return "/" not in name and os.path.isfile(_path(name))
+
+
+def every() -> list[str]:
+    """Return the names of the networks that people made, in alphabetical order."""
+    try:
+        return sorted(filter(exists, os.listdir(paths.networks())))
+    except FileNotFoundError:
+        return []
+
+
+def read(name: str) -> Definition:
+    """Return the definition of a network.
+
+    Raises:
+        UsageError: There is no such network.
+        KernelboxError: The definition is damaged.
+    """
+    if not exists(name):
+        raise missing(name)
+    try:
+        found: Any = json.loads(storage.read(_path(name)))
+        definition = Definition(**found)
+        Subnet.parse(definition.subnet)
+        return definition
+    except (OSError, TypeError, ValueError) as error:
+        raise KernelboxError(
+            f"the definition of network {name} is damaged: {_path(name)}",
+            f"Remove it, and make it again: kernelbox network rm {name}",
+        ) from error
+
+
+def is_internal(name: str) -> bool:
+    """Whether nothing gets in or out of a network; raises as `read`."""
+    return exists(name) and read(name).internal
+
+
+def write(definition: Definition) -> None:
+    """Write a network's definition: from here on there is such a network.
+
+    Raises:
+        OSError: ENOSPC, EROFS.
+    """
+    os.makedirs(directory(definition.name), mode=0o755, exist_ok=True)
+    whole.replace(_path(definition.name), json.dumps(definition._asdict()).encode())
+
+
+def tables() -> list[str]:
+    """Return the nft tables of all networks of this root, whether they are there or not."""
+    return [bridge_and_table(name)[1] for name in (DEFAULT, *every())]
+
+
+def _path(name: str) -> str:
+    return f"{directory(name)}/config.json"

@@ -1,0 +1,52 @@
+"""A scene with the command line in it: its `kernelbox` makes containers in the scene's host."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.command import COMMAND, Kernelbox
+from tests.scene import Scene
+
+
+class Town(Kernelbox):
+    """The command line in a scene of its own, with a root of its own.
+
+    Attributes:
+        scene: Its host, and the world outside.
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.scene = Scene()
+        self.command = ["nsenter", "-t", str(self.scene.host.pid), "-n", *COMMAND]
+
+    def inside(self, container: str, script: str) -> str:
+        """Run a shell script in a container; return what it prints, without its last line's end."""
+        return self.ok("exec", container, "sh", "-c", script).rstrip("\n")
+
+    def fails_inside(self, container: str, script: str) -> bool:
+        """Whether a shell script in a container fails."""
+        return self("exec", container, "sh", "-c", script).returncode != 0
+
+    def network(self, name: str) -> dict[str, Any]:
+        """Return what `network inspect` says of one."""
+        (found,) = json.loads(self.ok("network", "inspect", name))
+        assert isinstance(found, dict)
+        return found
+
+    def address(self, container: str) -> str:
+        """Return a container's first address."""
+        return str(self.inspect(container)["NetworkSettings"]["IPAddress"])
+
+    def close(self) -> None:
+        """Reset it, which leaves nothing, and let the scene go."""
+        self.ok("reset")
+        assert not self.root.exists()
+        assert self.scene.tables() == []
+        assert not [name for name in self.scene.host.links() if name.startswith("kernelbox")]
+        note = self.scene.note()
+        assert not os.path.exists(note), note.read_text()
+        self.scene.close()
