@@ -31,7 +31,7 @@ BUDGET: dict[str, float] = {
     "test_course.py": 170,
     "test_crash.py": 220,
     "test_doctor.py": 5,
-    "test_exercises.py": 600,
+    "test_exercises.py": 500,
     "test_groups.py": 40,
     "test_guard.py": 20,
     "test_handouts.py": 25,
