@@ -30,6 +30,7 @@ BUDGET: dict[str, float] = {
     "test_containerfile.py": 10,
     "test_course.py": 170,
     "test_crash.py": 220,
+    "test_disks.py": 15,
     "test_doctor.py": 5,
     "test_exercises.py": 500,
     "test_groups.py": 40,

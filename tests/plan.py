@@ -31,7 +31,7 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice trace
-        bpf files process mounts lookup watch netlink
+        bpf files process mounts lookup watch loop netlink
         aside links conntrack nft
         rtnetlink
     """,
