@@ -118,7 +118,7 @@ PLAN = {
         survey
     """,
     "kernelbox/agent": """
-        guard whose forking monitors requests programs
+        guard whose forking disks monitors requests programs
         fork_limit
         groups
         loading remote calls
