@@ -21,7 +21,7 @@ of one processor while a view is open on 50 containers, five times a second (CPU
 seconds, from /proc/PID/stat; without a page, which is the browser's), and the time for a snapshot
 of everything that there is to see of 200.
 
-`--images` measures images instead: see bench_images.py.
+`--images` measures images instead: see bench_images.py; `--limits` limits: see bench_limits.py.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from kernelbox.plumbing import paths
 from kernelbox.root import masks
 from kernelbox.users import capabilities
 from kernelbox.widgets.base import View
-from tests import bench_images
+from tests import bench_images, bench_limits
 from tests.command import COMMAND
 
 WATCHED, CROWD = 50, 200  # containers
@@ -318,6 +318,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m tests.bench", description="Measure kernelbox.")
     parser.add_argument("--pairs", type=int, default=30, help="measurements per row (30)")
     parser.add_argument("--images", action="store_true", help="unpacking and storing images")
+    parser.add_argument("--limits", action="store_true", help="what limits keep, and cost")
     given = parser.parse_args()
     pairs = given.pairs
     with ExitStack() as stack:
@@ -327,6 +328,8 @@ def main() -> None:
         subprocess.run([*COMMAND, "images"], stdout=subprocess.DEVNULL, check=True)
         if given.images:
             bench_images.measure(directory, interleaved, stack)
+        elif given.limits:
+            bench_limits.measure(directory, stack)
         else:
             measure(directory, pairs, stack)
 

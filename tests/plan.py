@@ -24,7 +24,7 @@ PLAN = {
         cli
     """,
     "kernelbox/plumbing": """
-        records storage whole paths channel
+        numbers records storage whole paths channel
     """,
     "kernelbox/kernel": """
         flags errors
@@ -43,13 +43,15 @@ PLAN = {
         id_maps accounts capabilities
     """,
     "kernelbox/cgroup": """
-        hierarchy limit_values devices entrance translation tree
-        stats readings
+        hierarchy limit_values disks devices entrance translation tree
+        reading stats interface limit_words
+        members limits
+        limited
         group
-        v1 limits
+        events sampling v1 applying
     """,
     "kernelbox/loads": """
-        sheet pace
+        sheet pace family
         disk memory processes processor
         kinds
         shell
@@ -95,12 +97,13 @@ PLAN = {
     """,
     "kernelbox/container": """
         spec option_types
-        state ledger messages log deletion volumes
+        detach_keys state ledger messages log deletion volumes
+        events
         option_values names image_lookup host_mounts birth pause orders front gate relay
         run_options program monitor_lock stdio
         init enter cleanup
         networks
-        runtime lifecycle inspection
+        runtime lifecycle update inspection
         monitor
         launch
     """,
@@ -124,7 +127,7 @@ PLAN = {
         survey
     """,
     "kernelbox/agent": """
-        guard whose monitors requests programs
+        guard whose forking monitors requests programs
         fork_limit
         groups
         loading remote calls
@@ -144,7 +147,7 @@ PLAN = {
         connect
         agent_link
         held started groups
-        working
+        working measuring
         command_line live magics reading
         birth_view
         notebook
@@ -168,6 +171,7 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
+        chapter08
     """,
     "kernelbox/lab/hosts": """
         eye record
@@ -201,7 +205,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers output pull archives host course networks
+        containers update output stats events pull archives host course networks
         run build images registries
     """,
 }

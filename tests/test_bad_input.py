@@ -62,6 +62,13 @@ TRUE = ("busybox", "true")
         ((*RUN, "--memory", "lots", *TRUE), "lots", "64m"),
         ((*RUN, "--memory", "-5m", *TRUE), "-5m", "64m"),
         ((*RUN, "--memory", "9" * 30, *TRUE), "than any machine", "no limit"),
+        ((*RUN, "--memory", "9" * 400, *TRUE), "than any machine", "no limit"),
+        ((*RUN, "--memory", "9" * 5000 + "g", *TRUE), "than any machine", "no limit"),
+        ((*RUN, "-u", "9" * 5000, *TRUE), "is not a user id", "a number from 0"),
+        ((*RUN, "-u", "0:" + "9" * 5000, *TRUE), "is not a group id", "a number from 0"),
+        ((*RUN, "--stop-signal", "9" * 5000, *TRUE), "no signal", "TERM"),
+        ((*RUN, "--stop-signal", "RTMIN+" + "9" * 5000, *TRUE), "no signal", "TERM"),
+        ((*RUN, "--time-offset", "9" * 400, *TRUE), "no number of seconds", "60"),
         ((*RUN, "--cpus", "-1", *TRUE), "CPUs", "no limit"),
         ((*RUN, "--cpus", "9999", *TRUE), "CPUs", "no limit"),
         ((*RUN, "--cpus", "nan", *TRUE), "CPUs", "no limit"),
@@ -320,3 +327,44 @@ def test_what_cannot_be_printed_is_said_in_one_line(kernelbox: Kernelbox) -> Non
     with open("/dev/full", "w") as full:
         command = [*kernelbox.command, "nosuch"]
         assert subprocess.run(command, env=kernelbox.environment, stderr=full).returncode == 125
+
+
+def test_what_a_process_calls_itself_tells_the_terminal_nothing(kernelbox: Kernelbox) -> None:
+    """Escape sequences, as terminals have been attacked with: they are shown as what they are."""
+    hostile = ": \x1b[2J\r\n\x9b31m\u202e"
+    seen = r": \x1b[2J\r\n\x9b31m\u202e"
+    box = kernelbox.start(*ALONE, "busybox", "sh", "-c", f"sleep 60; {hostile}")
+    _, first, *_ = kernelbox.ok("top", box).splitlines()
+    assert first.endswith(f"sh -c sleep 60; {seen}")
+    _, *rows = kernelbox.ok("ps", "--no-trunc").splitlines()
+    (row,) = (row for row in rows if box in row)
+    assert f'"sh -c sleep 60; {seen}"' in row
+    for words in (("rm",), ("inspect",), ("run", "--pull", "never"), ("run", "--name")):
+        done = kernelbox(*words, hostile, "busybox", "true")
+        assert done.returncode in (1, 125), done
+        assert all(map(str.isprintable, done.stderr.splitlines())), done
+
+
+def test_an_error_stays_short_however_long_what_was_asked_for(kernelbox: Kernelbox) -> None:
+    long = "x" * 100_000
+    run = ("run", "--rm", *ALONE)
+    for words in (
+        (long,), ("rm", long), ("inspect", long), ("stop", "-t", long, "y"), ("pull", long),
+        ("tag", "busybox", long), ("rmi", long), ("history", long), ("load", "-i", long),
+        ("cp", f"{long}:/x", "."), ("cp", long, f"y:/{long}"), ("build", "-f", long, "/"),
+        ("save", "busybox", "-o", f"/{long}/y"), ("kill", "-s", long, "y"), ("logs", long),
+        ("run", "--pull", "never", long), (*run, *TRUE[:1], long), (*run, f"--{long}", *TRUE),
+        (*run, "-m", long, *TRUE), (*run, "--cpus", long, *TRUE), (*run, "-u", long, *TRUE),
+        (*run, "-v", f"/{long}:/x", *TRUE), (*run, "-v", f"/etc:{long}", *TRUE),
+        (*run, "-v", f"/etc:/x:{long}", *TRUE), (*run, "-w", f"/{long}", *TRUE),
+        (*run, "-e", f"={long}", *TRUE), (*run, "--name", f"/{long}", *TRUE),
+        (*run, "--hostname", long, *TRUE), (*run, "--cap-add", long, *TRUE),
+        (*run, "--pids-limit", long, *TRUE), ("run", "-p", long, *TRUE),
+        ("run", "-p", f"{long}:1:1", *TRUE), ("run", "--network", long, *TRUE),
+        (*run, "--userns", long, *TRUE), (*run, "--entrypoint", long, "busybox"),
+    ):  # fmt: skip
+        done = kernelbox(*words)
+        assert done.returncode in (1, 2, 125, 126, 127), (words[:2], done)
+        assert len(done.stderr) <= len("kernelbox: ") + 600 + 1, (words[:-1], done.stderr[:900])
+        assert done.stderr.count("x") <= 200, (words[:5], done.stderr[:900])
+        assert done.stderr.count("\n") == 1, (words, done)

@@ -282,6 +282,14 @@ def test_words_are_split_where_nothing_protects_a_space() -> None:
     assert found == ["a", "1", "2", "1 2", "b c", "d e", ""]
 
 
+@pytest.mark.parametrize("text", ["a[+-]", "v[0-9-]", "[-._]", "[0-5-9]", "[a--]", "[--0]"])
+def test_a_bare_hyphen_in_a_bracket_is_no_pattern(text: str) -> None:
+    """Go's filepath.Match, by which Docker checks each pattern: ErrBadPattern."""
+    with pytest.raises(UsageError, match="is wrong"):
+        ignore.Ignore(text)
+    assert ignore.Ignore(r"v[0-9\-]")("v-")
+
+
 # Docker documentation, "Build context", section .dockerignore files.
 @pytest.mark.parametrize(
     ("rules", "left_out", "seen"),

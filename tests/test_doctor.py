@@ -40,6 +40,7 @@ V1_MOUNTS = """\
 33 22 0:33 / /sys/fs/cgroup/blkio rw,nosuid shared:7 - cgroup cgroup rw,blkio
 34 22 0:34 / /sys/fs/cgroup/freezer rw,nosuid shared:8 - cgroup cgroup rw,freezer
 35 22 0:35 / /sys/fs/cgroup/systemd rw,nosuid shared:9 - cgroup cgroup rw,xattr,name=systemd
+36 22 0:37 / /sys/fs/cgroup/cpuset rw,nosuid shared:10 - cgroup cgroup rw,cpuset
 """
 UNIFIED = "36 22 0:36 / /sys/fs/cgroup/unified rw,nosuid - cgroup2 cgroup2 rw\n"
 DOCKER_MOUNTS = """\
@@ -216,6 +217,19 @@ def test_pure_v1_is_used_translated(elsewhere: Elsewhere) -> None:
     seen = found(elsewhere(DEBIAN_12, {"proc/self/mountinfo": V1_MOUNTS}))["cgroup"]
     assert seen.level == "note"
     assert seen.observed.startswith("cpu, memory, pids, blkio, freezer in cgroup v1. ")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_missing_controller_of_one_option_is_found_before_the_option_is_used(
+    elsewhere: Elsewhere, version: int
+) -> None:
+    mounts = "".join(line for line in V1_MOUNTS.splitlines(True) if "cpuset" not in line)
+    without = {"proc/self/mountinfo": mounts}
+    if version == 2:
+        without = {"sys/fs/cgroup/cgroup.controllers": "cpu io memory pids\n"}
+    seen = found(elsewhere(DEBIAN_12, without))["cgroup"]
+    assert (seen.level, "there is no cpuset" in seen.observed) == ("warn", True)
+    assert seen.cure
 
 
 def test_v2_without_nsdelegate_is_told_what_a_container_can_do(elsewhere: Elsewhere) -> None:

@@ -158,6 +158,22 @@ def test_a_damaged_stream_is_one_line_and_leaves_nothing(
     assert not [one for one in threading.enumerate() if one.name == "decompress"]
 
 
+@pytest.mark.parametrize("change", [b"0000000\0", b"\xff" * 8, b"        "], ids=["sum", "no", "0"])
+@pytest.mark.parametrize("known", [False, True])
+def test_an_entry_behind_a_bad_checksum_is_never_dropped(
+    tmp_path: Path, change: bytes, known: bool
+) -> None:
+    """As tar(1) has it, "Skipping to next header", exit 2. Also where the config has its DiffID."""
+    tar = bytearray(tar_of((entry("one"), b"1"), (entry("two"), b"2"), (entry("three"), b"3")))
+    at = bytes(tar).index(b"two\0")
+    tar[at + 148 : at + 156] = change
+    (tmp_path / "0").write_bytes(tar)
+    digest = layers_digest(bytes(tar)) if known else ""
+    with pytest.raises(UsageError, match="header that ends at byte 1536 is damaged"):
+        layers.unpack(str(tmp_path / "0"), str(tmp_path / "made"), diff_id=digest)
+    assert not (tmp_path / "made").exists()
+
+
 def layers_digest(tar: bytes) -> str:
     run = subprocess.run(["sha256sum"], input=tar, capture_output=True, check=True)
     return "sha256:" + run.stdout.split()[0].decode()

@@ -15,6 +15,7 @@ import os
 import stat
 import struct
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -409,6 +410,69 @@ def test_diff_and_commit_take_just_what_a_container_changed(
     kernelbox.ok("rmi", f"made:{userns}")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"Env": ["A=a\0b"]}, {"Cmd": ["a\0b"]}, {"Entrypoint": ["a\0b"]}, {"User": "a\0b"},
+        {"WorkingDir": "/a\0b"}, {"Volumes": {"/a\0b": {}}},
+    ],
+)  # fmt: skip
+def test_what_no_program_can_be_given_is_refused_when_it_would_be(
+    kernelbox: Kernelbox, store: Store, said: dict[str, object]
+) -> None:
+    """As with Docker, which loads such an image, and cannot run it."""
+    add_image(store, "odd", tar_of((entry("a"), b"")), config={"Cmd": ["a"], **said})
+    kernelbox.ok("inspect", "odd")
+    assert r"\x00b" in kernelbox.refused("run", *QUIET, "odd")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({"config": {name: {"a": "b"}}} for name in ("Env", "Cmd", "Entrypoint", "User")),
+        *({"config": {name: [1]}} for name in ("Env", "Cmd", "OnBuild", "StopSignal")),
+        *({"config": {name: ["a"]}} for name in ("Labels", "Volumes", "ExposedPorts", "User")),
+        {"history": {"a": 1}}, {"history": [1]}, {"history": "made"}, {"config": ["Cmd"]},
+    ],
+)  # fmt: skip
+def test_a_config_of_another_shape_is_refused_by_what_it_lacks(
+    store: Store, said: dict[str, object]
+) -> None:
+    """As by Docker, where Go's types say so."""
+    with pytest.raises(UsageError, match=r"lacks a (list|mapping|text|rootfs)"):
+        add_image(store, "odd", tar_of((entry("a"), b"")), **said)
+    assert not store.has("odd")
+
+
+def test_a_word_for_a_command_and_half_a_character_are_taken_as_docker_takes_them(
+    kernelbox: Kernelbox, store: Store, tmp_path: Path
+) -> None:
+    """Go: strslice, UnmarshalJSON; encoding/json, Unmarshal, "Unicode replacement character"."""
+    said = {"Cmd": "sh", "Labels": {"half": "\ud800", "whole": "\U0001f433"}, "Env": ["A=\udc80"]}
+    add_image(store, "odd", tar_of((entry("a"), b"")), config=said)
+    (tmp_path / "Containerfile").write_text("FROM odd\nLABEL more=yes\n")
+    kernelbox.ok("build", "-t", "odder", tmp_path)
+    (found,) = json.loads(kernelbox.ok("inspect", "odder"))
+    assert found["Config"]["Cmd"] == ["sh"]
+    assert found["Config"]["Labels"] == {"half": "\ufffd", "whole": "\U0001f433", "more": "yes"}
+    assert "A=\ufffd" in found["Config"]["Env"]
+
+
+def test_a_file_whose_name_would_delete_another_is_not_committed(kernelbox: Kernelbox) -> None:
+    """OCI image-spec, layer.md, section Whiteouts: `.wh.passwd` in a layer deletes passwd."""
+    make = "mkdir /a && > /a/.wh.b && rm /etc/passwd"
+    box = kernelbox.start("--network", "none", "busybox", "sh", "-c", f"{make}; sleep 60")
+    assert looking.soon(lambda: "D /etc/passwd" in kernelbox.ok("diff", box))
+    assert "'/a/.wh.b' would delete a file" in kernelbox.refused("commit", box, "made")
+    assert "paused" not in kernelbox.inspect(box)["State"]["Status"]
+    kernelbox.ok("exec", box, "mv", "/a/.wh.b", "/a/b")
+    kernelbox.ok("commit", box, "made")
+    assert (
+        kernelbox.ok("run", *QUIET, "made", "sh", "-c", "ls -A /a && ! [ -e /etc/passwd ]") == "b\n"
+    )
+    kernelbox.ok("rmi", "made")
+
+
 def test_a_running_container_stands_still_while_it_is_committed(
     kernelbox: Kernelbox, store: Store
 ) -> None:
@@ -713,6 +777,75 @@ def test_cp_writes_where_a_symlink_leads_also_to_nothing(
     kernelbox.ok("cp", f"{box}:/mnt/there", tmp_path / "out")
     assert (tmp_path / "host-made").read_text() == "new"
     assert (tmp_path / "out").is_symlink()
+
+
+def kill_at_work(child: subprocess.Popen[str], source: Path) -> None:
+    """Kill a command once it has written a part of what it writes."""
+
+    def is_writing() -> bool:
+        for fd in os.listdir(f"/proc/{child.pid}/fd"):
+            try:
+                it = os.stat(f"/proc/{child.pid}/fd/{fd}")
+                fdinfo = Path(f"/proc/{child.pid}/fdinfo/{fd}").read_text()
+            except FileNotFoundError:
+                continue
+            flags = int(fdinfo.partition("flags:\t")[2].split()[0], 8)
+            is_output = stat.S_ISREG(it.st_mode) and flags & os.O_ACCMODE == os.O_WRONLY
+            if is_output and it.st_size > 1 << 20:
+                return True
+        return False
+
+    with child:
+        assert looking.soon(is_writing), source
+        child.kill()
+
+
+def test_a_copy_that_is_killed_leaves_no_part_that_looks_whole(
+    kernelbox: Kernelbox, tmp_path: Path
+) -> None:
+    """A hole takes no room where it is, and as long to copy as any file."""
+    big, into = tmp_path / "big", tmp_path / "into"
+    big.touch()
+    os.truncate(big, 8 << 30)
+    into.mkdir()
+    (into / "old").write_text("as it was")
+    make = "truncate -s 8G /big; echo as it was > /old; sleep 300"
+    box = kernelbox.start("--network", "none", "busybox", "sh", "-c", make)
+    assert looking.soon(lambda: kernelbox("exec", box, "test", "-e", "/old").returncode == 0)
+    for words in ((f"{box}:/big", into), (f"{box}:/big", into / "old")):
+        kill_at_work(kernelbox.popen("cp", *words), big)
+        assert os.listdir(into) == ["old"]
+        assert (into / "old").read_text() == "as it was"
+    kernelbox.ok("exec", box, "rm", "/big")
+    before = kernelbox.ok("diff", box)
+    tar = tar_of((entry("part"), b"x" * (2 << 20)), (entry("rest"), b""))
+    for words in ((big, f"{box}:/"), (big, f"{box}:/old"), ("-", f"{box}:/")):
+        child = kernelbox.popen("cp", *words, stdin=subprocess.PIPE)
+        if words[0] == "-" and child.stdin is not None:
+            child.stdin.buffer.write(tar[: 3 << 19])
+            child.stdin.flush()
+        kill_at_work(child, big)
+        assert kernelbox.ok("diff", box) == before
+        assert kernelbox.ok("exec", box, "cat", "/old") == "as it was\n"
+
+
+def test_a_file_that_is_being_replaced_stays_when_its_writer_is_killed(tmp_path: Path) -> None:
+    """`save -o FILE` and the notebook's own records are written like this."""
+    file = tmp_path / "file"
+    write = (
+        "import sys, time\nfrom kernelbox.plumbing import whole\n"
+        "with whole.replacing(sys.argv[1]) as out:\n"
+        "    out.write(b'new'), out.flush(), print('half', flush=True), time.sleep(300)\n"
+    )
+    for before in (None, "old"):
+        if before is not None:
+            file.write_text(before)
+        words = [sys.executable, "-c", write, file]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None and child.stdout.readline() == "half\n"
+            child.kill()
+        assert os.listdir(tmp_path) == ([] if before is None else ["file"])
+    assert file.read_text() == "old"
 
 
 def test_cp_sees_the_layers_and_volumes_of_a_container_and_nothing_else(

@@ -106,19 +106,19 @@ def unpacked(tmp_path: Path, tar: bytes, parents: tuple[str, ...] = ()) -> Path:
     return target
 
 
-def add_image(store: Store, reference: str, *tars: bytes) -> str:
-    """Add an image with these layers, and return its id."""
+def add_image(store: Store, reference: str, *tars: bytes, **config: object) -> str:
+    """Add an image with these layers, and return its id; `config` replaces parts of the usual."""
     with store.lock():
         blobs = [store.layout.write_blob(layout.LAYER, tar) for tar in tars]
-        config = {
+        whole = {
             "architecture": "amd64",
             "os": "linux",
             "config": {"Cmd": ["sh"]},
             "rootfs": {"type": "layers", "diff_ids": [blob["digest"] for blob in blobs]},
+            **config,
         }
-        manifest = layout.manifest(
-            store.layout.write_blob(layout.CONFIG, layout.encode(config)), blobs
-        )
+        text = json.dumps(whole).encode()
+        manifest = layout.manifest(store.layout.write_blob(layout.CONFIG, text), blobs)
         return store.add(
             reference, store.layout.write_blob(layout.MANIFEST, layout.encode(manifest))
         ).id

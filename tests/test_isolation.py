@@ -162,6 +162,23 @@ def test_a_number_is_never_taken_for_a_name(kernelbox: Kernelbox, tmp_path: Path
     assert set(told.split()) == {"Uid:", "Gid:", "12345"}
 
 
+@pytest.mark.parametrize("number", [60_000, 70_000])
+def test_a_user_is_in_as_many_groups_as_linux_knows_and_no_more(
+    kernelbox: Kernelbox, tmp_path: Path, number: int
+) -> None:
+    """setgroups(2): NGROUPS_MAX is 65536."""
+    (tmp_path / "passwd").write_text("joe:x:5:5::/:/bin/sh\n")
+    (tmp_path / "group").write_text("".join(f"g:x:{gid}:joe\n" for gid in range(1, number + 1)))
+    volumes = [("-v", f"{tmp_path}/{name}:/etc/{name}:ro") for name in ("passwd", "group")]
+    run = ("run", "--rm", *ALONE, *volumes[0], *volumes[1], "-u", "joe", "busybox")
+    run += ("grep", "Groups:", "/proc/self/status")
+    if number <= 65_536:
+        assert len(kernelbox.ok(*run).split()) == 1 + number
+        assert kernelbox("run", "--trace", *run[1:]).returncode == 0
+    else:
+        assert "is in 70000 groups" in kernelbox.refused(*run)
+
+
 # --- traps in the image ---------------------------------------------------------------------------
 
 

@@ -109,12 +109,30 @@ def test_a_burner_measures_the_pauses_in_which_it_was_kept_from_running() -> Non
 
 
 def test_a_server_does_jobs_of_so_much_cpu_time_and_sleeps_between_them() -> None:
-    with load("serve", work=0.01, every=0.02) as (pid, told):
+    with load("serve", work=0.01, every=0.02, open_loop=False) as (pid, told):
         before = cpu(pid)
         assert soon(lambda: sheet.read(told)[0].done >= 10)
         jobs, used = sheet.read(told)[0], cpu(pid) - before
     assert all(seconds >= 0.01 for seconds in jobs.measured)
     assert 0.01 * jobs.done <= used + 0.01 and used < 0.02 * (jobs.done + 2)
+
+
+@pytest.mark.parametrize("open_loop", [False, True])
+def test_who_comes_while_a_server_stands_still_has_waited_in_an_open_loop_only(
+    open_loop: bool,
+) -> None:
+    with load("serve", work=0.001, every=0.05, open_loop=open_loop) as (pid, told):
+        assert soon(lambda: sheet.read(told)[0].done)
+        os.kill(pid, signal.SIGSTOP)
+        assert soon(lambda: status(pid)["State"].startswith("T"))
+        before = sheet.read(told)[0].done
+        time.sleep(0.8)
+        os.kill(pid, signal.SIGCONT)
+        assert soon(lambda: sheet.read(told)[0].done >= before + 15)
+        after = sheet.read(told)[0].measured[before : before + 15]
+    # One was to come, or was being served; and in an open loop one more every 50 ms.
+    late = sum(seconds > 0.2 for seconds in after)
+    assert late >= 8 if open_loop else late <= 5
 
 
 def test_an_eater_holds_touched_pages_of_its_own_and_stays() -> None:
@@ -136,7 +154,7 @@ def test_an_eater_takes_whole_pages_at_the_stated_rate() -> None:
 def test_a_forker_has_so_many_children_and_they_end_with_it() -> None:
     with load("fork_many", number=12, rate=1000.0) as (pid, told):
         assert soon(lambda: len(descendants(pid)) == 12)
-        assert sheet.read(told)[0].done == 12
+        assert soon(lambda: sheet.read(told)[0].done == 12)
         children = descendants(pid)
         assert soon(lambda: all(status(one)["State"].startswith("S") for one in [pid, *children]))
     assert soon(lambda: not any(os.path.exists(f"/proc/{one}/exe") for one in children))
@@ -191,7 +209,7 @@ def test_direct_writes_reach_the_disk_at_the_stated_rate_at_most() -> None:
         ("bake", 1, {}, "there is no load 'bake'"),
         ("burn", 0, {}, "workers of burn is 0"),
         ("burn", 65, {}, "65 workers are too many"),
-        ("serve", 1, {"work": -1.0, "every": 1.0}, "work of serve is -1.0"),
+        ("serve", 1, {"work": -1.0, "every": 1.0, "open_loop": True}, "work of serve is -1.0"),
         ("serve", 1, {"work": math.nan, "every": 1.0}, "work of serve is nan"),
         ("eat", 1, {"size": math.inf, "rate": 1.0}, "size of eat is infinite"),
     ],

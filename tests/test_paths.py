@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from kernelbox.plumbing import paths
 from tests import looking
+from tests.command import Kernelbox
 
 PEOPLE = (64_001, 64_002)  # user ids that no system gives
 
@@ -68,3 +70,25 @@ def test_one_persons_reset_leaves_anothers_containers_and_images(people: tuple[i
     assert len(kernelbox(bob, "ps", "-q").split()) == 1
     assert "busybox" in kernelbox(bob, "images")
     assert kernelbox(ann, "ps", "-aq") == ""
+
+
+def test_what_images_hold_is_for_their_owner_alone() -> None:
+    """Also where the store was made before that was so: Docker's is closed to others, too."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
+        os.chmod(place, 0o755)
+        box = Kernelbox(Path(place) / "root")
+        nobody = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+        look = [*nobody, "find", place, "-type", "f", "-readable"]
+
+        def seen_by_others() -> str:
+            found = subprocess.run(look, capture_output=True, text=True, check=False)
+            return found.stdout
+
+        run = ("run", "--rm", "--network", "none", "busybox", "true")
+        for words in (run, ("tag", "busybox", "other"), run):
+            box.ok(*words)
+            assert seen_by_others() == ""
+            assert "sudo" in box.refused("images", prefix=nobody)
+            (box.root / "images").chmod(0o755)
+            assert seen_by_others() != ""
+        box.ok("reset")

@@ -612,7 +612,8 @@ def test_a_pull_onto_a_full_disk_is_one_line_and_leaves_nothing_half_made(
     """On disks of several sizes: it is full while fetching, or while unpacking."""
     script = """
         mount -t tmpfs -o size=$2 none $1 && $3 images >/dev/null; ls $1/images/* >$1.before
-        $3 pull -q $4; echo $?; rm -rf $1/images/downloads; ls $1/images/* | diff - $1.before
+        $3 pull -q $4; echo $?
+        $3 prune -f >/dev/null; rmdir $1/images/downloads; ls $1/images/* | diff - $1.before
     """
     requests = set()
     for size in ("4500k", "4800k", "5200k"):
@@ -625,6 +626,8 @@ def test_a_pull_onto_a_full_disk_is_one_line_and_leaves_nothing_half_made(
         assert done.stdout == "125\n"
         assert re.fullmatch("kernelbox: .*ENOSPC.*Free some space.*\n", done.stderr)
         requests.add(done.stderr.split()[1])
+        kept = "/images/downloads/" in done.stderr
+        assert kept == done.stderr.endswith("remove it: kernelbox prune\n")
     assert requests == {"write", "unpack"}
 
 

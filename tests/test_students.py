@@ -66,7 +66,7 @@ def try_out(notebook: Notebook, exercise: str, solution: str) -> str:
     notebook.run(instead(solved, solution))
     started = time.monotonic()
     said = outcome(notebook.run(check))
-    assert time.monotonic() - started < 2 * IN_TIME
+    assert time.monotonic() - started < 2 * 4 * IN_TIME  # four: on a machine that is busy
     assert len(said) < LONGEST
     return said
 

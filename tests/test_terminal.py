@@ -181,6 +181,54 @@ def test_input_that_nobody_reads_does_not_hold_up_the_output(kernelbox: Kernelbo
     kernelbox.ok("rm", "deaf")
 
 
+@pytest.mark.parametrize(
+    ("option", "keys"),
+    [
+        ((), "\x10\x11"),
+        (("--detach-keys", "ctrl-@,x"), "\0x"),
+        (("--detach-keys=q",), "q"),
+        (("--detach-keys=ctrl-p,ctrl-p,ctrl-q",), "\x10\x10\x11"),
+    ],
+)
+def test_the_detach_keys_leave_the_program_running(
+    kernelbox: Kernelbox, option: tuple[str, ...], keys: str
+) -> None:
+    """Docker: Ctrl-P, Ctrl-Q unless `--detach-keys` names others; "read escape sequence"."""
+    words = ("run", *ALONE, "--name", "left", "-it", *option, "busybox", "cat")
+    with kernelbox.terminal(*words) as screen:
+        before = screen.modes()
+        assert soon(screen.is_raw)
+        screen.type("last\r" + keys[:-1])
+        screen.read("last\r\nlast\r\n")
+        screen.type(keys[-1])
+        screen.read("read escape sequence")
+        assert screen.end() == 0
+        assert screen.modes() == before
+    assert is_alive(kernelbox.pid("left"))
+    assert "last" in kernelbox.ok("logs", "left")
+    with kernelbox.terminal("exec", "-it", *option, "left", "sh", "-c", "echo on; cat") as screen:
+        screen.read("on")
+        assert soon(screen.is_raw)
+        screen.type(keys)
+        assert screen.end() == 0
+    kernelbox.ok("rm", "-f", "left")
+
+
+def test_what_only_begins_like_the_detach_keys_is_the_programs(kernelbox: Kernelbox) -> None:
+    with kernelbox.terminal("run", "--rm", *ALONE, "-it", "busybox", "cat", "-v") as screen:
+        assert soon(screen.is_raw)
+        screen.type("a\x10")
+        screen.type("b\x10\x10c\r\x04")
+        screen.read(r"\na\^Pb\^P\^Pc\r\n")
+        assert screen.end() == 0
+
+
+def test_what_is_no_key_is_refused(kernelbox: Kernelbox) -> None:
+    for keys in ("ctrl-", "ctrl-1", "ctrl-p,", "ab", "\u20ac"):
+        run = ("run", "--rm", *ALONE, "--detach-keys", keys, "busybox", "true")
+        assert "is no key to detach with" in kernelbox.refused(*run)
+
+
 def test_a_container_outlives_its_terminal(kernelbox: Kernelbox) -> None:
     words = ("run", *ALONE, "--name", "orphan", "-it", "busybox", "sleep", "infinity")
     with kernelbox.terminal(*words) as screen:

@@ -29,7 +29,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from kernelbox import cgroup, network
-from kernelbox.agent import fork_limit, groups, whose
+from kernelbox.agent import fork_limit, forking, groups, whose
 from kernelbox.agent.calls import CALLS
 from kernelbox.agent.monitors import Monitors
 from kernelbox.container import (
@@ -49,8 +49,9 @@ from kernelbox.plumbing.channel import Channel, enclose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
+    from kernelbox.agent.forking import Arrived
     from kernelbox.agent.guard import Guard
     from kernelbox.container.option_types import ExecOptions, RunOptions
     from kernelbox.observe.updates import Teller
@@ -173,18 +174,22 @@ class Agent:
         guard = self._guard
         ours, theirs = Channel.pair()
         with fork_limit.opened() as way_in:
+
+            def be(arrived: Arrived) -> NoReturn:
+                with suppress(KernelError):  # with cgroup v1 it is now that there may be no room
+                    if way_in is not None:
+                        way_in.enter()
+                arrived()
+                remote.begin(theirs, guard)
+
             try:
-                pid, pidfd = process.clone3(0, None if way_in is None else way_in.clone_fd)
+                clone_fd = None if way_in is None else way_in.clone_fd
+                pid, pidfd, _ = forking.fork(clone_fd, be)
             except KernelError as full:
                 if full.errno != errno.EAGAIN:
                     raise
                 way_in = None  # no room there: then outside
-                pid, pidfd = process.clone3(0)
-            if pid == 0:
-                with suppress(KernelError):  # with cgroup v1 it is now that there may be no room
-                    if way_in is not None:
-                        way_in.enter()
-                remote.begin(theirs, guard)
+                pid, pidfd, _ = forking.fork(None, be)
         theirs.close()
         self._held.add(pid)
         self._has_held = True

@@ -161,7 +161,7 @@ def _add(group: Cgroup, pid: int) -> None:
 REQUESTS: dict[str, Callable[..., Any]] = {
     "create": _create,
     "set": lambda group, file, value: group.set(file, value),
-    "get": lambda group, file: group.get(file),
+    "get": lambda group, file: group.read(file),
     "add": _add,
     "pass_down": lambda group, controllers: group.pass_down(controllers),
     "processes": lambda group: group.processes(),

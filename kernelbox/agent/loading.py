@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from contextlib import closing, contextmanager
 
-from kernelbox.agent import fork_limit, groups
+from kernelbox.agent import fork_limit, forking, groups
 from kernelbox.kernel import door, process
-from kernelbox.kernel.errors import UsageError
+from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.loads import kinds, sheet
 
 TYPE_CHECKING = False
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, NoReturn
 
+    from kernelbox.agent.forking import Arrived
     from kernelbox.cgroup import Entrance
 
 
@@ -37,6 +38,7 @@ def begin(
     Raises:
         UsageError: There is no such load, or it cannot be as asked for.
         KernelError: ENOENT if the group is gone; EAGAIN if there is no room for a process.
+        KernelboxError: It has ended before it was in its group.
     """
     kinds.check(load, workers, options)
     if strange := set(cpus) - os.sched_getaffinity(0):
@@ -44,13 +46,37 @@ def begin(
     told = sheet.make(workers)
     try:
         with _entrance(group) as way_in:
-            pid, pidfd = process.clone3(0, None if way_in is None else way_in.clone_fd)
-            if pid == 0:
-                _be(load, workers, options, told, way_in, cpus)
+
+            def be(arrived: Arrived) -> NoReturn:
+                _settle(way_in, cpus)
+                process.rename(load)
+                arrived()
+                process.close_all_but([])
+                kinds.run(load, workers, options, rows)
+
+            rows = sheet.Sheet(told)
+            clone_fd = None if way_in is None else way_in.clone_fd
+            pid, pidfd, arrived = forking.fork(clone_fd, be)
+        if not arrived:
+            os.close(pidfd)
+            raise KernelboxError(
+                "the load could not enter its group", "Has the group a CPU to run on: cpuset.cpus?"
+            )
     except BaseException:
         os.close(told)
         raise
     return pid, [pidfd, told]
+
+
+def _settle(way_in: Entrance | None, cpus: list[int]) -> None:
+    """Be a process of its own: in its group, on its CPUs, and no longer than the agent."""
+    door.sink = None
+    process.default_signals()
+    process.die_with_parent()
+    if way_in is not None:
+        way_in.enter()
+    if cpus:
+        os.sched_setaffinity(0, cpus)
 
 
 @contextmanager
@@ -61,26 +87,3 @@ def _entrance(group: str) -> Iterator[Entrance | None]:
         return
     with closing(groups.find(group).open()) as way_in:
         yield way_in
-
-
-def _be(
-    kind: str,
-    workers: int,
-    options: dict[str, Any],
-    told: int,
-    way_in: Entrance | None,
-    cpus: list[int],
-) -> NoReturn:
-    try:
-        door.sink = None
-        process.default_signals()
-        process.die_with_parent()
-        if way_in is not None:
-            way_in.enter()
-        process.close_all_but([told])
-        process.rename(kind)
-        if cpus:
-            os.sched_setaffinity(0, cpus)
-        kinds.run(kind, workers, options, sheet.Sheet(told))
-    finally:
-        os._exit(1)

@@ -57,7 +57,7 @@ def cache(name: str, sharing: str) -> Iterator[str]:
     Raises:
         OSError: ENOSPC, EROFS.
     """
-    base = f"{paths.root()}/build-cache/{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+    base = f"{paths.private(paths.build_cache())}/{hashlib.sha256(name.encode()).hexdigest()[:32]}"
     kind = fcntl.LOCK_SH if sharing == "shared" else fcntl.LOCK_EX
     number = 0
     while True:
@@ -77,7 +77,7 @@ def cache(name: str, sharing: str) -> Iterator[str]:
 
 def forget_caches() -> None:
     """Remove the caches that no build uses."""
-    _sweep(f"{paths.root()}/build-cache")
+    _sweep(paths.build_cache())
 
 
 @contextlib.contextmanager

@@ -4,15 +4,23 @@ Chapters 08 to 10 ask for it by hand.
 
     hierarchy.py    what this host has: cgroup v2, or which controllers of v1, and where
     limit_values.py which values a limit may have: Docker's rules
+    disks.py        which disk a limit is for
     devices.py      which devices a container may use: a list in v1, a program in v2
     entrance.py     the way in for a new process
     translation.py  v2's files in the words of v1
     tree.py         directories of groups: making them, who is in them, taking them away
+    reading.py      what v2's files would say, of those of v1
     stats.py        the counters, as numbers
-    readings.py     v1's files in the words of v2
-    group.py        one group, from mkdir to rmdir: cgroup v2
-    v1.py           the same on a host whose controllers are in cgroup v1
+    interface.py    the files of a group, by the names that v2 has for them
+    limit_words.py  what a person writes for a limit
+    members.py      who is in a group: moved, frozen, killed
     limits.py       all that a container may be limited in, one entry a limit
+    limited.py      what it may use
+    group.py        one group, from mkdir to rmdir: cgroup v2
+    events.py       what the kernel does to one: OOM kills, throttling, refused forks
+    sampling.py     many groups looked at again and again
+    v1.py           the same on a host whose controllers are in cgroup v1
+    applying.py     limits written to a group, read from it, changed while it runs
 
 kernelbox speaks cgroup v2 (`memory.max`, `cpu.max`, `pids.max`, `cgroup.freeze`). Where the
 controllers still sit in v1 hierarchies each request is translated, and the trace shows the file
@@ -27,9 +35,10 @@ Source: cgroups(7); `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/` i
 from __future__ import annotations
 
 from kernelbox.cgroup.entrance import Entrance
-from kernelbox.cgroup.group import Cgroup, stand_still
+from kernelbox.cgroup.group import Cgroup
 from kernelbox.cgroup.hierarchy import Hierarchy, find
 from kernelbox.cgroup.limit_values import cpu_quota
+from kernelbox.cgroup.members import stand_still
 from kernelbox.cgroup.tree import remove
 
 __all__ = [
@@ -48,12 +57,17 @@ __all__ = [
 def of(name: str, host: Hierarchy | None = None) -> Cgroup:
     """Return the group `/kernelbox/NAME`, whether it exists or not; makes nothing.
 
+        with cgroup.of("mine") as group:  # made, and in the end emptied and removed
+            group.set("memory.max", "64M")
+            group.add(pid)
+            group.stats()
+
     Args:
-        name: One path component, such as a container's id.
+        name: Such as a container's id; `a/b` for a group in a group.
         host: Where the controllers are; None for what `find` says.
 
     Raises:
-        UsageError: `name` is empty, `.`, `..`, or has a slash or an unprintable character in it.
+        UsageError: A part of `name` is empty, `.`, `..`, or has an unprintable character in it.
         KernelboxError: The host has no control groups.
     """
     host = host or find()

@@ -16,6 +16,8 @@ MIN_QUOTA = 1000
 PERIODS = (1000, 1_000_000)
 DEFAULT_PERIOD = 100_000
 SHARES = (2, 262_144)
+WEIGHTS = (10, 1000)
+MAX_RATE = 1 << 64
 MAX_PIDS = 4 << 20  # the kernel's PID_MAX_LIMIT
 
 
@@ -31,12 +33,69 @@ def memory_max(size: int) -> str:
         return "max"
     if size < MIN_MEMORY:
         raise UsageError("Minimum memory limit allowed is 6MB", "Ask for more, for example 64m")
+    return str(_countable(size))
+
+
+def _countable(size: int) -> int:
     if size >= MAX_MEMORY:
         raise UsageError(
             f"A memory limit of {size} bytes is more than any machine has",
             "Leave the option out for no limit",
         )
-    return str(size)
+    return size
+
+
+def swap_max(size: int, together: int) -> str:
+    """Return what to write to `memory.swap.max`, where memory is limited to `size` bytes.
+
+    Args:
+        size: Of memory alone; 0 and -1 for no limit.
+        together: Of memory and swap; 0 for twice the memory, -1 for as much swap as there is.
+
+    Raises:
+        UsageError: Less than the memory alone, or without a limit of that.
+
+    Source: Docker, `docker run --memory-swap`; runc, ConvertMemorySwapToCgroupV2Value.
+    """
+    if together == -1 or (together == 0 and size in (0, -1)):
+        return "max"
+    if together == 0:
+        return str(size)
+    if size in (0, -1):
+        raise UsageError(
+            "You should always set the Memory limit when using Memoryswap limit",
+            "It is memory and swap together: give --memory, too",
+        )
+    if together < size:
+        raise UsageError(
+            "Minimum memoryswap limit should be larger than memory limit",
+            "It is memory and swap together: the same for no swap, -1 for any amount",
+        )
+    return str(_countable(together) - size)
+
+
+def memory_low(reservation: int, limit: int) -> str:
+    """Return what to write to `memory.low` for a reservation of that many bytes.
+
+    Args:
+        reservation: 0 and -1 for none.
+        limit: Of memory; 0 and -1 for none.
+
+    Raises:
+        UsageError: Below 6 MiB, or more than the limit.
+
+    Source: Docker, `docker run --memory-reservation`.
+    """
+    if reservation in (0, -1):
+        return "0"
+    if reservation < MIN_MEMORY:
+        raise UsageError("Minimum memory reservation allowed is 6MB", "Ask for more, like 64m")
+    if 0 < limit < reservation:
+        raise UsageError(
+            "Minimum memory limit can not be less than memory reservation limit",
+            "Reserve less than --memory",
+        )
+    return str(_countable(reservation))
 
 
 def cpu_quota(cpus: float) -> tuple[int, int]:
@@ -111,6 +170,72 @@ def cpu_weight(shares: int) -> int:
     bits = math.log2(cpu_shares(shares))
     exponent = (bits * bits + 125 * bits) / 612 - 7 / 34
     return math.ceil(10**exponent)
+
+
+def shares_of(weight: int) -> int:
+    """Return the fewest shares whose `cpu_weight` is `weight` or more: the way back."""
+    low, high = SHARES
+    while low < high:
+        middle = (low + high) // 2
+        if cpu_weight(middle) < weight:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def io_weight(weight: int) -> int:
+    """Return the `io.weight` (1 to 10000) that stands for Docker's `weight` (10 to 1000).
+
+    Raises:
+        UsageError: Outside that range.
+
+    Source: Docker, `docker run --blkio-weight`; runc, ConvertBlkIOToIOWeightValue.
+    """
+    return 1 + (bfq_weight(weight) - 10) * 9999 // 990
+
+
+def bfq_weight(weight: int) -> int:
+    """Return `weight` if it is one that Docker knows, 10 to 1000: BFQ's own go from 1 to 1000.
+
+    Raises:
+        UsageError: Outside that range.
+    """
+    if not WEIGHTS[0] <= weight <= WEIGHTS[1]:
+        raise UsageError(
+            f"Range of blkio weight is from {WEIGHTS[0]} to {WEIGHTS[1]}, not {weight}",
+            "100 is what a group has without the option",
+        )
+    return weight
+
+
+def rate(number: int) -> str:
+    """Return what `io.max` is given for at most `number` bytes or requests a second; 0 for no end.
+
+    Raises:
+        UsageError: More than the kernel can count.
+
+    Source: cgroup-v2.rst, io.max.
+    """
+    if number >= MAX_RATE:
+        raise UsageError(f"A rate of {number} is more than any disk has", "Leave it out for none")
+    return str(number) if number else "max"
+
+
+def oom_score_adj(number: int) -> int:
+    """Return `number` if it is one the kernel adds to how much a process deserves an OOM kill.
+
+    Raises:
+        UsageError: Outside of -1000 to 1000.
+
+    Source: proc(5), /proc/PID/oom_score_adj; Docker, `docker run --oom-score-adj`.
+    """
+    if not -1000 <= number <= 1000:
+        raise UsageError(
+            f"Invalid value {number}, range for oom score adj is [-1000, 1000]",
+            "0 is usual, 1000 is killed first",
+        )
+    return number
 
 
 def pids_max(number: int) -> str:

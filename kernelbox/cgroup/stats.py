@@ -79,10 +79,6 @@ def version_2(directory: str) -> Stats:
     )
 
 
-# Files of v1 that count only what happens in the very group, and not what does in those below it.
-LOCAL = ("memory.oom_control", "pids.events")
-
-
 def version_1(text: Callable[[str], str]) -> Stats:
     """Return the counters of a v1 group.
 

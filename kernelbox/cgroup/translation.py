@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Writes = list[tuple[str, str]]
     Row = Callable[[str, Reader], Writes]
 
+NO_SWAP = "This host does not count swap; boot with swapaccount=1"
 UNLIMITED = 1 << 62  # a v1 limit nobody set shows the bytes of all pages below 2**63
 
 
@@ -33,6 +34,8 @@ def _memory_max(value: str, read: Reader) -> Writes:
 
 
 def _memory_swap_max(value: str, read: Reader) -> Writes:
+    if not read("memory.memsw.limit_in_bytes"):
+        raise KernelError(spell("write", ("memory.swap.max", value)), errno.ENOENT, NO_SWAP)
     if value == "max":
         return [("memory.memsw.limit_in_bytes", "-1")]
     together = int(read("memory.limit_in_bytes")) + _bytes(value)
@@ -44,7 +47,11 @@ def _cpu_max(value: str, read: Reader) -> Writes:
     if quota.startswith("-"):
         raise ValueError(quota)  # v1 would take any negative number for no limit
     writes = [("cpu.cfs_period_us", period)] if period else []
-    return [*writes, ("cpu.cfs_quota_us", _or_minus_one(quota))]
+    writes.append(("cpu.cfs_quota_us", _or_minus_one(quota)))
+    if len(writes) == 2 and int(period) < int(read("cpu.cfs_period_us") or 0):
+        # Its share must not exceed that of the group it is in, not even between the two writes.
+        writes.reverse()
+    return writes
 
 
 def _cpu_weight(value: str, read: Reader) -> Writes:
@@ -56,7 +63,7 @@ def _cgroup_freeze(value: str, read: Reader) -> Writes:
     return [("freezer.state", {"1": "FROZEN", "0": "THAWED"}[value])]
 
 
-_IO_FILES = {
+IO_FILES = {
     "rbps": "blkio.throttle.read_bps_device",
     "wbps": "blkio.throttle.write_bps_device",
     "riops": "blkio.throttle.read_iops_device",
@@ -67,7 +74,13 @@ _IO_FILES = {
 def _io_max(value: str, read: Reader) -> Writes:
     device, *limits = value.split()
     pairs = [limit.split("=") for limit in limits]
-    return [(_IO_FILES[key], f"{device} {0 if most == 'max' else most}") for key, most in pairs]
+    return [(IO_FILES[key], f"{device} {0 if most == 'max' else most}") for key, most in pairs]
+
+
+def _io_weight(value: str, read: Reader) -> Writes:
+    # BFQ knows 1 to 1000; without it, CFQ's file of old kernels.
+    file = "blkio.bfq.weight" if read("blkio.bfq.weight") else "blkio.weight"
+    return [(file, str(int(value)))]
 
 
 def _same(v1_file: str) -> Row:
@@ -84,10 +97,15 @@ _TABLE: dict[str, Row] = {
     "cpu.idle": _same("cpu.idle"),
     "cpuset.cpus": _same("cpuset.cpus"),
     "cpuset.mems": _same("cpuset.mems"),
+    "memory.soft_limit_in_bytes": _same("memory.soft_limit_in_bytes"),  # v1's own, likewise
     "pids.max": _same("pids.max"),
     "io.max": _io_max,
+    "io.bfq.weight": _io_weight,
     "cgroup.freeze": _cgroup_freeze,
 }
+
+# Files of v1 that count only what happens in the very group, and not what does in those below it.
+LOCAL = ("memory.oom_control", "pids.events")
 
 _NO_WORD_FOR = {
     "memory.high": "cgroup v1 has no limit that slows a group down: only memory.max",

@@ -35,6 +35,7 @@ _AS_IN_V2 = {
     "cpuset": "cpuset", "cpu": "cpu", "io": "blkio", "memory": "memory", "pids": "pids"
 }  # fmt: skip
 _LIMITING = ("cpu", "devices", "freezer", "memory", "pids")
+_OWN = ("cgroup.procs", "cgroup.events", "cgroup.controllers")  # found out by looking around
 
 
 class CgroupV1(Cgroup):
@@ -46,17 +47,6 @@ class CgroupV1(Cgroup):
         self._of_controller = {
             controller: f"{mount}/kernelbox/{name}" for controller, mount in host.mounts.items()
         }
-
-    def below(self, name: str) -> CgroupV1:
-        """Return the group `name` in this one. See `Cgroup.below`."""
-        group = CgroupV1(name, self.host)
-        group.name = f"{self.name}/{name}"
-        group._of_controller = {
-            controller: f"{directory}/{name}"
-            for controller, directory in self._of_controller.items()
-        }
-        group.directories = list(dict.fromkeys(group._of_controller.values()))
-        return group
 
     @property
     def controllers(self) -> list[str]:
@@ -80,6 +70,10 @@ class CgroupV1(Cgroup):
         """The group that a container's processes are in: below this one, which has the limits."""
         below = copy.copy(self)
         limiting = {self._of_controller.get(controller) for controller in _LIMITING}
+        if (cpuset := self._of_controller.get("cpuset")) and os.path.isdir(
+            f"{cpuset}/{tree.INSIDE}"
+        ):
+            limiting.add(cpuset)
         below._of_controller = {
             controller: f"{directory}/{tree.INSIDE}" if directory in limiting else directory
             for controller, directory in self._of_controller.items()
@@ -87,14 +81,23 @@ class CgroupV1(Cgroup):
         below.directories = list(dict.fromkeys(below._of_controller.values()))
         return below
 
+    def _is_bound_to_cpus(self) -> bool:
+        """Whether it has CPUs of its own choice: else the group is as good as the one above it."""
+        mine = self._peek("cpuset.cpus")
+        return mine != tree.read(f"{os.path.dirname(self._of_controller['cpuset'])}/cpuset.cpus")
+
     def create_inside(self) -> None:
-        """Make the group `inside` of this one, which exists.
+        """Make the group `inside` of this one, which exists and has its limits.
+
+        In the hierarchy of cpuset only where it has CPUs of its own choice.
 
         Raises:
             KernelError: As `create`.
         """
+        if self.chosen_cpus():
+            tree.make(f"{self._of_controller['cpuset']}/{tree.INSIDE}")
         for directory in self.inside.directories:
-            if directory not in self.directories:
+            if directory not in self.directories and not os.path.isdir(directory):
                 tree.make(directory)
 
     def remove(self, patience: float = tree.PATIENCE) -> None:
@@ -124,6 +127,43 @@ class CgroupV1(Cgroup):
     def weigh_cpu(self, shares: int) -> None:
         """Give the group `shares`, which are v1's own units: `cpu.weight` would round them."""
         self.set("cpu.shares", limit_values.cpu_shares(shares))
+
+    def reserve_memory(self, size: int, limit: int = 0) -> None:
+        """Reclaim the group's memory down to `size` bytes first when the host runs short.
+
+        It is the nearest to `memory.low` that v1 has. Source: cgroup-v1/memory.rst, "Soft limits".
+        """
+        low = limit_values.memory_low(size, limit)
+        self.set("memory.soft_limit_in_bytes", "-1" if low == "0" else low)
+
+    def choose_cpus(self, cpus: str) -> None:
+        """Let the group run on these CPUs only; its processes are in a group inside.
+
+        That one may have no CPU that this one has not, in no moment between.
+
+        Source: cgroup-v1/cpusets.rst.
+        """
+        inside = f"{self._of_controller.get('cpuset')}/{tree.INSIDE}/cpuset.cpus"
+        if tree.read(inside):
+            self.set("cpuset.cpus", f"{self.get('cpuset.cpus')},{cpus}")
+            self._narrow(inside, cpus)
+        self.set("cpuset.cpus", cpus)
+
+    def chosen_cpus(self) -> str:
+        """Return the CPUs that the group was given; empty if it has those of the group above."""
+        has = "cpuset" in self._of_controller and self._is_bound_to_cpus()
+        return self.get("cpuset.cpus") if has else ""
+
+    def _narrow(self, inside: str, cpus: str) -> None:
+        try:
+            files.write(inside, cpus)
+        except KernelError as refusal:
+            refusal.hint = self._explain("cpuset.cpus", refusal)
+            raise
+
+    def weigh_io(self, weight: int) -> None:
+        """Give the group's disk requests a weight, 10 to 1000, as BFQ itself has it in v1."""
+        self.set("io.bfq.weight", limit_values.bfq_weight(weight))
 
     def limit_devices(self) -> None:
         """Let the group use the devices that every container has, and no other of the host's.
@@ -158,37 +198,62 @@ class CgroupV1(Cgroup):
         controller = translation.controller(file)
         if reason or controller in self.host.mounts:
             return reason
-        return f"This host has no {controller} controller mounted: see /proc/cgroups"
+        return self._not_mounted(controller)
+
+    def _not_mounted(self, controller: str) -> str:
+        return (
+            f"This host has no {controller} controller mounted: if /proc/cgroups knows it, "
+            f"mount -t cgroup -o {controller} {controller} /sys/fs/cgroup/{controller}"
+        )
 
     def get(self, file: str) -> str:
-        """Return what v2's `file` would say. See `Cgroup.get`."""
-        from kernelbox.cgroup import readings  # not at the start of a container
+        """Return what v2's `file` would say, without the newline; see `Interface.get`."""
+        from kernelbox.cgroup import reading  # not at the start of a container
 
-        if not self.exists() or "/" in file or file == "cgroup.procs":
-            return super().get(file)
+        if file == "cgroup.procs":
+            return "\n".join(map(str, self.processes()))
         if file == "cgroup.events":
             return f"populated {bool(self.processes()):d}\nfrozen {self.frozen():d}"
         if file == "cgroup.controllers":
             return " ".join(self.controllers)
+        return reading.text(file, self._count)
+
+    def read(self, file: str) -> str:
+        """Return what v2's `file` would say, or the reason why it says nothing."""
+        from kernelbox.cgroup import reading
+
+        if "/" in file or not self.exists():
+            return super().read(file)
         controller = translation.controller(file)
-        if file in readings.TABLE and controller in self.host.mounts:
-            return readings.TABLE[file](self._peek)
-        if file in readings.TABLE:
-            reason = f"This host has no {controller} controller mounted: see /proc/cgroups"
-        else:
-            reason = translation.why_not(file)
+        if file in _OWN or (file in reading.TABLE and controller in self.host.mounts):
+            return self.get(file)
+        reason = translation.why_not(file)
+        if file in reading.TABLE:
+            reason = self._not_mounted(controller)
         raise KernelError(spell("open", (file,)), errno.ENOENT, reason)
 
     def stats(self) -> Stats:
         """Return what the group has used, as numbers; None for what this host does not count."""
         from kernelbox.cgroup import stats  # not at the start of a container
 
-        below = self.inside
+        return stats.version_1(self._count)
 
-        def text(file: str) -> str:
-            return (file in stats.LOCAL and below._peek(file)) or self._peek(file)
+    def _count(self, v1_file: str) -> str:
+        """Return the text of a v1 file, and of what happened below, too, where v2 counts it."""
+        return self._sum(v1_file) if v1_file in translation.LOCAL else self._peek(v1_file)
 
-        return stats.version_1(text)
+    def _sum(self, v1_file: str) -> str:
+        """Return a file that counts only what happens in the very group, added up from all below.
+
+        A group that the container has removed meanwhile takes what it counted with it.
+        """
+        directory = self._of_controller.get(v1_file.partition(".")[0])
+        added: dict[str, int] = {}
+        for group in tree.below(directory) if directory else ():
+            for line in tree.read(f"{group}/{v1_file}").splitlines():
+                name, number = line.split()
+                added[name] = added.get(name, 0) + int(number)
+        return "".join(f"{name} {number}\n" for name, number in added.items())
 
     def open(self) -> Entrance:
         """Open the way in for a process about to be born; the caller closes it.
@@ -219,6 +284,10 @@ class CgroupV1(Cgroup):
         for group in tree.below(freezer) if freezer else ():
             if tree.read(f"{group}/freezer.self_freezing") == "1\n":
                 files.write(f"{group}/freezer.state", "THAWED")
+
+    def path(self, file: str) -> str:
+        """Return the path of a v1 file, in whichever hierarchy; empty if that is not mounted."""
+        return self._path(file) if file.partition(".")[0] in self._of_controller else ""
 
     def _path(self, v1_file: str) -> str:
         return f"{self._of_controller[v1_file.partition('.')[0]]}/{v1_file}"

@@ -6,8 +6,11 @@
     each.py           one command for several things
     progress_bars.py  how far the layers of an image are
     terminal.py       what happens at the terminal while a container runs
-    containers.py     ps, stop, kill, rm, wait, inspect
-    output.py         logs, top, stats
+    containers.py     ps, stop, kill, pause, unpause, rm, wait, inspect
+    update.py         update
+    output.py         logs, top
+    stats.py          stats
+    events.py         events
     pull.py           what pull and run show of it
     archives.py       save, load, import, commit, diff, cp
     host.py           doctor, reset, lab, workbook
@@ -44,12 +47,16 @@ COMMANDS = {
     "ps": ("containers", "List containers"),
     "stop": ("containers", "Ask containers to end, then make them"),
     "kill": ("containers", "Send a signal to containers"),
+    "pause": ("containers", "Let containers stand still"),
+    "unpause": ("containers", "Let paused containers run again"),
+    "update": ("update", "Give running containers other limits"),
     "rm": ("containers", "Remove containers"),
     "wait": ("containers", "Wait until containers have ended; print their exit codes"),
     "inspect": ("containers", "Show all about containers or images, as JSON"),
     "logs": ("output", "Show what a container printed"),
     "top": ("output", "Show the processes of a container"),
-    "stats": ("output", "Show what containers use, live"),
+    "stats": ("stats", "Show what containers use, live"),
+    "events": ("events", "Tell what happens to containers, as it happens"),
     "build": ("build", "Build an image of a Containerfile"),
     "images": ("images", "List the images of this host"),
     "pull": ("registries", "Fetch an image from its registry"),
@@ -135,7 +142,8 @@ def _guarded(argv: list[str]) -> int:
         return _complain(str(failure), failure.code)
     except Exception as error:
         hint = "This is a bug: KERNELBOX_DEBUG=1 shows the traceback"
-        return _complain(f"{type(error).__name__}: {error}. {hint}", 125)
+        failure = KernelboxError(f"{type(error).__name__}: {error}", hint)
+        return _complain(str(failure), failure.code)
 
 
 def _complain(text: str, code: int) -> int:

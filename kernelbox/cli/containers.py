@@ -1,4 +1,4 @@
-"""Commands on containers that exist: ps, stop, kill, rm, wait, inspect."""
+"""Commands on containers that exist: ps, stop, kill, pause, unpause, rm, wait, inspect."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from kernelbox.cli.each import Complaints, for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import ago, columns
-from kernelbox.container import cleanup, inspection, lifecycle, names, option_values
+from kernelbox.container import cleanup, inspection, lifecycle, names, option_values, pause
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
@@ -52,15 +52,16 @@ def _row(spec: Spec, its: State, whole: bool) -> tuple[str, ...]:
         own.image,
         f'"{command}"',
         f"{ago(time.time() - own.created)} ago",
-        _status(its),
+        _status(spec, its),
         ", ".join(own.ports),
         own.name,
     )
 
 
-def _status(its: State) -> str:
+def _status(spec: Spec, its: State) -> str:
     if its.status == "running":
-        return f"Up {ago(time.time() - its.started)}"
+        paused = " (Paused)" if inspection.status(spec, its) == "paused" else ""
+        return f"Up {ago(time.time() - its.started)}{paused}"
     if its.status == "creating":
         return "Created"
     killed = ", out of memory" if its.oom_killed else ""
@@ -104,6 +105,24 @@ def command_kill(argv: list[str]) -> int:
     number = option_values.signal_number(given.signal)
     cleanup.sweep()
     return _for_each(given.containers, lambda one: lifecycle.kill(one, number))
+
+
+def command_pause(argv: list[str]) -> int:
+    """Let all processes of containers stand still."""
+    parser = parser_for("pause", "Let all processes of containers stand still.")
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    cleanup.sweep()
+    return _for_each(given.containers, pause.pause)
+
+
+def command_unpause(argv: list[str]) -> int:
+    """Let paused containers run again."""
+    parser = parser_for("unpause", "Let paused containers run again.")
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    cleanup.sweep()
+    return _for_each(given.containers, pause.unpause)
 
 
 def command_rm(argv: list[str]) -> int:

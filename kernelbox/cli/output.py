@@ -1,4 +1,4 @@
-"""Commands that show what containers do: logs, top, stats."""
+"""Commands that show what containers do: logs, top."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import os
 import sys
 import time
 
-from kernelbox import cgroup
-from kernelbox.cgroup import limits
-from kernelbox.cli.each import Complaints
 from kernelbox.cli.parser import parser_for
-from kernelbox.cli.table import columns, size
-from kernelbox.container import cleanup, inspection, log, monitor_lock, names, state
+from kernelbox.cli.table import columns
+from kernelbox.container import cleanup, log, monitor_lock, names, state
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
@@ -19,8 +16,6 @@ from kernelbox.plumbing import paths
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from kernelbox.cgroup.stats import Stats
 
 _LOOK_AGAIN = 0.05  # seconds between two looks at a growing log
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -99,7 +94,7 @@ def command_top(argv: list[str]) -> int:
     cleanup.sweep()
     container_id = names.find_running(given.container)
     titles = ("UID", "PID", "PPID", "PID INSIDE", "STIME", "TIME", "CMD")
-    pids = sorted(cgroup.of(container_id).processes())
+    pids = sorted(state.group(container_id).processes())
     rows = [row for pid in pids if (row := _process_row(pid))]
     print(columns([titles, *rows]))
     return 0
@@ -126,60 +121,3 @@ def _process_row(pid: int) -> tuple[str, ...] | None:
         f"{used // 3600:02}:{used // 60 % 60:02}:{used % 60:02}",
         " ".join(words).strip() or f"[{status['Name']}]",
     )
-
-
-def command_stats(argv: list[str]) -> int:
-    """Show what containers use, every second until interrupted, or once."""
-    parser = parser_for("stats", "Show what containers use, live.")
-    parser.add_argument("--no-stream", action="store_true", help="once only")
-    parser.add_argument("containers", nargs="*", metavar="CONTAINER", help="all that run, if none")
-    given = parser.parse_args(argv)
-    cleanup.sweep()
-    chosen = [names.find_running(reference) for reference in given.containers]
-    while True:
-        complaints = Complaints()
-        table = _stats_table(chosen or _all_running(complaints), interval=1.0)
-        if given.no_stream:
-            print(table)
-            return complaints.tell()
-        # Home, text, erase what an older, longer table left.
-        clear = "\033[H\033[2J" if sys.stdout.isatty() else ""
-        print(clear + table, flush=True)
-
-
-def _all_running(complaints: Complaints) -> list[str]:
-    return sorted(spec.id for spec, _ in inspection.containers(complaints))
-
-
-def _stats_table(ids: list[str], interval: float) -> str:
-    """Watch the containers for `interval` seconds; return a table like Docker's."""
-    began = time.monotonic()
-    before = {one: cgroup.of(one).stats() for one in ids}
-    time.sleep(interval)
-    elapsed = time.monotonic() - began
-    titles = ("CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "BLOCK I/O", "PIDS")
-    rows = [titles]
-    for one in ids:
-        name = str(state.extra(one).get("name", ""))
-        rows.append((one, name, *_usage(before[one], cgroup.of(one).stats(), elapsed)))
-    return columns(rows)
-
-
-def _usage(before: Stats, now: Stats, seconds: float) -> tuple[str, str, str, str, str]:
-    """Return the figures of one container. Source: Docker, "docker stats"."""
-    cpu = "-"
-    if now.cpu_usec is not None and before.cpu_usec is not None:
-        cpu = f"{(now.cpu_usec - before.cpu_usec) / seconds / 1e4:.2f}%"
-    used = None
-    if now.memory_current is not None:
-        used = now.memory_current - (now.memory_cache or 0)
-    limit = now.memory_limit or limits.size(_host_memory(), "MemTotal")
-    share = "-" if used is None else f"{100 * used / limit:.2f}%"
-    io = f"{size(now.io_read_bytes)} / {size(now.io_write_bytes)}"
-    pids = "-" if now.pids_current is None else str(now.pids_current)
-    return cpu, f"{size(used)} / {size(limit)}", share, io, pids
-
-
-def _host_memory() -> str:
-    """Return the host's memory as /proc/meminfo spells it. Source: proc(5)."""
-    return files.read("/proc/meminfo").splitlines()[0].partition(":")[2].strip()

@@ -7,7 +7,7 @@ import os
 from kernelbox.cgroup import limits
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.cli.terminal import TerminalFront, terminal_size
-from kernelbox.container import launch, orders
+from kernelbox.container import detach_keys, launch, orders
 from kernelbox.container.messages import Started, Wish
 from kernelbox.kernel.errors import UsageError
 
@@ -23,6 +23,7 @@ _STREAMS = (
     Option(("--detach", "-d"), "leave it running in the background", default=False),
     Option(("--interactive", "-i"), "keep standard input open", default=False),
     Option(("--tty", "-t"), "give it a terminal", default=False),
+    Option(("--detach-keys",), "what leaves its terminal", "KEYS", default=detach_keys.USUAL),
 )
 _PROCESS = (
     Option(("--env", "-e"), "set a variable, or pass one on", "NAME[=VALUE]", default=[]),
@@ -57,9 +58,14 @@ RUN = Command(
                 (f"--{one.option.replace('_', '-')}", *([one.letter] if one.letter else [])),
                 one.help,
                 one.metavar,
+                default=[] if one.several else None,
             )
             for one in limits.LIMITS
         ),
+        Option(
+            ("--oom-score-adj",), "killed last (-1000) to killed first (1000)", "N", convert=int
+        ),
+        Option(("--cgroup-parent",), "put its control group into this one", "PATH", default=""),
         Option(
             ("--network", "--net"),
             "bridge, one of your own, none, host, container:NAME",
@@ -162,11 +168,13 @@ def _check_terminal(given: dict[str, Any]) -> None:
 
 
 def _wish(given: dict[str, Any]) -> Wish:
+    keys = detach_keys.parse(given["detach_keys"])
     return Wish(
         observed=bool(given["trace"] or given["step"]),
         stepped=given["step"],
         size=terminal_size() if given["tty"] else (24, 80),
         interactive=given["interactive"],
+        detach_keys=keys if given["tty"] and given["interactive"] else "",
     )
 
 

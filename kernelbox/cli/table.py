@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from kernelbox.kernel.errors import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Return `rows` as lines whose columns line up, three spaces apart; the first row is titles."""
+    """Return `rows` as lines whose columns line up, three spaces apart; the first row is titles.
+
+    A process may call itself what it likes, and a file's name may be anything: neither tells the
+    terminal something.
+    """
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:

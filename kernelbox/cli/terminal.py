@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from kernelbox.container import messages
 from kernelbox.container.front import Front
-from kernelbox.container.messages import Exited, Resize, Started
+from kernelbox.container.messages import Detached, Exited, Resize, Started
 from kernelbox.kernel import trace
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.explain import output_error
@@ -61,7 +61,7 @@ class TerminalFront(Front):
         self._heard = -1  # where signals are told of, once they are taken
 
     def until_exited(self) -> int:
-        """Follow the program to its end; return its exit code.
+        """Follow the program to its end; return its exit code, or 0 if it was left before.
 
         Raises:
             KernelboxError: It could not be started, its monitor was killed, or output was lost.
@@ -69,10 +69,14 @@ class TerminalFront(Front):
         self._take_signals()
         self.until(Started)
         with self._raw_terminal():
-            exited = self.until(Exited)
-        for stream, number in exited.lost.items():
-            raise output_error(stream, number, exited.code or 125)
-        return exited.code
+            last = self.until(Exited, Detached)
+        if isinstance(last, Detached):
+            print("read escape sequence", file=sys.stderr)  # as Docker says it
+            return 0
+        assert isinstance(last, Exited)
+        for stream, number in last.lost.items():
+            raise output_error(stream, number, last.code or 125)
+        return last.code
 
     def wait(self) -> None:
         """Wait until the monitor has said something, and let no signal go unheard meanwhile."""

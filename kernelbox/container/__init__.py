@@ -5,18 +5,20 @@ what `docker run` does, in the order in which it happens.
 
     spec.py          what a container shall be: OCI's config.json as records
     option_types.py  what `run` and `exec` take, as types
+    detach_keys.py   what a person types to leave its terminal
     state.py         where it is in its life, on disk
     ledger.py        what it owns, written down before it exists
     messages.py      what the processes around it say to each other
     log.py           what it printed
     deletion.py      deleting the tree that it has filled
     volumes.py       directories of data, which are none of its changes
+    events.py        what has happened to containers, a line each
     option_values.py what a person writes, checked: names, volumes, variables
     names.py         names of containers: taken, invented, found
     image_lookup.py  the image that it is made of
     host_mounts.py   what of the host's it sees, opened as detached mounts
     birth.py         what its two sides say to each other while it is born
-    pause.py         a container that stands still for a moment, and whoever has frozen it
+    pause.py         a container that stands still: for a person, or for a moment
     orders.py        what a front orders of a monitor
     front.py         the front's half of that conversation
     gate.py          asking the front before each request
@@ -31,6 +33,7 @@ what `docker run` does, in the order in which it happens.
     networks.py      networks that people make, with who is on them
     runtime.py       the runtime side: create and start
     lifecycle.py     stop, kill, wait, remove
+    update.py        other limits for one that runs
     inspection.py    all that is known about it, in Docker's words
     monitor.py       the process that makes it and looks after it
     launch.py        starting a monitor

@@ -20,7 +20,7 @@ import time
 from contextlib import contextmanager, suppress
 
 from kernelbox import cgroup, network
-from kernelbox.container import deletion, monitor_lock, names, pause, state
+from kernelbox.container import deletion, events, monitor_lock, names, pause, state
 from kernelbox.container.ledger import Ledger, of_network
 from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import KernelboxError, KernelError
@@ -62,6 +62,9 @@ def discard(container_id: str) -> None:
         KernelboxError: As `release`; the directory then stays, and the name.
     """
     release(container_id)
+    with suppress(state.Damaged):
+        if state.read(container_id).started:
+            events.record("destroy", container_id)
     for name in names.of(container_id):
         names.forget(container_id, name)
     with suppress(FileNotFoundError):
@@ -101,6 +104,9 @@ def sweep() -> list[str]:
 
 def _bury(container_id: str) -> str:
     last = state.read(container_id)
+    if last.status == "running" and not last.finished:
+        killed = _group(container_id).counter("memory.events", "oom_kill")
+        events.record("die", container_id, exitCode=128 + signal.SIGKILL, oomKills=killed)
     if last.status != "running" or state.extra(container_id).get("remove"):
         remove(container_id)
         return f"removed container {container_id}, which a crash had left behind"
@@ -211,15 +217,22 @@ def end_init(container_id: str, pidfd: int) -> None:
     """
     with suppress(KernelError):  # gone in this moment: that is what we want
         process.pidfd_send_signal(pidfd, signal.SIGKILL)
-    group = cgroup.of(container_id)
+    group = _group(container_id)
     group.thaw_all()
     if not process.wait_until_gone(pidfd, _PATIENCE):
         group.kill()  # all at once: one of them may freeze the others again and again
         _end_process(pidfd)
 
 
-def _remove_cgroup(container_id: str) -> None:
-    group = cgroup.of(container_id)
+def _group(container_id: str) -> cgroup.Cgroup:
+    """Return the container's control group, as its ledger has it: its config may be damaged."""
+    entries = Ledger(paths.container(container_id)).entries()
+    names = [entry.name for entry in entries if entry.kind == "cgroup"]
+    return cgroup.of(names[-1] if names else container_id)
+
+
+def _remove_cgroup(name: str) -> None:
+    group = cgroup.of(name)
     try:
         group.remove(patience=0)  # the end of its init was the end of every process in it
     except KernelError as refusal:

@@ -10,7 +10,7 @@ import time
 from contextlib import closing
 
 from kernelbox import cgroup, namespaces
-from kernelbox.container import program
+from kernelbox.container import pause, program
 from kernelbox.container.birth import Newborn, reporting
 from kernelbox.container.relay import resize
 from kernelbox.kernel import door, process, stepping_stone, syscalls
@@ -47,12 +47,13 @@ def enter(
 
     Source: setns(2), with a pidfd; Docker, "docker exec".
     """
+    pause.refuse_exec(spec.id)
     pidfd = process.pidfd_open(pid)
     differing = [kind for kind in namespaces.KINDS if _differs(pid, kind.proc)]
     others = [kind.proc for kind in differing if kind.proc != "cgroup"]
     if spec.has_user_namespace:
         id_maps.own_pipes(stdio, spec.shift)
-    group = cgroup.of(spec.id).inside
+    group = cgroup.of(spec.group).inside
 
     motion = _Motion(group)
     motion.check()
@@ -124,7 +125,7 @@ class _Motion:
             if time.monotonic() > deadline:
                 raise KernelboxError(
                     "the container is frozen: no program can be started in it",
-                    "`commit` does that for a moment; stop and kill end one that has frozen itself",
+                    "See `ps`: `unpause` lets it run; stop and kill end one that has frozen itself",
                 )
             time.sleep(0.02)
 

@@ -10,7 +10,16 @@ from __future__ import annotations
 import signal
 
 from kernelbox.container import messages
-from kernelbox.container.messages import Exited, Failed, Go, Made, Pending, Signal, Started
+from kernelbox.container.messages import (
+    Detached,
+    Exited,
+    Failed,
+    Go,
+    Made,
+    Pending,
+    Signal,
+    Started,
+)
 from kernelbox.kernel.errors import KernelboxError
 
 TYPE_CHECKING = False
@@ -61,7 +70,7 @@ class Front:
             self.pending(message.event)
         elif isinstance(message, Started):
             self.started(message)
-        elif isinstance(message, Exited):
+        elif isinstance(message, (Exited, Detached)):
             self.over = True
         elif isinstance(message, Failed):
             self.over = True

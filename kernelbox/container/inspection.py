@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from kernelbox import cgroup, namespaces
-from kernelbox.cgroup import limits
+from kernelbox.cgroup import applying, limits
 from kernelbox.container import cleanup, state
 from kernelbox.plumbing import paths
 
@@ -55,6 +55,9 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
     """
     own, running = spec.kernelbox, its.status == "running"
     directory = paths.container(spec.id)
+    group = cgroup.of(spec.group)
+    asked = spec.linux.resources
+    killed = its.oom_killed or group.counter("memory.events", "oom_kill") > 0
     return {
         "Id": spec.id,
         "Name": own.name,
@@ -62,9 +65,10 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
         "Path": spec.process.args[0],
         "Args": spec.process.args[1:],
         "State": {
-            "Status": "created" if its.status == "creating" else its.status,
+            "Status": status(spec, its),
             "Running": running,
-            "OOMKilled": its.oom_killed,
+            "Paused": running and group.held(),
+            "OOMKilled": killed,
             "Pid": its.pid if running else 0,
             "ExitCode": its.exit_code,
             "StartedAt": _timestamp(its.started),
@@ -88,7 +92,9 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             ],
             "NetworkMode": own.network,
             "PortBindings": list(own.ports),
-            **limits.inspection(spec.linux.resources),
+            **limits.inspection(applying.present(group, asked) if group.exists() else asked),
+            "OomScoreAdj": spec.process.oomScoreAdj or 0,
+            "CgroupParent": spec.group.rpartition("/")[0],
             "ReadonlyRootfs": spec.root.readonly,
             "UsernsMode": "auto" if spec.has_user_namespace else "host",
             "AutoRemove": own.remove,
@@ -110,9 +116,16 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             },
         },
         "LogPath": f"{directory}/log",
-        "Cgroup": cgroup.of(spec.id).inside.directories if running else [],
+        "Cgroup": group.inside.directories if running else [],
         "Namespaces": _namespaces(its.pid) if running else {},
     }
+
+
+def status(spec: Spec, its: State) -> str:
+    """Return where a container is in its life: `created`, `running`, `paused` or `exited`."""
+    if its.status == "running" and cgroup.of(spec.group).held():
+        return "paused"
+    return "created" if its.status == "creating" else its.status
 
 
 def _namespaces(pid: int) -> dict[str, int]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 
-from kernelbox import cgroup
-from kernelbox.container import cleanup, monitor_lock, state
+from kernelbox.container import cleanup, events, monitor_lock, state
 from kernelbox.kernel import process
-from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
@@ -55,6 +55,7 @@ def kill(container_id: str, number: int) -> None:
     Source: Docker, "docker kill"; pid_namespaces(7) on signals to PID 1.
     """
     pidfd = pidfd_of_init(container_id)
+    events.record("kill", container_id, signal=number)
     try:
         if number != signal.SIGKILL:
             process.pidfd_send_signal(pidfd, number)
@@ -84,13 +85,24 @@ def stop(container_id: str, seconds: float) -> None:
         _wait_until_at_rest(container_id)
         return
     try:
-        process.pidfd_send_signal(pidfd, state.spec(container_id).kernelbox.stop_signal)
-        cgroup.of(container_id).thaw_all()  # what is frozen would not hear of it
+        number = state.spec(container_id).kernelbox.stop_signal
+        events.record("kill", container_id, signal=number)
+        process.pidfd_send_signal(pidfd, number)
+        _let_it_hear(container_id)
         if not process.wait_until_gone(pidfd, seconds):
             cleanup.end_init(container_id, pidfd)
     finally:
         os.close(pidfd)
     _wait_until_at_rest(container_id)
+
+
+def _let_it_hear(container_id: str) -> None:
+    """Thaw what is paused, or has frozen itself: it would not hear of a signal."""
+    group = state.group(container_id)
+    with suppress(KernelError):  # it has ended in this moment
+        if group.held():
+            group.thaw()
+        group.thaw_all()
 
 
 def wait(container_id: str) -> int:

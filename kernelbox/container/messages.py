@@ -1,7 +1,7 @@
 """What the processes around a container say to each other: one record a message.
 
     front -> monitor      Order, Go, Signal, Resize
-    monitor -> front      Made, Pending, Started, Ended, Exited, Failed
+    monitor -> front      Made, Pending, Started, Detached, Ended, Exited, Failed
     runtime -> container  Go, Start
     container -> runtime  Made, Pending, Ready, Terminal, Executing, ExecRefused, Failed
     agent -> monitor      NextFront; and back: Free
@@ -31,6 +31,7 @@ class Wish(NamedTuple):
         size: Rows and columns of the front's terminal.
         interactive: Whether the program's standard input stays open.
         bound: Whether the container dies with the front (a notebook's does).
+        detach_keys: What a person types to leave its terminal; empty if that is not to be.
         read_later: Whether the front reads what the program has changed before all is undone: the
             monitor says `Ended` then, and waits for `Go` or for the front's end.
     """
@@ -41,6 +42,7 @@ class Wish(NamedTuple):
     interactive: bool = False
     bound: bool = False
     read_later: bool = False
+    detach_keys: str = ""
 
 
 class Order(NamedTuple):
@@ -92,6 +94,10 @@ class Started(NamedTuple):
 
     id: str
     pid: int
+
+
+class Detached(NamedTuple):
+    """The detach keys were typed: the program goes on, and the front is told nothing more."""
 
 
 class Ended(NamedTuple):
@@ -175,6 +181,7 @@ if TYPE_CHECKING:
         | Made
         | Pending
         | Started
+        | Detached
         | Ended
         | Exited
         | Failed
@@ -195,6 +202,7 @@ _KINDS: dict[str, type[Message]] = {
     "event": Made,
     "pause": Pending,
     "started": Started,
+    "detached": Detached,
     "ended": Ended,
     "exited": Exited,
     "error": Failed,

@@ -9,6 +9,7 @@ may be killed at any time; then its container dies with it, and the next command
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import suppress
@@ -16,6 +17,7 @@ from contextlib import suppress
 from kernelbox import cgroup
 from kernelbox.container import (
     cleanup,
+    events,
     messages,
     monitor_lock,
     orders,
@@ -29,7 +31,7 @@ from kernelbox.container.messages import Ended, Exited, Failed, Free, Go, Made, 
 from kernelbox.container.relay import resize
 from kernelbox.container.spec import from_json, process_from_json
 from kernelbox.kernel import door, process
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.kernel.explain import disk_error
 from kernelbox.plumbing import paths
 from kernelbox.plumbing.channel import Channel
@@ -152,18 +154,28 @@ def _look_after(spec: Spec, lock: int, wish: Wish, given: Streams | None, front:
             address=born.address,
         )
         state.write(spec.id, running)
-    except BaseException:
+    except BaseException as error:
+        # Before anybody is there to be killed, the kernel refuses (ENOMEM).
+        refused = isinstance(error, KernelError) and error.errno == errno.ENOMEM
+        starved = isinstance(error, KernelboxError) and (refused or _oom_kills(spec))
         cleanup.remove(spec.id)
+        if starved:
+            raise KernelboxError(
+                "the memory limit is too low for the start itself: there was none left before "
+                "the container's first process could become its program",
+                "Give it more: --memory, or that of its --cgroup-parent",
+            ) from error
         raise
     if isinstance(door.gate, Gate):
         door.gate.before_birth = False
         if wish.bound:
             # A notebook steps through the birth alone: later, nobody may be there to say go.
             door.gate = None
+    events.record("start", spec.id)
     messages.send(front, Started(spec.id, born.pid))
     relay = stdio.connect(born, ours, given, front, wish)
     relay.log = Log(f"{paths.container(spec.id)}/log")
-    relay.group = cgroup.of(spec.id)
+    relay.group = cgroup.of(spec.group)
     relay.run()
     code = process.wait_exit(born.pid)
     if wish.read_later:
@@ -203,11 +215,13 @@ def _reserve(spec: Spec, document: dict[str, Any]) -> int:
 def _bring_to_rest(spec: Spec, running: state.State, code: int, lock: int) -> None:
     """Record how the container ended, and release what it held."""
     monitor_lock.note_exit(lock, str(code))
+    killed = _oom_kills(spec)
+    events.record("die", spec.id, exitCode=code, oomKills=killed)
     try:
         if spec.kernelbox.remove:
             cleanup.discard(spec.id)
         else:
-            oom_killed = bool(cgroup.of(spec.id).stats().oom_kill)
+            oom_killed = killed > 0
             rest = running._replace(exit_code=code, finished=time.time(), oom_killed=oom_killed)
             # The exit code first: whoever cleans up, if this process cannot, finds it there.
             state.write(spec.id, rest)
@@ -216,6 +230,10 @@ def _bring_to_rest(spec: Spec, running: state.State, code: int, lock: int) -> No
     except KernelboxError as error:
         message = f"the program ended with {code}, but cleaning up failed: {error.message}"
         raise KernelboxError(message, error.hint) from error
+
+
+def _oom_kills(spec: Spec) -> int:
+    return cgroup.of(spec.group).counter("memory.events", "oom_kill")
 
 
 def _attend(
@@ -227,6 +245,8 @@ def _attend(
     running = state.read(container_id)
     spec = state.spec(container_id)
     theirs, ours = stdio.open_for(what, wish)
+    # Written now: from here on this process is in the container, and so are its files.
+    events.record("exec_create", container_id, execCommand=" ".join(what.args)[:200])
     born = enter.enter(running.pid, spec, what, theirs, wish.size)
     stdio.close(theirs)
     messages.send(front, Started(container_id, born.pid))

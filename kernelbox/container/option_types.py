@@ -36,9 +36,21 @@ class ContainerOptions(ExecOptions, total=False):
         volume: `/on/host:/inside[:ro]`.
         entrypoint: Instead of the image's; empty for none.
         memory: A size such as `64m`, or bytes.
+        memory_swap: Memory and swap together; -1 for any amount.
+        memory_reservation: Memory that is reclaimed last.
         cpus: Processors, such as 0.5.
+        cpu_quota: Microseconds of CPU time a period.
+        cpu_period: Microseconds of a period.
         cpu_shares: Weight against others; 1024 is usual.
+        cpuset_cpus: The CPUs it may run on, such as `0-2`.
         pids_limit: Processes and threads together.
+        blkio_weight: Weight of its disk requests, 10 to 1000.
+        device_read_bps: `/dev/sda:1mb`: bytes a second of a disk; and so on.
+        device_write_bps: Likewise.
+        device_read_iops: `/dev/sda:1000`: requests a second.
+        device_write_iops: Likewise.
+        oom_score_adj: -1000 to 1000, killed last to killed first.
+        cgroup_parent: Its group lies in this one below `/kernelbox`.
         network: `bridge`, one that you have made, `none`, `host` or `container:NAME`.
         ip: Its address there, if you have made it; empty for the next.
         network_alias: What it is called there, too.
@@ -58,9 +70,21 @@ class ContainerOptions(ExecOptions, total=False):
     volume: list[str] | tuple[str, ...]
     entrypoint: str | None
     memory: str | int | None
+    memory_swap: str | int | None
+    memory_reservation: str | int | None
     cpus: float | str | None
+    cpu_quota: int | str | None
+    cpu_period: int | str | None
     cpu_shares: int | str | None
+    cpuset_cpus: str | int | None
     pids_limit: int | str | None
+    blkio_weight: int | str | None
+    device_read_bps: list[str] | tuple[str, ...] | str
+    device_write_bps: list[str] | tuple[str, ...] | str
+    device_read_iops: list[str] | tuple[str, ...] | str
+    device_write_iops: list[str] | tuple[str, ...] | str
+    oom_score_adj: int | None
+    cgroup_parent: str
     network: str
     ip: str
     network_alias: list[str] | tuple[str, ...]

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import re
 
+from kernelbox.cgroup import limit_values
 from kernelbox.container.spec import Mount, User
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.numbers import natural
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
 # Compiled when they are first used: a start without these options needs none of them.
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
 _HOSTNAME = r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?"
+_LONGEST_TIME = 9_223_372_036  # seconds: the kernel counts nanoseconds. Source: KTIME_SEC_MAX
 # Options of a volume that are what it is here anyway, or mean nothing on this host: labels of
 # SELinux, and how soon a virtual machine of Docker Desktop has to see a change.
 _VOLUME_WORDS = ("z", "Z", "cached", "consistent", "delegated", "rbind", "private", "rprivate")
+
+
+_NUMBERS = {"time_offset": " of seconds", "oom_score_adj": " for --oom-score-adj"}
 
 
 def like(name: str, value: Any, default: Any) -> Any:
@@ -31,7 +37,8 @@ def like(name: str, value: Any, default: Any) -> Any:
     A number is taken for its text, a single text for a list of one, and variables may be a mapping.
 
     Raises:
-        UsageError: It is of another kind, or holds a NUL, which ends a text in the kernel.
+        UsageError: It is of another kind, or holds a NUL, which ends a text in the kernel, or what
+            is no character.
     """
     if isinstance(default, bool):
         return bool(value)
@@ -43,11 +50,13 @@ def like(name: str, value: Any, default: Any) -> Any:
         if isinstance(value, (list, tuple)):
             return [_text(name, one) for one in value]
         raise UsageError(f"{value!r:.80} is no list of texts for {name}", "Write ['...', '...']")
-    if name == "time_offset":
+    if name in _NUMBERS:
         try:
-            return int(value)
+            if abs(int(value)) <= _LONGEST_TIME:
+                return int(value)
         except (TypeError, ValueError):
-            raise UsageError(f"{value!r:.80} is no number of seconds", "Write it like 60") from None
+            pass
+        raise UsageError(f"{value!r:.80} is no number{_NUMBERS[name]}", "Write it like 60")
     return _text(name, value)
 
 
@@ -56,9 +65,13 @@ def _text(name: str, value: Any) -> str:
         value = os.fspath(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise UsageError(f"{value!r:.80} is no text for {name}", "Write it in quotes")
-    if "\0" in str(value):
-        raise UsageError(f"{value!r:.80} for {name} has a NUL in it", "No text in the kernel can")
-    return str(value)
+    text = str(value)
+    try:
+        if "\0" not in text and os.fsencode(text) is not None:
+            return text
+    except UnicodeEncodeError:  # half of a character
+        pass
+    raise UsageError(f"{text!r:.80} for {name} holds what no argument can", "Write text")
 
 
 def container_name(text: str) -> str:
@@ -129,7 +142,7 @@ def volume(text: str) -> Mount:
     given = parts[2].split(",") if len(parts) == 3 else []
     for word in given:
         if word not in ("ro", "rw", *_VOLUME_WORDS) or {"ro", "rw"} <= set(given):
-            raise UsageError(f"volume mode {parts[2]!r} in {text!r} is unknown", "Use ro or rw")
+            raise UsageError(f"volume mode {parts[2]!r} is unknown", "Use ro or rw")
     mode = "ro" if "ro" in given else "rw"
     if not source.startswith("/") or not target.startswith("/"):
         raise UsageError(f"both paths of volume {text!r} must be absolute", "Begin them with /")
@@ -155,9 +168,7 @@ def user(text: str) -> User:
     Source: Docker, "docker run --user"; OCI runtime-spec, config.md, "POSIX-platform User".
     """
     name, _, group = text.partition(":")
-    uid = int(name) if name.isascii() and name.isdecimal() else 0
-    gid = int(group) if group.isascii() and group.isdecimal() else 0
-    return User(uid=uid, gid=gid, username=text)
+    return User(uid=natural(name) or 0, gid=natural(group) or 0, username=text)
 
 
 def environment(pairs: Iterable[str], given: Mapping[str, str]) -> dict[str, str]:
@@ -192,12 +203,13 @@ def signal_number(text: str) -> int:
 
     name = text.upper().removeprefix("SIG")
     base, plus, offset = name.partition("+" if name.startswith("RTMIN") else "-")
-    number = int(name) if name.isascii() and name.isdecimal() else 0
-    if f"SIG{base}" in signal.Signals.__members__ and (not plus or offset.isdecimal()):
+    number = natural(name) or 0
+    further = natural(offset or "0")
+    if f"SIG{base}" in signal.Signals.__members__ and (not plus or offset) and further is not None:
         number = signal.Signals[f"SIG{base}"]
-        number += int(offset or 0) * (1 if plus == "+" else -1)
+        number += further * (1 if plus == "+" else -1)
     if number not in signal.valid_signals():
-        raise UsageError(f"no signal {text!r}", "signal(7) lists them: TERM, KILL, HUP, ...")
+        raise UsageError(f"no signal {text!r:.80}", "signal(7) lists them: TERM, KILL, HUP, ...")
     return int(number)
 
 
@@ -217,3 +229,28 @@ def stop_signal(asked: str, image: object) -> int:
         return signal_number(str(image)) if image else 15
     except UsageError:
         return 15
+
+
+def oom_score_adj(number: int | None) -> int | None:
+    """Return `--oom-score-adj`, if it is one.
+
+    Raises:
+        UsageError: Outside of -1000 to 1000.
+    """
+    return None if number is None else limit_values.oom_score_adj(number)
+
+
+def cgroup_parent(text: str) -> str:
+    """Return the group that a container's lies in, below `/kernelbox`: empty, or `/team/ada`.
+
+    Raises:
+        UsageError: It leads elsewhere.
+    """
+    parts = text.strip("/").split("/") if text else []
+    for part in parts:
+        if part in ("", ".", "..") or not re.fullmatch(_NAME, part, re.ASCII):
+            raise UsageError(
+                f"{text!r:.200} cannot be the parent of a control group",
+                "Write it like team/ada: it lies in kernelbox's own group, and there is no ..",
+            )
+    return "".join(f"/{part}" for part in parts)

@@ -1,21 +1,26 @@
-"""A container that stands still for a moment, and whoever has frozen it: written down before.
+"""A container that stands still: for a person (`pause`), or for a moment (`commit`).
+
+That it does is written nowhere but in the kernel, where whoever looks finds it, and the end of its
+control group is the end of it. Whoever freezes it for a moment writes that down before:
 
     containers/<id>/paused    the ledger of that: whose container, and PID START_TIME of the freezer
 
 A freezer that is killed thaws nothing. So the next command does (`cleanup.sweep`), and whoever ends
-a container thaws it first.
+a container thaws it first. The container's directory is locked meanwhile, so that a person's pause
+neither begins nor ends within a commit: it waits.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 from contextlib import contextmanager, suppress
 
-from kernelbox import cgroup
-from kernelbox.container import state
+from kernelbox.container import events, state
 from kernelbox.container.ledger import Ledger
 from kernelbox.kernel import process
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
@@ -23,25 +28,108 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def pause(container_id: str) -> None:
+    """Let every process of a running container stand still, until `unpause`.
+
+    Raises:
+        UsageError: It does not run, or is paused already.
+        KernelboxError: One of its processes does not stand still; then it runs on.
+
+    Source: Docker, "docker pause"; cgroup-v2.rst, cgroup.freeze.
+    """
+    with _alone(container_id):
+        group = state.group(container_id)
+        if group.held():
+            raise UsageError(f"container {container_id} is paused already", _CURE)
+        with _running(container_id):
+            group.freeze()
+        events.record("pause", container_id)
+
+
+def unpause(container_id: str) -> None:
+    """Let a paused container run again.
+
+    Raises:
+        UsageError: It does not run, or is not paused.
+    """
+    with _alone(container_id):
+        group = state.group(container_id)
+        with _running(container_id):
+            if not group.held():
+                raise UsageError(f"container {container_id} is not paused", "See: kernelbox ps")
+            group.thaw()
+        events.record("unpause", container_id)
+
+
+_CURE = "Let it run: kernelbox unpause"
+
+
+@contextmanager
+def _running(container_id: str) -> Iterator[None]:
+    """See to it that a container runs; when it ends meanwhile, say that, and not what is missing.
+
+    Raises:
+        UsageError: It does not.
+    """
+    ended = UsageError(f"container {container_id} is not running", "See: kernelbox ps -a")
+    if state.read(container_id).status != "running":
+        raise ended
+    try:
+        yield
+    except KernelError as refusal:
+        if refusal.errno in (errno.ENOENT, errno.ENODEV) and not state.group(container_id).exists():
+            raise ended from refusal
+        raise
+
+
+def is_paused(container_id: str) -> bool:
+    """Whether a container stands still for longer than a moment.
+
+    Raises:
+        Damaged: What is stored of it cannot be read.
+    """
+    return state.group(container_id).held() and not _ledger(container_id).entries()
+
+
+def refuse_exec(container_id: str) -> None:
+    """Refuse a new program for a container that is paused: it would not begin.
+
+    Raises:
+        UsageError: It is.
+
+    Source: Docker, "docker exec".
+    """
+    if is_paused(container_id):
+        raise UsageError(
+            f"container {container_id} is paused: no program can be started in it", _CURE
+        )
+
+
 @contextmanager
 def paused(container_id: str) -> Iterator[None]:
     """Freeze a container's processes, if it runs and the kernel can do that; thaw them in the end.
 
+    One that a person has paused stays so.
+
     Raises:
         OSError: ENOSPC, EROFS.
     """
-    group = cgroup.of(container_id)
-    try:
-        if state.read(container_id).status == "running":
-            us = os.getpid()
-            _ledger(container_id).record("freezer", f"{us} {process.start_time(us)}")
-            with suppress(KernelboxError):
-                group.freeze()
-        yield
-    finally:
-        with suppress(KernelboxError):  # it has ended meanwhile
-            group.thaw()
-        _ledger(container_id).clear()
+    with _alone(container_id):
+        group = state.group(container_id)
+        if group.held():
+            yield
+            return
+        try:
+            if state.read(container_id).status == "running":
+                us = os.getpid()
+                _ledger(container_id).record("freezer", f"{us} {process.start_time(us)}")
+                with suppress(KernelboxError):
+                    group.freeze()
+            yield
+        finally:
+            with suppress(KernelboxError):  # it has ended meanwhile
+                group.thaw()
+            _ledger(container_id).clear()
 
 
 def thaw_abandoned(container_id: str) -> None:
@@ -53,8 +141,24 @@ def thaw_abandoned(container_id: str) -> None:
     ledger = _ledger(container_id)
     freezers = [entry.name.split() for entry in ledger.entries()]
     if freezers and not any(process.start_time(int(pid)) == int(at) for pid, at in freezers):
-        cgroup.of(container_id).thaw()
+        state.group(container_id).thaw()
         ledger.clear()
+
+
+@contextmanager
+def _alone(container_id: str) -> Iterator[None]:
+    """Be alone in letting a container stand still, or run; the lock needs no room on a disk."""
+    try:
+        fd = os.open(paths.container(container_id), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise UsageError(
+            f"container {container_id} has just been removed", "See: kernelbox ps -a"
+        ) from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _ledger(container_id: str) -> Ledger:

@@ -14,7 +14,7 @@ from kernelbox.container.birth import cannot_execute
 from kernelbox.container.messages import ExecRefused, Executing, Terminal
 from kernelbox.container.spec import User
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import process, session, stepping_stone, syscalls
+from kernelbox.kernel import files, process, session, stepping_stone, syscalls
 from kernelbox.kernel.errors import CommandError, KernelError, errno_name
 from kernelbox.root import targets
 from kernelbox.users import accounts, capabilities
@@ -64,6 +64,7 @@ def run(
     environment = {"HOME": identity.home, **option_values.environment(what.env, {})}
     _give_stdio(identity.uid)
 
+    _deserve_oom_kill(what.oomScoreAdj)
     syscalls.setgroups(identity.groups)
     syscalls.setresgid(identity.gid)
     targets.change_directory(what.cwd, make=make_workdir)
@@ -80,6 +81,23 @@ def run(
     # The program itself is looked up even under an init, so that a wrong one is named as such.
     path = find_program(what.args[0], environment.get("PATH", DEFAULT_PATH))
     become(helper or path, args, environment, control, stone)
+
+
+def _deserve_oom_kill(adjustment: int | None) -> None:
+    """Say how much the program deserves to be killed where memory runs out.
+
+    Raises:
+        KernelError: EACCES to deserve it less, without CAP_SYS_RESOURCE.
+
+    Source: proc(5), /proc/PID/oom_score_adj.
+    """
+    if adjustment is None:
+        return
+    try:
+        files.write("/proc/self/oom_score_adj", str(adjustment))
+    except KernelError as refusal:
+        refusal.hint = "To lower it, who starts the container needs CAP_SYS_RESOURCE"
+        raise
 
 
 def _leave_session_keyring() -> None:

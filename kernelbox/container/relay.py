@@ -17,13 +17,14 @@ import termios
 from contextlib import suppress
 
 from kernelbox.container import messages
-from kernelbox.container.messages import Resize, Signal
+from kernelbox.container.messages import Detached, Resize, Signal
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.cgroup import Cgroup
+    from kernelbox.container.detach_keys import DetachKeys
     from kernelbox.container.log import Log
     from kernelbox.plumbing.channel import Channel
 
@@ -40,6 +41,8 @@ class Stream:
         self.name = name
         self.pending = b""
         self.lost = 0  # errno
+        self.detach_keys: DetachKeys | None = None
+        self.left = False  # whether these were typed
 
     def wants(self) -> tuple[int, int] | None:
         """Return which descriptor to wait for, and for what; None if there is nothing to do."""
@@ -67,6 +70,8 @@ class Stream:
         if not data:
             self.end()
             return
+        if self.detach_keys is not None:
+            data, self.left = self.detach_keys.take(data)
         if log is not None and self.name:
             log.add(self.name, data)
         if self.sink is not None:
@@ -142,7 +147,9 @@ class Relay:
             for (fd, _), stream in waiting.items():
                 if fd in ready:
                     stream.move(self.log)
-                    if stream is self.input and stream.source is None and not stream.pending:
+                    if stream is self.input and stream.left:
+                        self._leave()
+                    elif stream is self.input and stream.source is None and not stream.pending:
                         self._close_input()
 
     @property
@@ -166,17 +173,29 @@ class Relay:
         assert self.front is not None
         message = messages.receive(self.front)
         if message is None:
-            self.front = None
-            self._close_input()
-            for stream in self.outputs:
-                stream.detach()
-            self._give_back()
+            self._go_on_alone()
             if self.kill_when_alone:
                 self._signal(signal.SIGKILL)
         elif isinstance(message, Signal):
             self._signal(message.number)
         elif isinstance(message, Resize) and self.terminal is not None:
             resize(self.terminal, message.rows, message.columns)
+
+    def _leave(self) -> None:
+        """Let the person go who has typed the keys for that; the program goes on."""
+        assert self.front is not None and self.input is not None
+        front = self.front
+        if self.input.pending:  # typed before
+            self.input.move(self.log)
+        self._go_on_alone()
+        messages.send(front, Detached())
+
+    def _go_on_alone(self) -> None:
+        self.front = None
+        self._close_input()
+        for stream in self.outputs:
+            stream.detach()
+        self._give_back()
 
     def _give_back(self) -> None:
         """Let go of the front's terminal or pipes: whoever reads them shall see the end."""

@@ -54,6 +54,8 @@ RUN_DEFAULTS: RunOptions = {
     "init": False,
     "userns": "host",
     "time_offset": None,
+    "oom_score_adj": None,
+    "cgroup_parent": "",
     "rm": False,
     "stop_signal": "",
 }
@@ -175,12 +177,12 @@ def _plain(
 
 
 def _process(given: RunOptions, config: dict[str, object], hostname: str) -> Process:
-    entrypoint = _words(config.get("Entrypoint"))
-    command = list(given["command"]) or _words(config.get("Cmd"))
+    entrypoint = _said(config, "Entrypoint", ())
+    command = list(given["command"]) or _said(config, "Cmd", ())
     if given["entrypoint"] is not None:
         entrypoint = [given["entrypoint"]] if given["entrypoint"] else []
         command = list(given["command"])
-    args = entrypoint + command
+    args = [*entrypoint, *command]
     if not args:
         raise UsageError(
             f"no command given, and image {given['image']!r} names none",
@@ -189,17 +191,18 @@ def _process(given: RunOptions, config: dict[str, object], hostname: str) -> Pro
     env = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
     if given["tty"]:
         env["TERM"] = "xterm"
-    env |= option_values.environment(_words(config.get("Env")), {})
+    env |= option_values.environment(_said(config, "Env", ()), {})
     env |= option_values.environment(given["env"], os.environ)
     kept = capabilities.choose(list(given["cap_add"]), list(given["cap_drop"]))
     names = [f"CAP_{name}" for name in kept]
     return spec.Process(
         args=args,
         env=_pairs(env),
-        cwd=_absolute(given["workdir"] or str(config.get("WorkingDir") or "/")),
-        user=option_values.user(given["user"] or str(config.get("User") or "")),
+        cwd=_absolute(given["workdir"] or _said(config, "WorkingDir", "/")),
+        user=option_values.user(given["user"] or _said(config, "User", "")),
         capabilities={"bounding": names, "effective": names, "permitted": names},
         terminal=given["tty"],
+        oomScoreAdj=option_values.oom_score_adj(given["oom_score_adj"]),
     )
 
 
@@ -207,8 +210,10 @@ def _pairs(env: dict[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in env.items()]
 
 
-def _words(value: object) -> list[str]:
-    return [str(word) for word in value] if isinstance(value, list) else []
+def _said(config: dict[str, object], name: str, default: Any) -> Any:
+    """Return what the image says, checked as an option is."""
+    value = config.get(name)
+    return option_values.like(f"the image's {name}", value, default) if value else default
 
 
 def _absolute(directory: str) -> str:
@@ -263,13 +268,16 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
     if given["time_offset"] is not None:
         kinds.append(spec.Namespace("time"))
         offsets = {"boottime": {"secs": given["time_offset"]}}
+    resources = limits.read(given)
+    limits.check(resources)
+    parent = option_values.cgroup_parent(given["cgroup_parent"])
     return spec.Linux(
         namespaces=tuple(kinds),
         uidMappings=maps,
         gidMappings=maps,
         timeOffsets=offsets,
-        cgroupsPath=f"/kernelbox/{container_id}",
-        resources=limits.read(given),
+        cgroupsPath=f"/kernelbox{parent}/{container_id}",
+        resources=resources,
         maskedPaths=masks.MASKED,
         readonlyPaths=masks.READ_ONLY,
         sysctl={} if mode == "host" or ":" in mode else _SYSCTL,

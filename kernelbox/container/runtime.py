@@ -14,7 +14,6 @@ import os
 from contextlib import closing
 
 from kernelbox import cgroup, namespaces, network, overlay
-from kernelbox.cgroup import limits
 from kernelbox.container import host_mounts, init, ledger, messages, state
 from kernelbox.container.birth import Birth, Newborn
 from kernelbox.container.messages import Ready, Start
@@ -140,16 +139,33 @@ def _new_namespaces(spec: Spec) -> int:
 
 
 def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> Cgroup:
-    group = cgroup.of(spec.id)
-    for parent in cgroup.parents():
-        if not os.path.isdir(parent):
-            shared.record("cgroup-parent", parent)
-    own.record("cgroup", spec.id)
+    group = cgroup.of(spec.group)
+    _record_parents(group, own, shared)
+    own.record("cgroup", spec.group)
     group.create()
-    limits.apply(group, spec.linux.resources)
+    if spec.linux.resources:
+        from kernelbox.cgroup import applying  # only for who is limited
+
+        applying.apply(group, spec.linux.resources)
     group.limit_devices()
     group.create_inside()
     return group
+
+
+def _record_parents(group: Cgroup, own: ledger.Ledger, shared: ledger.Ledger) -> None:
+    """Write down which of the groups above are kernelbox's: made now, or for another container.
+
+    `/kernelbox` stays until a reset. One of `--cgroup-parent` goes with the last container in it,
+    unless somebody else has made it.
+    """
+    tops = cgroup.parents()
+    known = {entry.name for entry in shared.entries()} if len(group.above) > len(tops) else set()
+    for parent in group.above:
+        is_missing = not os.path.isdir(parent)
+        if is_missing and parent not in known:
+            shared.record("cgroup-parent", parent)
+        if parent not in tops and (is_missing or parent in known):
+            own.record("cgroup-parent", parent)
 
 
 def _make_overlay_directories(spec: Spec, directory: str) -> overlay.Overlay:

@@ -1,9 +1,9 @@
 """What a container shall be: OCI's description of it, as plain records, and what kernelbox adds.
 
 A `Spec` is made once, from an image's config and a person's options (run_options.py). It is stored
-beside the container as `config.json` and never changes. Names and shape are the OCI runtime spec's.
-What Docker knows of a container and OCI does not is in one more property, `kernelbox`, which other
-runtimes pass over. No kernel access.
+beside the container as `config.json`, of which only the limits ever change (`update`). Names and
+shape are the OCI runtime spec's. What Docker knows of a container and OCI does not is in one more
+property, `kernelbox`, which other runtimes pass over. No kernel access.
 
 Source: OCI runtime-spec, config.md and config-linux.md; config.md, "Extensibility".
 """
@@ -51,6 +51,7 @@ class Process(NamedTuple):
         user: Who it runs as.
         capabilities: By set (`bounding`, `effective`, `permitted`, ...), names with `CAP_`.
         terminal: Whether it gets a terminal of its own (`-t`).
+        oomScoreAdj: Added to how much it deserves an OOM kill; None for what its parent has.
     """
 
     args: list[str]
@@ -59,6 +60,7 @@ class Process(NamedTuple):
     user: User
     capabilities: dict[str, list[str]]
     terminal: bool = False
+    oomScoreAdj: int | None = None
 
 
 class Root(NamedTuple):
@@ -192,6 +194,11 @@ class Spec(NamedTuple):
     def id(self) -> str:
         """The container's id."""
         return self.kernelbox.id
+
+    @property
+    def group(self) -> str:
+        """The path of its control group below `/kernelbox`: its id, but for `--cgroup-parent`."""
+        return self.linux.cgroupsPath.removeprefix("/kernelbox/")
 
     @property
     def has_user_namespace(self) -> bool:

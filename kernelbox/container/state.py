@@ -20,8 +20,9 @@ import json
 import os
 from contextlib import contextmanager
 
+from kernelbox import cgroup
 from kernelbox.container.spec import from_json
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.explain import disk_error
 from kernelbox.plumbing import paths, storage
 from kernelbox.plumbing.records import NamedTuple
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from kernelbox.cgroup import Cgroup
     from kernelbox.container.spec import Spec
 
 
@@ -70,10 +72,11 @@ def prepare() -> None:
     """
     # Each for itself: a reset that was killed may have left any of them.
     places = (paths.containers(), paths.names(), paths.trash(), paths.host(), paths.merged())
+    # These two may be as an older kernelbox has left them: open to all.
+    older = [path for path in (paths.images(), paths.build_cache()) if os.path.isdir(path)]
     try:
-        for path in places:
-            if not os.path.isdir(path):
-                os.makedirs(path, mode=0o700, exist_ok=True)
+        for path in (*places, *older):
+            paths.private(path)
     except OSError as error:
         raise disk_error(error) from error
 
@@ -138,6 +141,19 @@ def spec(container_id: str) -> Spec:
     return parse(container_id, config(container_id))
 
 
+def group(container_id: str) -> Cgroup:
+    """Return the container's control group: `--cgroup-parent` has put it into another one.
+
+    Raises:
+        Damaged: The config cannot be read.
+    """
+    try:
+        path = config(container_id).get("linux", {}).get("cgroupsPath", "")
+        return cgroup.of(str(path).removeprefix("/kernelbox/") or container_id)
+    except (AttributeError, UsageError) as error:
+        raise _damaged(f"{paths.container(container_id)}/config.json") from error
+
+
 def parse(container_id: str, config: dict[str, Any]) -> Spec:
     """Return the spec in a container's config.
 
@@ -151,7 +167,7 @@ def parse(container_id: str, config: dict[str, Any]) -> Spec:
 
 
 def write_config(container_id: str, config: dict[str, Any]) -> None:
-    """Write the container's config: once, when its directory is made.
+    """Write the container's config, whole: when its directory is made, and for other limits.
 
     Raises:
         OSError: ENOSPC, EROFS.

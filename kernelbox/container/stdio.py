@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from kernelbox.container.detach_keys import DetachKeys
 from kernelbox.container.relay import Relay, Stream
 from kernelbox.plumbing.records import NamedTuple
 
@@ -73,4 +74,6 @@ def connect(born: Newborn, ours: Ends, given: Streams | None, front: Channel, wi
         our_stdin = ours.stdin
     if wish.interactive and our_stdin is not None and stdin is not None:
         relay.input = Stream(os.dup(stdin), our_stdin)
+        if wish.detach_keys:
+            relay.input.detach_keys = DetachKeys(wish.detach_keys)
     return relay

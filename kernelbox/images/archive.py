@@ -141,6 +141,7 @@ class _Files:
                     raise UsageError(f"the archive has more than {_MAX_FILES} files")
                 self._take(member, tape)
                 members.members.clear()  # type: ignore[attr-defined]
+        tape.check_end()
 
     def _take(self, member: tarfile.TarInfo, tape: Tape) -> None:
         name = posixpath.normpath(member.name)

@@ -6,6 +6,7 @@ import datetime
 import os
 
 from kernelbox.images import layers, layout, manifests
+from kernelbox.plumbing.numbers import natural
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from kernelbox.images.store import Store
 
 
+_LAST_SECOND = 253_402_300_799  # of the year 9999: none later has a name in RFC 3339
+
+
 def epoch() -> int | None:
     """Return what $SOURCE_DATE_EPOCH says, seconds since 1970; None if it is not set."""
-    said = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return int(said) if said.isascii() and said.isdecimal() else None
+    return natural(os.environ.get("SOURCE_DATE_EPOCH", ""), _LAST_SECOND)
 
 
 def now() -> str:

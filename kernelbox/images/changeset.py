@@ -71,7 +71,8 @@ def entries(upperdir: str, lowerdirs: Sequence[str], shift: int = 0) -> Iterator
         shift: Where the ids of the container's user namespace begin on the host.
 
     Raises:
-        UsageError: It holds marks of overlay features that kernelbox does not switch on.
+        UsageError: It holds marks of overlay features that kernelbox does not switch on, or a file
+            with a name that would delete another one.
         OSError: It cannot be read.
     """
     with contextlib.ExitStack() as stack:
@@ -176,6 +177,8 @@ def _entries(
             continue
         if stat.S_ISSOCK(there.st_mode):
             continue
+        if name.startswith(".wh."):
+            raise UsageError(f"{path!a} would delete a file, in a layer", "Rename or remove it")
         inode = (there.st_dev, there.st_ino)
         earlier = links.setdefault(inode, path) if there.st_nlink > 1 else path
         link = "" if stat.S_ISDIR(there.st_mode) or earlier == path else earlier[1:]

@@ -183,9 +183,8 @@ def _extract(tape: Tape, directory: str, diff_id: str, parents: Sequence[str]) -
                 layer.create(member, tape)
                 # tarfile would keep each one until the end.
                 members.members.clear()  # type: ignore[attr-defined]
-        if tape.last != bytes(tarfile.BLOCKSIZE) and not diff_id:
-            # tarfile takes a broken header for the end; the true end is a block of zeros. Some
-            # writers leave it out: then only the DiffID can tell that nothing is missing.
+        tape.check_end()
+        if not tape.last and not diff_id:  # only that can tell then that nothing is missing
             raise UsageError("it has no end")
     finally:
         layer.close()

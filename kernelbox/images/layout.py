@@ -20,6 +20,7 @@ from kernelbox.images import bounds
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import UsageError
 from kernelbox.kernel.explain import store_error
+from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,8 +144,12 @@ class Layout:
             UsageError: It is damaged.
             KernelError: It cannot be read: EACCES, EIO.
         """
-        if not os.path.exists(f"{self.path}/{name}"):
+        try:
+            os.stat(f"{self.path}/{name}")
+        except FileNotFoundError:
             return {"schemaVersion": 2, "mediaType": INDEX, "manifests": []}
+        except OSError as error:
+            raise store_error(f"read {self.path}/{name}", error) from error
         index = _load(f"{self.path}/{name}")
         entries = index.get("manifests")
         if not isinstance(entries, list) or not all(map(_is_descriptor, entries)):
@@ -232,6 +237,7 @@ class Layout:
 
     def _prepare(self) -> None:
         try:
+            paths.private(self.path)
             os.makedirs(self.blobs, exist_ok=True)
             if not os.path.exists(f"{self.path}/oci-layout"):
                 self._replace("oci-layout", encode({"imageLayoutVersion": "1.0.0"}))
@@ -271,6 +277,20 @@ def _is_descriptor(entry: Any) -> bool:
     )
 
 
+def _of_characters(value: Any) -> Any:
+    """Replace halves of characters, which JSON can spell and no file or program takes, as Go does.
+
+    Source: Go, encoding/json, Unmarshal.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_of_characters(one) for one in value]
+    if isinstance(value, dict):
+        return {_of_characters(key): _of_characters(one) for key, one in value.items()}
+    return value
+
+
 def _load(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
@@ -280,6 +300,8 @@ def _load(path: str) -> dict[str, Any]:
                 f"{path} is larger than {bounds.MAX_JSON >> 20} MiB, as no JSON may be"
             )
         document = json.loads(text)
+        if b"\\ud" in text.lower():
+            document = _of_characters(document)
     except FileNotFoundError:
         raise UsageError(f"{path} is missing", "Remove the image and get it anew") from None
     except (ValueError, RecursionError):

@@ -12,6 +12,7 @@ import os
 
 from kernelbox.images.layout import PARTIAL
 from kernelbox.kernel.explain import store_error
+from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class WriteLock:
 
         directory = self._directories[0]
         try:
-            os.makedirs(directory, exist_ok=True)
+            paths.private(directory)
             fd = os.open(f"{directory}/.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise store_error(f"lock the image store {directory}", error) from error
@@ -60,10 +61,10 @@ class WriteLock:
             self._is_taken = False
             os.close(fd)
 
-    def delete(self, paths: Iterable[str]) -> None:
+    def delete(self, gone: Iterable[str]) -> None:
         """Remove files and trees. Their names go first: a crash leaves no half tree under one."""
         try:
-            for path in paths:
+            for path in gone:
                 directory, base = os.path.split(path)
                 os.rename(path, f"{directory}/{PARTIAL}{base}")
         except OSError as error:

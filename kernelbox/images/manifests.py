@@ -37,6 +37,13 @@ _DOCKERS = {
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip": layout.LAYER_GZIP,
 }
 
+# What a config says of how it is run, by kind; each may be missing or null.
+# Source: OCI image-spec v1.1, config.md, section Properties; moby, strslice, for a single word.
+_WORDS = ("Env", "Cmd", "Entrypoint", "Shell", "OnBuild")
+_OR_ONE_WORD = ("Cmd", "Entrypoint", "Shell")
+_MAPPINGS = ("Labels", "Volumes", "ExposedPorts", "Healthcheck")
+_TEXTS = ("User", "WorkingDir", "StopSignal")
+
 _MACHINES = {
     "x86_64": ("amd64", ""),
     "aarch64": ("arm64", "v8"),
@@ -164,6 +171,21 @@ def check_config(document: Document, manifest: Document) -> Document:
         raise UsageError("a manifest and its config disagree on the number of layers")
     for one in diff_ids:
         layout.hex_of(str(one))
+    history = document.get("history") or []
+    if not isinstance(history, list) or not all(isinstance(one, dict) for one in history):
+        raise _lacks("list of steps for history")
+    for name in _WORDS:
+        if isinstance(run.get(name), str) and name in _OR_ONE_WORD:
+            run[name] = [run[name]]
+        words = run.get(name) or []
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise _lacks(f"list of texts for {name}")
+    for name in _MAPPINGS:
+        if not isinstance(run.get(name) or {}, dict):
+            raise _lacks(f"mapping for {name}")
+    for name in _TEXTS:
+        if not isinstance(run.get(name) or "", str):
+            raise _lacks(f"text for {name}")
     return document
 
 

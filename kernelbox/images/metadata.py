@@ -15,6 +15,7 @@ import re
 from kernelbox.images.containerfile import instructions, words
 from kernelbox.images.containerfile.instructions import Instruction
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.numbers import MOST, natural
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -131,10 +132,10 @@ def _expose(config: Config, one: Instruction, variables: Mapping[str, str], esca
     ports: Config = {}
     for word in words.expand_to_words(one.rest, variables, escape):
         match = re.fullmatch(
-            r"(\d+)(?:-(\d+))?(?:/(tcp|udp|sctp))?", word, re.ASCII | re.IGNORECASE
+            r"(\d{1,9})(?:-(\d{1,9}))?(?:/(tcp|udp|sctp))?", word, re.ASCII | re.IGNORECASE
         )
         if match is None:
-            raise one.error(f"{word!r} is no port", "Write it as 80, 80/udp or 8000-8010")
+            raise one.error(f"{word!r:.80} is no port", "Write it as 80, 80/udp or 8000-8010")
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last <= 65535:
             raise one.error(f"{word!r} is no port", "Ports end at 65535")
@@ -176,9 +177,9 @@ def _healthcheck(config: Config, one: Instruction, _variables: Any, _escape: str
         if flag in one.flags:
             found[key] = _nanoseconds(one, one.flags[flag])
     if "retries" in one.flags:
-        if not (one.flags["retries"].isascii() and one.flags["retries"].isdecimal()):
-            raise one.error(f"--retries={one.flags['retries']} is no number", "Such as 3")
-        found["Retries"] = int(one.flags["retries"])
+        found["Retries"] = natural(one.flags["retries"])
+        if found["Retries"] is None:
+            raise one.error(f"--retries={one.flags['retries']:.80} is no number", "Such as 3")
     config["Healthcheck"] = found
 
 
@@ -186,8 +187,11 @@ def _nanoseconds(one: Instruction, text: str) -> int:
     """Return a duration such as `1m30s`. Source: Go's time, ParseDuration."""
     parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", text, re.ASCII)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise one.error(f"{text!r} is no duration", "Write it as 30s or 1m30s")
-    return int(sum(float(number) * _SECONDS[unit] for number, unit in parts) * 1e9)
+        raise one.error(f"{text!r:.80} is no duration", "Write it as 30s or 1m30s")
+    nanoseconds = sum(float(number) * _SECONDS[unit] for number, unit in parts) * 1e9
+    if nanoseconds > MOST:
+        raise one.error(f"{text!r:.80} is longer than 292 years", "Write it as 30s or 1m30s")
+    return int(nanoseconds)
 
 
 _CHANGES = {

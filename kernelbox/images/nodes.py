@@ -69,10 +69,20 @@ def make_directory(parent: int, name: bytes, member: TarInfo) -> None:
 
 
 def make_file(parent: int, name: bytes, member: TarInfo, tape: Tape) -> None:
-    """Make a regular file of the bytes that come next on the tape; holes stay holes.
+    """Make a regular file of the bytes that come next on the tape.
 
     Raises:
         FileExistsError: Something is there.
+        UsageError: As of `fill`.
+    """
+    with opened(os.open(name, _NEW_FILE, 0o600, dir_fd=parent)) as fd:
+        fill(fd, member, tape)
+
+
+def fill(fd: int, member: TarInfo, tape: Tape) -> None:
+    """Write the bytes that come next on the tape to a new file; holes stay holes.
+
+    Raises:
         UsageError: It is larger than any file may be, or its holes are impossible.
     """
     # tarfile has read where the data of a sparse file belongs, in each of the three formats.
@@ -80,20 +90,19 @@ def make_file(parent: int, name: bytes, member: TarInfo, tape: Tape) -> None:
     parts = [(0, member.size)] if sparse is None else sparse
     if not 0 <= member.size <= bounds.MAX_BYTES:
         raise UsageError(f"a file is larger than {bounds.MAX_BYTES >> 30} GiB")
-    with opened(os.open(name, _NEW_FILE, 0o600, dir_fd=parent)) as fd:
-        end = 0
-        for offset, size in parts:
-            if size == 0:
-                continue  # the old format fills up its table with them
-            if size < 0 or not end <= offset <= member.size - size:
-                raise UsageError("a sparse file's data lies outside of it")
-            os.lseek(fd, offset, os.SEEK_SET)
-            for chunk in tape.chunks(size):
-                _write(fd, chunk)
-            end = offset + size
-        os.ftruncate(fd, member.size)  # it may end with a hole
-        set_attributes(fd, member)
-        os.utime(fd, times(member))
+    end = 0
+    for offset, size in parts:
+        if size == 0:
+            continue  # the old format fills up its table with them
+        if size < 0 or not end <= offset <= member.size - size:
+            raise UsageError("a sparse file's data lies outside of it")
+        os.lseek(fd, offset, os.SEEK_SET)
+        for chunk in tape.chunks(size):
+            _write(fd, chunk)
+        end = offset + size
+    os.ftruncate(fd, member.size)  # it may end with a hole
+    set_attributes(fd, member)
+    os.utime(fd, times(member))
 
 
 def make_node(parent: int, name: bytes, member: TarInfo) -> None:

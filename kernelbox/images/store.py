@@ -219,6 +219,7 @@ class Store:
 
         done = []
         with self.lock():
+            downloads.remove_unfinished(self.downloads)  # first: the rest needs room on a full disk
             cache.clear(self.layout)
             for entry in self.layout.read_index()["manifests"]:
                 if name_of(entry) and not everything:
@@ -228,7 +229,6 @@ class Store:
             listed = self.layout.read_index()
             left = self._unneeded(listed)[1] - set(in_use)
             self._lock.delete(left)
-            downloads.remove_unfinished(self.downloads)
         return done
 
     def _drop(self, listed: Document, shown: str, in_use: Collection[str]) -> list[str]:

@@ -70,6 +70,18 @@ class Tape(io.RawIOBase):
             self._block = self._block[:0]
         return f"sha256:{self._hash.hexdigest()}"
 
+    def check_end(self) -> None:
+        """See to it that whoever stopped reading headers has come to an end, and to no broken one.
+
+        `tarfile` takes the one for the other. The true end is a block of zeros; some writers leave
+        it out.
+
+        Raises:
+            tarfile.ReadError: What was read last is neither.
+        """
+        if self.last and self.last != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError(f"the header that ends at byte {self._position} is damaged")
+
     def readable(self) -> bool:
         """Return True: see io.IOBase."""
         return True

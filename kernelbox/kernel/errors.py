@@ -5,7 +5,8 @@
       |- UsageError           the person asked for something that cannot be done
       `- CommandError         the container's program could not be started (exit 126 or 127)
 
-Both say what was asked for, and that may be hostile: however long it was, they stay short.
+They say what was asked for, and that may be hostile: however long it was, they stay short, and a
+terminal is told nothing by them.
 
 `code` is the exit status of the command line, with Docker's meanings: 125 kernelbox itself
 failed, 126 the program cannot be executed, 127 it was not found.
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 import errno as errno_names
 import os
+
+_LONGEST_WORD, _LONGEST_MESSAGE, _LONGEST_HINT = 180, 400, 198  # characters
 
 
 class KernelboxError(Exception):
@@ -26,13 +29,18 @@ class KernelboxError(Exception):
         code: The exit status.
     """
 
-    longest = 400  # characters of a message
-    longest_hint = 198
+    trusted = False  # whether it comes from here alone, and is shown as it is
 
     def __init__(self, message: str, hint: str = "", code: int = 125) -> None:
-        self.message = shortened(message, self.longest)
-        self.hint = shortened(hint, self.longest_hint)
-        super().__init__(self.message)
+        if not self.trusted:
+            message, hint = (
+                " ".join(shortened(word, _LONGEST_WORD) for word in printable(text).split(" "))
+                for text in (message, hint)
+            )
+            message, hint = shortened(message, _LONGEST_MESSAGE), shortened(hint, _LONGEST_HINT)
+        self.message = message
+        self.hint = hint
+        super().__init__(message)
         self.code = code
 
     def __str__(self) -> str:
@@ -59,6 +67,17 @@ class KernelError(KernelboxError):
         super().__init__(f"{request}: {errno_name(errno)} ({os.strerror(errno)})", hint)
         self.request = request
         self.errno = errno
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes in place of what tells a terminal something, or is no character.
+
+    A name that would erase the screen is seen as it is, and none begins a line of its own.
+    """
+    if text.isprintable():
+        return text
+    # Not the codec unicode_escape: in a container's root it cannot be found any more.
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def shortened(text: str, most: int) -> str:

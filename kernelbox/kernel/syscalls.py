@@ -232,6 +232,9 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
     )
 
 
+_MOST_SHOWN = 32  # groups: there may be 65536, and no message holds them
+
+
 def setgroups(groups: Iterable[int]) -> None:
     """Set the caller's supplementary group ids.
 
@@ -241,7 +244,8 @@ def setgroups(groups: Iterable[int]) -> None:
     Source: setgroups(2); user_namespaces(7).
     """
     listed = list(groups)
-    request("setgroups", (len(listed), listed), lambda: os.setgroups(listed))
+    shown = [*listed[:_MOST_SHOWN], *([Symbol("...")] if len(listed) > _MOST_SHOWN else [])]
+    request("setgroups", (len(listed), shown), lambda: os.setgroups(listed))
 
 
 def setresgid(group: int) -> None:

@@ -26,6 +26,7 @@ Its rooms:
     started.py       containers that run, and what became of them
     groups.py        the notebook's end of a control group
     working.py       loads: what uses up CPU time, memory, processes or a disk
+    measuring.py     processors used, percentiles, and what limits a process
     command_line.py  commands of kernelbox's, as in a terminal
     live.py          live views of processes, mounts, layers, networks and use
     magics.py        %%inside

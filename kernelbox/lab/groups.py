@@ -32,6 +32,7 @@ class Group:
     Attributes:
         name: Its path within the lab, such as `web` or `web/worker`.
         path: Its path below the root of its hierarchy.
+        found: The group itself, for whoever reads it often: without asking the agent.
     """
 
     def __init__(self, agent: AgentLink, name: str) -> None:
@@ -45,7 +46,7 @@ class Group:
         self.remove()
         made = self._ask("create")["value"]
         self.path = f"/kernelbox/{made}"
-        self._group = _found(made)
+        self.found = _found(made)
         agent.owned.append(self)
 
     def __enter__(self) -> Group:
@@ -88,7 +89,7 @@ class Group:
 
     def why_not(self, file: str) -> str:
         """Return in one line why cgroup v2's `file` cannot be written here; empty if it can."""
-        return self._group.why_not(file)
+        return self.found.why_not(file)
 
     def directory(self, controller: str) -> str:
         """Return the real directory in which this host has the files of a controller.
@@ -96,7 +97,7 @@ class Group:
         Raises:
             LabError: This host has no such controller.
         """
-        there = self._group.host.mounts
+        there = self.found.host.mounts
         for name in (controller, {"io": "blkio"}.get(controller, "")):
             if name in there:
                 return f"{there[name]}{self.path}"
@@ -105,7 +106,7 @@ class Group:
     @property
     def stats(self) -> Stats:
         """What it has used, as numbers; None for what this host does not count."""
-        return self._group.stats()
+        return self.found.stats()
 
     @property
     def events(self) -> dict[str, int]:

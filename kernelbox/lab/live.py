@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kernelbox.lab.conversation import LabError
+from kernelbox.lab.groups import Group
 from kernelbox.lab.started import Container
 from kernelbox.observe.updates import Listener
 from kernelbox.plumbing.channel import disclose
@@ -193,27 +194,29 @@ class LiveViews:
 
         return self._view(NetworkMap, self._scope(()), options)
 
-    def resources(self, *containers: Container | str, **options: Any) -> ResourceGraph:
+    def resources(self, *containers: Container | Group | str, **options: Any) -> ResourceGraph:
         """Show what containers use, against what they may use, over time.
 
-        Arguments and errors are as for `processes`, options those of
-        `kernelbox.widgets.ResourceGraph`.
+        A control group of the notebook's own can be shown as well. Other arguments and errors are
+        as for `processes`, options those of `kernelbox.widgets.ResourceGraph`.
         """
         from kernelbox.widgets import ResourceGraph
 
         scope = self._scope(containers)
         names = {one["Id"]: one["Name"] for one in self._agent.call("containers", every=True)}
+        names |= {one.found.name: one.name for one in containers if isinstance(one, Group)}
         return self._view(ResourceGraph, scope, {"names": names, **options})
 
-    def _scope(self, containers: tuple[Container | str, ...]) -> tuple[str, ...] | None:
+    def _scope(self, containers: tuple[Container | Group | str, ...]) -> tuple[str, ...] | None:
         """Return the ids of containers; None without any, which means everything."""
-        ids = [
-            one.id
-            if isinstance(one, Container)
-            else str(self._agent.call("inspect", container=one)["Id"])
-            for one in containers
-        ]
-        return tuple(ids) or None
+        return tuple(map(self._id, containers)) or None
+
+    def _id(self, shown: Container | Group | str) -> str:
+        if isinstance(shown, Group):
+            return shown.found.name
+        if isinstance(shown, Container):
+            return shown.id
+        return str(self._agent.call("inspect", container=shown)["Id"])
 
     def _view(
         self,

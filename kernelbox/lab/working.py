@@ -103,14 +103,16 @@ class Working:
         work: float,
         every: float,
         *,
+        open_loop: bool = False,
         group: Group | None = None,
         cpus: tuple[int, ...] = (),
     ) -> Load:
         """Do a job that takes `work` seconds of CPU time, sleep `every` seconds, do the next.
 
-        It counts jobs, and measures how long each took from its beginning to its end.
+        With `open_loop` a job comes every so many seconds, whether the one before is done or not.
+        It counts jobs, and measures how long each took: from its coming to its end.
         """
-        return self._load("serve", 1, group, cpus, work=work, every=every)
+        return self._load("serve", 1, group, cpus, work=work, every=every, open_loop=open_loop)
 
     def eat(
         self,

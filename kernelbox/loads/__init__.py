@@ -4,6 +4,7 @@ Chapters 08 to 10 let them work below limits.
 
     sheet.py      what a load tells while it works, in memory shared with whoever reads it
     pace.py       keeping a stated rate, without making up for what was missed
+    family.py     a process that ends with the one that has forked it
     disk.py       write and read: in order or at random, through the page cache or past it
     memory.py     eat: pages that are touched, and kept
     processes.py  fork_many: children that sleep

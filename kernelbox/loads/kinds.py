@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 
-from kernelbox.kernel import process
 from kernelbox.kernel.errors import UsageError
 from kernelbox.loads import disk, memory, processes, processor
+from kernelbox.loads.family import end_with
 from kernelbox.loads.sheet import Sheet
 
 TYPE_CHECKING = False
@@ -54,10 +54,10 @@ def run(kind: str, workers: int, options: dict[str, Any], sheet: Sheet) -> NoRet
         options: Of the load.
         sheet: With a row for each worker.
     """
-    number = 0
+    first, number = os.getpid(), 0
     for another in range(1, workers):
         if os.fork() == 0:
-            process.die_with_parent()
+            end_with(first)
             number = another
             break
     KINDS[kind](sheet, number, **options)

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from kernelbox.kernel import process
+from kernelbox.loads.family import end_with
 from kernelbox.loads.pace import Pace
 
 TYPE_CHECKING = False
@@ -31,6 +31,7 @@ def fork_many(sheet: Sheet, worker: int, number: int, rate: float) -> NoReturn:
     Source: fork(2), EAGAIN.
     """
     pace = Pace(rate)
+    load = os.getpid()
     children = 0
     while children < number:
         began = time.perf_counter()
@@ -41,7 +42,7 @@ def fork_many(sheet: Sheet, worker: int, number: int, rate: float) -> NoReturn:
                 raise
         else:
             if pid == 0:
-                process.die_with_parent()
+                end_with(load)
                 _sleep()
             children += 1
             sheet.measure(worker, time.perf_counter() - began)

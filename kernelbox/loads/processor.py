@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TURN = 0.0002  # seconds of CPU time between two looks at the clock
 GAP = 0.002  # seconds from which on a pause is told
+_QUEUE = 1.0  # seconds that a job waits for its turn, at most
 
 
 def burn(sheet: Sheet, worker: int) -> NoReturn:
@@ -40,21 +41,32 @@ def burn(sheet: Sheet, worker: int) -> NoReturn:
         sheet.tell(worker, turns)
 
 
-def serve(sheet: Sheet, worker: int, work: float, every: float) -> NoReturn:
-    """Do a job, sleep, do the next. Tells jobs, and measures how long each took from its beginning.
+def serve(sheet: Sheet, worker: int, work: float, every: float, open_loop: bool) -> NoReturn:
+    """Do a small job again and again. Tells jobs, and measures how long each took.
+
+    In a closed loop it sleeps between two jobs, and a job that takes long keeps the next from
+    coming. In an open loop jobs come by the clock, as requests of many users do: whoever comes
+    meanwhile waits, and that counts. Of more than a second's worth, the oldest give up.
 
     Args:
         sheet: Where it tells.
         worker: Whose row that is.
         work: CPU time that a job takes, seconds.
-        every: Sleep between two jobs, seconds.
+        every: Sleep between two jobs, or in an open loop from one coming to the next, seconds.
+        open_loop: Which of the two.
     """
     jobs = 0
+    came = time.perf_counter()
     while True:
-        time.sleep(every)
-        began, until = time.perf_counter(), time.thread_time() + work
+        if open_loop:
+            came = max(came + every, time.perf_counter() - _QUEUE)
+            time.sleep(max(came - time.perf_counter(), 0))
+        else:
+            time.sleep(every)
+            came = time.perf_counter()
+        until = time.thread_time() + work
         while time.thread_time() < until:
             pass
-        sheet.measure(worker, time.perf_counter() - began)
+        sheet.measure(worker, time.perf_counter() - came)
         jobs += 1
         sheet.tell(worker, jobs)

@@ -21,7 +21,11 @@ _STATUS = re.compile(
     rb"Name:\t(.*)\n(?s:.*?)\nPPid:\t(\d+)\n(?s:.*?)\nUid:\t\d+\t(\d+)(?s:.*?)\nNSpid:\t(.*)\n"
     rb"(?s:.*?)\nCapEff:\t([0-9a-f]+)\n"
 )
-_GROUP = re.compile(rb":(/(?:.*/)?kernelbox/([^/\n]+).*?)(?:/inside)?$", re.MULTILINE)
+# A container's id is the first component that looks like one: `--cgroup-parent` puts others before.
+_GROUP = re.compile(
+    rb":(/(?:.*/)?kernelbox/(?:(?:[^/\n]+/)*?([0-9a-f]{12})(?![^/\n])|([^/\n]+)).*?)(?:/inside)?$",
+    re.MULTILINE,
+)
 _LONGEST = 4096  # bytes of a command line
 _KINDS = tuple(one.proc for one in KINDS)
 _ASLEEP = re.compile(rb"\nState:\tS(?s:.*)\nvoluntary_ctxt_switches:")
@@ -144,7 +148,7 @@ def _glance(pid: str, kthreadd: bytes) -> Seen | None:
         nspid=tuple(map(int, nspid.split())),
         capabilities=int(capabilities, 16),
         cgroup=ours[1].decode(errors="replace") if ours else _unified(cgroup),
-        group=ours[2].decode(errors="replace") if ours else "",
+        group=(ours[2] or ours[3]).decode(errors="replace") if ours else "",
         memory=memory,
     )
 

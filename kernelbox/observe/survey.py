@@ -29,7 +29,8 @@ def snapshot(
 
     Args:
         containers: Ids of those to look at, with nothing else but their monitors, ancestors and
-            the host's network. None for all containers, and whatever else is kernelbox's.
+            the host's network. None for all containers, and whatever else is kernelbox's. The path
+            of a control group below /kernelbox is one, too: of that only the usage is told.
         parts: Which of PARTS to look at; the others are empty.
         merged: Id of the container whose layers are told with what it sees of them; that is much.
 
@@ -61,8 +62,13 @@ def _look(containers: Collection[str] | None, parts: Collection[str], merged: st
         mounts=mountinfo.look(found) if "mounts" in parts else {},
         layers=overlays.look(configs, merged) if "layers" in parts else (),
         network=network.look(found, configs) if "network" in parts else Network(),
-        usage=usage.look(configs) if "usage" in parts else (),
+        usage=usage.look([*configs, *_groups(containers)]) if "usage" in parts else (),
     )
+
+
+def _groups(containers: Collection[str] | None) -> list[str]:
+    """Return what is asked for and is no container, but a control group by its path."""
+    return [one for one in containers or () if "/" in one]
 
 
 def _configs(containers: Collection[str] | None) -> dict[str, dict[str, Any]]:

@@ -7,8 +7,10 @@ import time
 from contextlib import ExitStack
 
 from kernelbox import cgroup
-from kernelbox.cgroup import stats
+from kernelbox.cgroup import stats, translation
 from kernelbox.cgroup.tree import INSIDE
+from kernelbox.container import state
+from kernelbox.kernel.errors import KernelboxError
 from kernelbox.observe.model import Usage
 from kernelbox.observe.procfs import read
 
@@ -55,28 +57,38 @@ class _Groups:
             opened.callback(os.close, fds[mount])
         self._fds = {name: fds[mount] for name, mount in host.mounts.items() if mount in fds}
 
-    def directory(self, container: str) -> str:
-        """Return the path of a container's group, or of the first of them in v1."""
-        return f"{self._parent}/{container}"
+    def name(self, container: str) -> str:
+        """Return the path of a container's group below `/kernelbox`: its id, or in another one."""
+        if os.path.isdir(f"{self._parent}/{container}"):
+            return container
+        try:
+            return state.group(container).name
+        except KernelboxError:  # damaged, or no group at all
+            return container
 
-    def text(self, container: str, file: str) -> str:
+    def directory(self, name: str) -> str:
+        """Return the path of a group, or of the first of them in v1."""
+        return f"{self._parent}/{name}"
+
+    def text(self, name: str, file: str) -> str:
         """Return the text of a file, by its name in the host's version; empty if there is none."""
         fd = self._fds.get(file.partition(".")[0])
         if fd is None or file in _IDLE:
             return ""
-        text = read(f"{container}/{INSIDE}/{file}", dir_fd=fd) if file in stats.LOCAL else b""
-        text = text or read(f"{container}/{file}", dir_fd=fd) or b""
+        text = read(f"{name}/{INSIDE}/{file}", dir_fd=fd) if file in translation.LOCAL else b""
+        text = text or read(f"{name}/{file}", dir_fd=fd) or b""
         return text.decode(errors="replace")
 
 
 def _usage(groups: _Groups, container: str) -> Usage | None:
     """Return the usage of one container; None if its group is gone."""
     now = time.time()
+    name = groups.name(container)
 
     def text(file: str) -> str:
-        return groups.text(container, file)
+        return groups.text(name, file)
 
-    directory = groups.directory(container)
+    directory = groups.directory(name)
     is_v2 = groups.version == 2
     counted = stats.version_2(directory) if is_v2 else stats.version_1(text)
     usage = Usage(

@@ -1,5 +1,6 @@
 """Plumbing: what every room uses and no chapter is about. It knows nothing of the kernel.
 
+numbers.py     numbers in what strangers write
 records.py     named tuples that load quickly
 storage.py     small files of our own, read and written whole
 whole.py       a file that a person names is replaced whole, or not at all

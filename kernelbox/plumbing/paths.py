@@ -1,4 +1,4 @@
-"""Where kernelbox keeps things on disk, and nothing else.
+"""Where kernelbox keeps things on disk, and who may look there.
 
 One root directory holds it all: the image store, one directory per container, the networks'
 address leases and the host ledger. Removing that directory forgets everything kernelbox knows.
@@ -49,6 +49,26 @@ def suffix() -> str:
     return f"{crc32(os.fsencode(os.path.realpath(root()))) & 0xFFFFF:05x}"
 
 
+def private(directory: str) -> str:
+    """Return a directory that its owner alone can look into; it is made if it is missing.
+
+    One that was open to others is closed: what is in images and containers is the owner's affair,
+    and files below keep the permissions that they have inside.
+
+    Raises:
+        OSError: EACCES, EROFS, ENOSPC.
+    """
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    if os.stat(directory).st_mode & 0o077:
+        os.chmod(directory, 0o700)
+    return directory
+
+
+def build_cache() -> str:
+    """Return the directory of what `RUN --mount=type=cache` keeps from one build to the next."""
+    return f"{root()}/build-cache"
+
+
 def images() -> str:
     """Return the image store: an OCI image-layout plus the unpacked layers."""
     return f"{root()}/images"
@@ -62,6 +82,11 @@ def containers() -> str:
 def container(container_id: str) -> str:
     """Return the directory of one container: config, state, ledger, log and overlay directories."""
     return f"{containers()}/{container_id}"
+
+
+def events() -> str:
+    """Return the file of what has happened to containers."""
+    return f"{root()}/events"
 
 
 def trash() -> str:

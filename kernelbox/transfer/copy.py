@@ -2,7 +2,8 @@
 
 What is copied may change while we look. So each file is opened from the directory that it was found
 in, by one component of its name, and none is followed; a copy is made anew and never written
-through. It takes the place of a file or a symlink, and of nothing else: root may remove a device.
+through, and has its name when it is complete. It takes the place of a file or a symlink, and of
+nothing else: root may remove a device.
 Leaves finding both ends to endpoints.py.
 """
 
@@ -18,11 +19,13 @@ from kernelbox.images import filecap, nodes
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import lookup
 from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.plumbing.whole import Draft
 from kernelbox.transfer.endpoints import (
     DEEPEST,
     DIRECTORY,
     FILE,
     Place,
+    check_no_volume,
     find,
     followed,
     is_there,
@@ -30,7 +33,6 @@ from kernelbox.transfer.endpoints import (
     remove,
 )
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BELOW = k.RESOLVE_BENEATH | k.RESOLVE_NO_SYMLINKS
 _CHUNK = 1 << 20
 _KINDS = {
@@ -166,21 +168,20 @@ class _Copy:
         if status.st_nlink > 1 and self._linked(status, to, name):
             return
         try:
-            _make_room(to.fd, name)
-            out = os.open(name, _NEW, 0o600, dir_fd=to.fd)
+            _check_room(to.fd, name)
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
             # A volume that is a file cannot be replaced; only what it holds, not whose it is.
             self._into_volume(fd, to, name)
             return
-        try:
-            _pour(fd, out)
-            self._attributes(fd, out)
+        with Draft(to.fd) as draft:
+            _pour(fd, draft.fd)
+            self._attributes(fd, draft.fd)
+            draft.publish(name)
             if status.st_nlink > 1:
-                self._copies[_inode(status)] = _Copied(to.top, (*to.names, name), os.fstat(out))
-        finally:
-            os.close(out)
+                copied = _Copied(to.top, (*to.names, name), os.fstat(draft.fd))
+                self._copies[_inode(status)] = copied
 
     def _linked(self, status: os.stat_result, to: _Directory, name: str) -> bool:
         """Give the copy that was made of a file this name, too; return whether that could be.
@@ -276,7 +277,13 @@ def _pour(fd: int, out: int) -> None:
 
 
 def _make_room(to: int, name: str, kind: int = stat.S_IFREG) -> None:
-    """Remove what is in the place of a copy, if it is a file, a link, or of the copy's own kind."""
+    """Remove what is in the place of a copy; see below."""
+    if _check_room(to, name, kind):
+        remove(to, name)
+
+
+def _check_room(to: int, name: str, kind: int = stat.S_IFREG) -> bool:
+    """Whether a copy replaces something: a file, a link, or what is of the copy's own kind."""
     try:
         there = stat.S_IFMT(os.stat(name, dir_fd=to, follow_symlinks=False).st_mode)
         if there == stat.S_IFDIR:
@@ -285,6 +292,7 @@ def _make_room(to: int, name: str, kind: int = stat.S_IFREG) -> None:
             )
         if there not in (stat.S_IFREG, stat.S_IFLNK, kind):
             raise UsageError(f"{name} is {_KINDS[there]} there, no file", "Name another target")
-        remove(to, name)
+        check_no_volume(to, name)
     except FileNotFoundError:
-        return
+        return False
+    return True

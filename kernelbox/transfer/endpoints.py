@@ -223,7 +223,13 @@ def followed(place: Place, stack: contextlib.ExitStack) -> tuple[int, str]:
 
 
 def remove(parent: int, name: str | bytes) -> None:
-    """Remove a file from a directory, unless it is a volume.
+    """Remove a file from a directory, unless it is a volume. Raises OSError as below."""
+    check_no_volume(parent, name)
+    os.unlink(name, dir_fd=parent)
+
+
+def check_no_volume(parent: int, name: str | bytes) -> None:
+    """See to it that a file is no volume, before it is removed or replaced.
 
     The kernel refuses that only where the caller itself sees the mount; from elsewhere it would
     take the volume away from the container.
@@ -239,7 +245,6 @@ def remove(parent: int, name: str | bytes) -> None:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
     finally:
         os.close(fd)
-    os.unlink(name, dir_fd=parent)
 
 
 def _mount_id(fd: int) -> str:

@@ -1,9 +1,9 @@
 """A tar into a container: `cp - CONTAINER:PATH`.
 
 The tar is a stranger's, and so may the container be: the directory of an entry is found by openat2
-below the container's root, the last component is made anew and never written through, and devices
-stay outside, where a volume might let them work. Leaves finding the place to endpoints.py, and
-single files to images/nodes.py.
+below the container's root, the last component is made anew and never written through, and a file
+has its name when it is complete. Devices stay outside, where a volume might let them work. Leaves
+finding the place to endpoints.py, and single files to images/nodes.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from kernelbox.images import bounds, entries, filecap, nodes
 from kernelbox.images.nodes import opened
 from kernelbox.images.streams import Tape
 from kernelbox.kernel.errors import KernelboxError, UsageError
-from kernelbox.transfer.endpoints import DIRECTORY, remove
+from kernelbox.plumbing.whole import Draft
+from kernelbox.transfer.endpoints import DIRECTORY, check_no_volume, remove
 from kernelbox.users import id_maps
 
 TYPE_CHECKING = False
@@ -115,11 +116,15 @@ class _Unpacker:
                 self._link(parent, path, entries.split(member.linkname), there)
                 return
             if there is not None:
-                remove(parent, path[-1])
+                check_no_volume(parent, path[-1])
             if member.isreg():
-                nodes.make_file(parent, path[-1], member, tape)
-            else:
-                nodes.make_node(parent, path[-1], member)
+                with Draft(parent) as draft:
+                    nodes.fill(draft.fd, member, tape)
+                    draft.publish(path[-1])
+                return
+            if there is not None:
+                remove(parent, path[-1])
+            nodes.make_node(parent, path[-1], member)
 
     def _link(
         self, parent: int, path: entries.Path, to: entries.Path, there: os.stat_result | None

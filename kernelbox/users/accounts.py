@@ -9,6 +9,7 @@ import os
 
 from kernelbox.kernel import lookup
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.numbers import natural
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 # 2^32-1 means "no change" to setresuid(2); a larger number would wrap to a small one.
 _LARGEST_ID = 2**32 - 2
 _LONGEST_DATABASE = 1 << 20
+_MOST_GROUPS = 65536  # NGROUPS_MAX
 
 
 class Identity(NamedTuple):
@@ -36,7 +38,7 @@ def look_up(user: str, root: str = "/") -> Identity:
         root: Directory whose etc/passwd and etc/group are asked.
 
     Raises:
-        UsageError: No such user or group, or a number that is no id.
+        UsageError: No such user or group, a number that is no id, or more groups than can be.
 
     Source: Docker's `docker run --user`; passwd(5), group(5).
     """
@@ -55,6 +57,11 @@ def look_up(user: str, root: str = "/") -> Identity:
         gid = _group(group, root)
     elif entry:
         groups = tuple(_groups_with_member(entry[0], root))
+        if len(groups) > _MOST_GROUPS:
+            raise UsageError(
+                f"user {name!r:.80} is in {len(groups)} groups, and Linux knows {_MOST_GROUPS}",
+                "Name one: --user NAME:GROUP",
+            )
     return Identity(uid, gid, groups, home)
 
 
@@ -123,8 +130,9 @@ def _entries(path: str) -> Iterator[list[str]]:
 
 
 def _number(text: str, what: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text) > _LARGEST_ID:
+    number = natural(text, _LARGEST_ID)
+    if number is None:
         raise UsageError(
-            f"{text!r} is not a {what} id", f"A {what} id is a number from 0 to {_LARGEST_ID}"
+            f"{text!r:.80} is not a {what} id", f"A {what} id is a number from 0 to {_LARGEST_ID}"
         )
-    return int(text)
+    return number

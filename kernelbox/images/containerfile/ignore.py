@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from itertools import pairwise
 
 from kernelbox.images import bounds
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing.records import NamedTuple
+
+# What a bracket holds: characters and ranges of them; neither is a bare hyphen.
+# Source: Go, path/filepath, Match, "character-range".
+_RANGES = r"(?:(?:\\.|[^\\-])(?:-(?:\\.|[^\\-]))?)+"
 
 
 class Rule(NamedTuple):
@@ -120,9 +123,11 @@ def _class(text: str, at: int) -> tuple[int, str]:
     parts = re.findall(r"\\.|.", match[2], re.DOTALL)
     inside = "".join("-" if one == "-" else re.escape(one[-1]) for one in parts)
     expression = f"(?!/)[{match[1]}{inside}]"
-    wrong = UsageError(f"a bracket in the pattern {text[:60]!r} is wrong", "Mend it")
-    if ("-", "-") in pairwise(parts):
-        raise wrong  # neither end of a range may be a bare hyphen
+    wrong = UsageError(
+        f"a bracket in the pattern {text[:60]!r} is wrong", "Write a hyphen in it as \\-"
+    )
+    if not re.fullmatch(_RANGES, match[2], re.DOTALL):
+        raise wrong
     try:
         re.compile(expression)
     except re.error as error:

@@ -16,6 +16,7 @@ from kernelbox.images import manifests
 from kernelbox.images.containerfile import instructions, run_mounts, words
 from kernelbox.images.containerfile.instructions import Containerfile, Instruction
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.numbers import natural
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -177,8 +178,9 @@ def _source(one: Instruction, said: str, stages: list[Stage]) -> int | str:
     """Return which stage, or which image, a COPY or a mount is from."""
     earlier = stages[:-1]
     if said.isascii() and said.isdecimal():
-        if int(said) < len(earlier):
-            return int(said)
+        number = natural(said, len(earlier) - 1)
+        if number is not None:
+            return number
         raise one.error(f"there is no stage {said} before it", _there(earlier))
     for stage in earlier:
         if stage.name and stage.name == said.lower():

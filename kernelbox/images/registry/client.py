@@ -12,6 +12,7 @@ from kernelbox.images import bounds, layout, manifests
 from kernelbox.images.registry import credentials
 from kernelbox.images.registry.failures import Dropped, Refused
 from kernelbox.images.registry.transport import Transport
+from kernelbox.plumbing.numbers import natural
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,9 +163,9 @@ class Repository:
             what=what,
         )
         length = answer.headers.get("Content-Length", "0")
-        if length.isdecimal() and int(length) > bounds.MAX_JSON:
+        if length.isdecimal() and natural(length, bounds.MAX_JSON) is None:
             answer.close()
-            raise Refused(f"{self.remote.registry} sends {length} bytes of JSON for {what}")
+            raise Refused(f"{self.remote.registry} sends {length:.80} bytes of JSON for {what}")
         return answer.headers.get("Content-Type", "").partition(";")[0], *self.transport.json(
             answer
         )

@@ -9,6 +9,7 @@ Source: OCI distribution-spec v1.1, "Pulling blobs" (Range); RFC 9110, section 1
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18
 _ENOUGH = 1 << 16  # bytes that make a try worth while
+_FULL = "Free some space and pull again: it goes on from here. Or remove it: kernelbox prune"
 SLOWEST = 1024.0
 """Bytes a second. What comes more slowly for a while has stalled, however often a byte comes."""
 
@@ -60,7 +62,10 @@ def fetch(store: Store, repository: Repository, blob: Descriptor, progress: Prog
                     break
         progress(blob["size"])
     except OSError as error:
-        raise store_error(f"write {path}", error) from error
+        refusal = store_error(f"write {path}", error)
+        if refusal.errno in (errno.ENOSPC, errno.EDQUOT):
+            refusal.hint = _FULL
+        raise refusal from error
 
 
 def place(store: Store, blob: Descriptor) -> str:
@@ -157,5 +162,5 @@ def _receive(
 
 
 def _starts_at(answer: BaseHTTPResponse, start: int) -> bool:
-    said = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""), re.ASCII)
+    said = re.match(r"bytes (\d{1,18})-", answer.headers.get("Content-Range", ""), re.ASCII)
     return said is not None and int(said[1]) == start

@@ -8,6 +8,7 @@ chapter04/  from chroot to pivot_root
 chapter05/  images
 chapter06/  OverlayFS
 chapter07/  user namespaces and capabilities
+chapter08/  CPU: weight and quota
 
 A folder's own page says what is in it. A teacher's chapters have the same form, and lie elsewhere:
 see ../exercises/catalogue.py.

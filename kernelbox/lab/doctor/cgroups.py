@@ -7,6 +7,7 @@ from kernelbox.lab.doctor.host import Host, Mount
 
 # A controller's name in v2, and in v1. Freezing is part of v2 itself, without a controller.
 _NEEDED = {"cpu": "cpu", "memory": "memory", "pids": "pids", "io": "blkio", "freezer": "freezer"}
+_OF_ONE_OPTION = ("cpuset",)  # of --cpuset-cpus: told where it is missing
 _VERSION_2 = "For v2: boot with cgroup_no_v1=all; the lab VM (labs-vm/) has it."
 
 
@@ -37,12 +38,14 @@ def _hierarchies(host: Host) -> tuple[dict[str, Mount], Mount | None]:
         if mount.kind == "cgroup2":
             v2 = v2 or mount
         elif mount.kind == "cgroup":
-            v1 = {o: mount for o in mount.super_options if o in _NEEDED.values()} | v1
+            known = (*_NEEDED.values(), *_OF_ONE_OPTION)
+            v1 = {o: mount for o in mount.super_options if o in known} | v1
     return v1, v2
 
 
 def _version_2(host: Host, mount: Mount, controllers: list[str]) -> Finding:
-    missing = [name for name in _NEEDED if name not in (*controllers, "freezer")]
+    wanted = (*_NEEDED, *_OF_ONE_OPTION)
+    missing = [name for name in wanted if name not in (*controllers, "freezer")]
     seen = f"cgroup v2 at {mount.point} with {', '.join(controllers) or 'no controller'}"
     if "ro" in mount.options:
         return _read_only(seen)
@@ -75,7 +78,7 @@ def _version_2(host: Host, mount: Mount, controllers: list[str]) -> Finding:
 
 
 def _version_1(v1: dict[str, Mount], v2: Mount | None, controllers: list[str]) -> Finding:
-    missing = [name for name in _NEEDED.values() if name not in v1]
+    missing = [name for name in (*_NEEDED.values(), *_OF_ONE_OPTION) if name not in v1]
     present = [name for name in _NEEDED.values() if name in v1]
     seen = f"{', '.join(present) or 'No controller'} in cgroup v1"
     if v2:

@@ -23,6 +23,7 @@ from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab import notebook
 from kernelbox.lab.exercises.keeper import Keeper
 from kernelbox.lab.exercises.plain import plain
+from kernelbox.lab.exercises.time_limit import patient
 from kernelbox.lab.exercises.verdict import cut
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def attempt(function: object, *args: Any, seconds: float = _SECONDS) -> Attempt:
     Args:
         function: What the student made; anything else is told as what it is.
         *args: For it.
-        seconds: How long it may take.
+        seconds: How long it may take, where nothing else runs.
     """
     name = getattr(function, "__name__", "") or "the function"
     if not callable(function):
@@ -82,7 +83,7 @@ def _in_a_child(function: Callable[..., Any], args: tuple[Any, ...], seconds: fl
         with suppress(KernelboxError):
             notebook.current().confine(keeper.pid)
         keeper.go()
-        return _heard(reader, time.monotonic() + seconds)
+        return _heard(reader, time.monotonic() + patient(seconds))
     finally:
         os.close(reader)
         keeper.end()

@@ -5,6 +5,7 @@ A signal ends it: as Ctrl-C would, so whoever holds a process or a container let
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -30,8 +31,21 @@ class TimeIsUp(KeyboardInterrupt):
     """A call has taken longer than it may."""
 
 
+def patient(seconds: float) -> float:
+    """Return how long something may take that takes so long where nothing else runs.
+
+    A right answer is right on a busy machine, too, where each processor has several to serve. Up to
+    four times as long: longer nobody waits for what hangs.
+
+    Source: proc_loadavg(5); sched(7).
+    """
+    return seconds * min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), 4.0)
+
+
 def within(seconds: float, function: Callable[[], Value]) -> Value:
     """Call a function in this thread, which must be the main one, for so long at most.
+
+    On a busy machine, for as much longer as that makes it: see `patient`.
 
     Raises:
         TimeIsUp: It took longer.
@@ -41,6 +55,7 @@ def within(seconds: float, function: Callable[[], Value]) -> Value:
     """
     if threading.current_thread() is not threading.main_thread():
         raise LabError("a check runs in a cell, not in a thread", "Call it from a cell of its own")
+    seconds = patient(seconds)
     patience = time.monotonic() + seconds + _GRACE
     before = signal.signal(
         signal.SIGALRM,
