@@ -57,12 +57,17 @@ PLAN = {
         shell
     """,
     "kernelbox/network": """
-        addresses dns
-        link_names
+        addresses dns listeners
+        link_names endpoints
         definition
-        subnets nat
+        subnets nat names
         bridge veth ports
         creation
+    """,
+    "kernelbox/network/names": """
+        upstream book
+        answers
+        server keeper
     """,
     "kernelbox/images": """
         bounds reference image elf writers filecap

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,18 @@ class Town(Kernelbox):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.scene = Scene()
-        self.command = ["nsenter", "-t", str(self.scene.host.pid), "-n", *COMMAND]
+        # A mount namespace, too: there the file that names the host's name servers is another one.
+        inside = ["nsenter", "-t", str(self.scene.host.pid), "-n", "unshare", "--mount"]
+        self.holder = subprocess.Popen([*inside, "sleep", "infinity"])
+        here = os.readlink("/proc/self/ns/mnt")
+        while os.readlink(f"/proc/{self.holder.pid}/ns/mnt") == here:
+            time.sleep(0.001)
+        self.resolv_conf = root.parent / "resolv.conf"
+        self.resolv_conf.write_text("nameserver 198.51.100.2\nsearch example.org\n")
+        enter = ["nsenter", "-t", str(self.holder.pid), "-n", "-m"]
+        mount = [*enter, "mount", "--bind", self.resolv_conf, "/etc/resolv.conf"]
+        subprocess.run(mount, check=True)
+        self.command = [*enter, *COMMAND]
 
     def inside(self, container: str, script: str) -> str:
         """Run a shell script in a container; return what it prints, without its last line's end."""
@@ -49,4 +62,6 @@ class Town(Kernelbox):
         assert not [name for name in self.scene.host.links() if name.startswith("kernelbox")]
         note = self.scene.note()
         assert not os.path.exists(note), note.read_text()
+        self.holder.kill()
+        self.holder.wait()
         self.scene.close()

@@ -73,6 +73,7 @@ RUN = Command(
             default="bridge",
         ),
         Option(("--ip",), "its address on a network of your own", "ADDRESS", default=""),
+        Option(("--network-alias",), "what it is called there, too", "NAME", default=[]),
         Option(("--publish", "-p"), "publish a port", "[IP:]HOSTPORT:PORT[/tcp|udp]", default=[]),
         Option(("--read-only",), "mount its root read-only", default=False),
         Option(("--cap-add",), "give it a capability", "NAME", default=[]),

@@ -99,9 +99,14 @@ def _write_files(spec: Spec, address: str) -> None:
 def _resolv_conf(spec: Spec) -> str:
     """Return the container's resolv.conf: the host's own where it shares the host's network.
 
+    On a network that somebody made, the name server is that network's.
+
     A host may have none, or a link to what systemd-resolved writes while that is not running.
     """
-    if spec.kernelbox.network != "host":
+    own = spec.kernelbox.network
+    if network.exists(own):
+        return network.resolv_conf_with(network.gateway(own))
+    if own != "host":
         return network.resolv_conf()
     try:
         return files.read("/etc/resolv.conf")

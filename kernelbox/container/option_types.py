@@ -53,6 +53,7 @@ class ContainerOptions(ExecOptions, total=False):
         cgroup_parent: Its group lies in this one below `/kernelbox`.
         network: `bridge`, one that you have made, `none`, `host` or `container:NAME`.
         ip: Its address there, if you have made it; empty for the next.
+        network_alias: What it is called there, too.
         publish: `[ip:]hostPort:containerPort[/protocol]`.
         read_only: Whether its root cannot be written to.
         cap_add: Capabilities, with or without `CAP_`.
@@ -86,6 +87,7 @@ class ContainerOptions(ExecOptions, total=False):
     cgroup_parent: str
     network: str
     ip: str
+    network_alias: list[str] | tuple[str, ...]
     publish: list[str] | tuple[str, ...]
     read_only: bool
     cap_add: list[str] | tuple[str, ...]

@@ -46,6 +46,7 @@ RUN_DEFAULTS: RunOptions = {
     "entrypoint": None,
     "network": "bridge",
     "ip": "",
+    "network_alias": (),
     "publish": (),
     "read_only": False,
     "cap_add": (),
@@ -114,6 +115,7 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
             lowerdirs=image.lowerdirs,
             network=mode,
             ip=given["ip"],
+            aliases=[option_values.alias(one) for one in given["network_alias"]],
             ports=[str(port) for text in given["publish"] for port in network.parse_ports(text)],
             interactive=given["interactive"],
             init=given["init"],
@@ -240,10 +242,10 @@ def _network(given: RunOptions) -> str:
         raise UsageError(
             f"nothing can be published on network {mode}, which is internal", "Leave out -p"
         )
-    if given["ip"] and (mode == "bridge" or not spec.is_bridged(mode)):
+    if (given["ip"] or given["network_alias"]) and not network.exists(mode):
         raise UsageError(
-            "only on a network of your own a container can choose its address",
-            "Make one: kernelbox network create NAME; then use --network NAME --ip",
+            "a container has an address or aliases of its choice on networks of your own only",
+            "Make one: kernelbox network create NAME; then use --network NAME",
         )
     return mode
 

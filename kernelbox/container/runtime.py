@@ -14,7 +14,7 @@ import os
 from contextlib import closing
 
 from kernelbox import cgroup, namespaces, network, overlay
-from kernelbox.container import host_mounts, init, ledger, messages
+from kernelbox.container import host_mounts, init, ledger, messages, state
 from kernelbox.container.birth import Birth, Newborn
 from kernelbox.container.messages import Ready, Start
 from kernelbox.kernel import door, files, process, stepping_stone, syscalls
@@ -103,11 +103,13 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
 def _plug_in(
     container: Newborn, bridge: Bridge, spec: Spec, address: str, own: ledger.Ledger
 ) -> None:
-    """Connect the container to the bridge, and publish its ports."""
+    """Connect the container to the bridge, publish its ports, make its names known."""
     container.address = address
     try:
         network.connect(bridge, container.pid, spec.id, address, own.record)
         network.publish(bridge, spec.id, address, list(spec.kernelbox.ports), own.record)
+        names = [str(state.extra(spec.id).get("name") or spec.id), *spec.kernelbox.aliases]
+        network.join(bridge, spec.id, address, names, own.record)
     except KernelboxError:
         # If its init has failed, its network went with it: then the cause is what init says.
         if process.wait_until_gone(container.pidfd, 0.1):

@@ -144,6 +144,7 @@ class Extra(NamedTuple):
         lowerdirs: Its unpacked layers, the topmost first.
         network: `bridge` or the name of one that somebody made; `none`, `host`, `container:PID`.
         ip: The address that it wants there; empty for the next.
+        aliases: What it is called there, besides its name and id.
         ports: `[ip:]hostPort:containerPort[/protocol]`.
         interactive: Whether its standard input stays open (`-i`).
         init: Whether a small init is PID 1 and the program its child.
@@ -159,6 +160,7 @@ class Extra(NamedTuple):
     lowerdirs: list[str]
     network: str = "bridge"
     ip: str = ""
+    aliases: tuple[str, ...] | list[str] = ()
     ports: tuple[str, ...] | list[str] = ()
     interactive: bool = False
     init: bool = False

@@ -3,20 +3,23 @@
 Chapters 11 and 12 cable one by hand.
 
     addresses.py   which container has which address: leases
+    listeners.py   which program of the host's has a port
     dns.py         the container's /etc/hosts and /etc/resolv.conf
     link_names.py  what bridge, table, links and MAC addresses are called
+    endpoints.py   who is on a network, and by which names
     definition.py  the networks that people make: what they wished, on disk
     subnets.py     which subnets are free on this host
     nat.py         forwarding and masquerade, and keeping strangers out
+    names/         the name server of a network that somebody made
     bridge.py      a network's bridge: made when it is needed, and repaired
     veth.py        a container's eth0: the cable from the bridge, address and default route
     ports.py       published ports: `-p 8080:80`
     creation.py    making and removing networks of people's own
 
-The order is `prepare`, `lease`, `connect`, `publish`, and nothing is made before it is written
-down: each of them calls `record(kind, name)` first, and `release[kind](name)` is the way back. A
-name is for `release` to understand and for nobody else; releasing twice, or something that was
-never made after all, is fine. A container with `--network none` needs none of this.
+The order is `prepare`, `lease`, `connect`, `publish`, `join`, and nothing is made before it is
+written down: each of them calls `record(kind, name)` first, and `release[kind](name)` is the way
+back. A name is for `release` to understand and for nobody else; releasing twice, or something that
+was never made after all, is fine. A container with `--network none` needs none of this.
 """
 
 from __future__ import annotations
@@ -29,31 +32,38 @@ if TYPE_CHECKING:
 
     from kernelbox.network.addresses import missing, release_lease
     from kernelbox.network.bridge import lease, prepare, remembered
-    from kernelbox.network.definition import exists, is_internal
-    from kernelbox.network.dns import hosts_file, resolv_conf
+    from kernelbox.network.definition import exists, gateway, is_internal
+    from kernelbox.network.dns import hosts_file, resolv_conf, resolv_conf_with
+    from kernelbox.network.endpoints import release_endpoint
     from kernelbox.network.link_names import Bridge
+    from kernelbox.network.names.keeper import release_names
     from kernelbox.network.nat import release_nft, restore_sysctl
     from kernelbox.network.ports import Port, parse_ports, publish, release_ports
-    from kernelbox.network.veth import connect, release_link
+    from kernelbox.network.veth import connect, join, release_link
 
 _ROOM_OF = {
     "Bridge": "link_names",
     "Port": "ports",
     "connect": "veth",
     "exists": "definition",
+    "gateway": "definition",
     "hosts_file": "dns",
     "is_internal": "definition",
+    "join": "veth",
     "lease": "bridge",
     "missing": "addresses",
     "parse_ports": "ports",
     "prepare": "bridge",
     "publish": "ports",
+    "release_endpoint": "endpoints",
     "release_lease": "addresses",
     "release_link": "veth",
+    "release_names": "names.keeper",
     "release_nft": "nat",
     "release_ports": "ports",
     "remembered": "bridge",
     "resolv_conf": "dns",
+    "resolv_conf_with": "dns",
     "restore_sysctl": "nat",
 }
 __all__ = [
@@ -61,20 +71,25 @@ __all__ = [
     "Port",
     "connect",
     "exists",
+    "gateway",
     "hosts_file",
     "is_internal",
+    "join",
     "lease",
     "missing",
     "parse_ports",
     "prepare",
     "publish",
     "release",
+    "release_endpoint",
     "release_lease",
     "release_link",
+    "release_names",
     "release_nft",
     "release_ports",
     "remembered",
     "resolv_conf",
+    "resolv_conf_with",
     "restore_sysctl",
 ]
 
@@ -95,6 +110,8 @@ release = {
     "link": _later("release_link"),
     "nft": _later("release_nft"),
     "ports": _later("release_ports"),
+    "endpoint": _later("release_endpoint"),
+    "names": _later("release_names"),
     "lease": _later("release_lease"),
     "sysctl": _later("restore_sysctl"),
 }

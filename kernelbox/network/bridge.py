@@ -23,6 +23,7 @@ from kernelbox.network.addresses import (
     reserve,
 )
 from kernelbox.network.link_names import Bridge, bridge_and_table, link_name, mac_address
+from kernelbox.network.names import keeper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def mend(bridge: Bridge, record: Callable[[str, str], None]) -> None:
     if not _is_whole(bridge):
         _repair(bridge, record)
     nat.prepare(bridge, record)
+    if bridge.network != DEFAULT:
+        keeper.keep(bridge, record)
 
 
 def lease(

@@ -93,6 +93,11 @@ def read(name: str) -> Definition:
         ) from error
 
 
+def gateway(name: str) -> str:
+    """Return the address of a network's bridge, where its name server is; raises as `read`."""
+    return read(name).gateway
+
+
 def is_internal(name: str) -> bool:
     """Whether nothing gets in or out of a network; raises as `read`."""
     return exists(name) and read(name).internal
@@ -104,7 +109,10 @@ def write(definition: Definition) -> None:
     Raises:
         OSError: ENOSPC, EROFS.
     """
-    os.makedirs(directory(definition.name), mode=0o755, exist_ok=True)
+    path = directory(definition.name)
+    os.makedirs(path, exist_ok=True)
+    for one in (paths.networks(), path):  # whatever the umask: the name server is nobody special
+        os.chmod(one, 0o755)
     whole.replace(_path(definition.name), json.dumps(definition._asdict()).encode())
 
 

@@ -50,6 +50,17 @@ def resolv_conf(source: str = RESOLV_CONF, upstream: str = SYSTEMD_RESOLV_CONF) 
     return "".join(kept)
 
 
+def resolv_conf_with(nameserver: str, source: str = RESOLV_CONF) -> str:
+    """Return the host's resolv.conf with a name server of ours instead of its own.
+
+    Args:
+        nameserver: Its address.
+        source: The host's file.
+    """
+    kept = [line for line in _usable(source) if line.split()[0] != "nameserver"]
+    return "".join([f"nameserver {nameserver}\n", *kept])
+
+
 def nameservers() -> list[str]:
     """Return the IPv4 addresses of the name servers that a container on the bridge uses."""
     return _servers(resolv_conf().splitlines(keepends=True))

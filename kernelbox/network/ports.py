@@ -15,7 +15,6 @@ knows itself that it is over.)
 from __future__ import annotations
 
 import errno
-import os
 import re
 import socket
 
@@ -25,6 +24,7 @@ from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network.addresses import locked, number
 from kernelbox.network.definition import tables
 from kernelbox.network.link_names import link_name
+from kernelbox.network.listeners import listener
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -248,7 +248,7 @@ def _ask_host(port: Port) -> None:
             sock.bind((port.host_ip, port.host_port))
         except OSError as refusal:
             if refusal.errno == errno.EADDRINUSE:
-                raise _in_use(port, _listener(port)) from refusal
+                raise _in_use(port, listener(port.protocol, port.host_port)) from refusal
             if refusal.errno == errno.EADDRNOTAVAIL:
                 raise _no_such_address(port) from refusal
             raise
@@ -259,26 +259,3 @@ def _no_such_address(port: Port) -> UsageError:
         f"no link of this host has the address {port.host_ip}",
         "Publish on one that `ip address` shows, or on all: leave the address out",
     )
-
-
-def _listener(port: Port) -> str:
-    """Name the program that has a port: the owner of the socket that /proc/net lists for it."""
-    inodes = set()
-    for family in ("", "6"):
-        try:
-            with open(f"/proc/net/{port.protocol}{family}", encoding="ascii") as file:
-                lines = [line.split() for line in file.readlines()[1:]]
-        except FileNotFoundError:
-            continue
-        # The second field is the local address:port in hexadecimal, the tenth is the inode.
-        inodes |= {f[9] for f in lines if int(f[1].rpartition(":")[2], 16) == port.host_port}
-    sockets = {f"socket:[{inode}]" for inode in inodes - {"0"}}
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            for fd in os.listdir(f"/proc/{pid}/fd"):
-                if os.readlink(f"/proc/{pid}/fd/{fd}") in sockets:
-                    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-                        return f"{file.read().strip()} (pid {pid})"
-        except OSError:  # it ended while we looked, or is not ours to look at
-            continue
-    return "a program on this host"

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from kernelbox.kernel import netdevice, netlink
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.kernel.rtnetlink import RouteSocket
+from kernelbox.network import endpoints
 from kernelbox.network.link_names import link_name, mac_address
 
 TYPE_CHECKING = False
@@ -68,6 +69,32 @@ def connect(
             _configure_inside(netns_fd, pid, bridge, address)
             for link in (name, bridge.name):
                 host.wait_until_running(link)
+
+
+def join(
+    bridge: Bridge,
+    container_id: str,
+    address: str,
+    names: list[str],
+    record: Callable[[str, str], None],
+) -> None:
+    """Give a connected container its names on the network: from here on they mean its address.
+
+    Args:
+        bridge: From `prepare`.
+        container_id: Whose they are.
+        address: From `lease`.
+        names: What it is called there; its id it is anyway.
+        record: Writes down what is about to be made: kind and name.
+
+    Raises:
+        UsageError: There is no such network any more.
+    """
+    called = list(dict.fromkeys(name.lower() for name in (*names, container_id)))
+    endpoint = endpoints.Endpoint(
+        container_id, address, called, mac_address(address), "eth0", link_name(container_id)
+    )
+    endpoints.add(bridge.network, endpoint, record)
 
 
 def _configure_inside(netns_fd: int, pid: int, bridge: Bridge, address: str) -> None:
