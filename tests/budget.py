@@ -43,6 +43,7 @@ BUDGET: dict[str, float] = {
     "test_images.py": 10,
     "test_inventory.py": 30,
     "test_isolation.py": 30,
+    "test_joining.py": 60,
     "test_lab.py": 40,
     "test_limits.py": 60,
     "test_loads.py": 25,

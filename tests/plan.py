@@ -58,9 +58,10 @@ PLAN = {
     """,
     "kernelbox/network": """
         addresses dns listeners
-        link_names endpoints
+        link_names
         definition
-        subnets nat names
+        endpoints subnets nat
+        names
         bridge veth ports
         creation
     """,
@@ -100,6 +101,7 @@ PLAN = {
         detach_keys state ledger messages log deletion volumes
         events
         option_values names image_lookup host_mounts birth pause orders front gate relay
+        network_options
         run_options program monitor_lock stdio
         init enter cleanup
         networks

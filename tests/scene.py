@@ -142,6 +142,8 @@ class Scene:
             address = network.lease(bridge, container_id, record)
             network.connect(bridge, namespace.pid, container_id, address, record)
             network.publish(bridge, container_id, address, ports or [], record)
+            end = network.Endpoint(container_id, address, [], network.mac_address(address))
+            network.add(bridge.network, end, record)
         return namespace, address
 
     def release(self, kind: str, name: str) -> None:

@@ -45,7 +45,7 @@ FOREVER = ("busybox", "sleep", "infinity")
 
 def end(container: str, address: str, *names: str) -> Endpoint:
     called = [*names, container]
-    return Endpoint(container, address, called, "02:42:00:00:00:00", "eth0", f"veth{container}")
+    return Endpoint(container, address, called, "02:42:00:00:00:00")
 
 
 WEB = {

@@ -21,7 +21,7 @@ from kernelbox import network
 from kernelbox.kernel import conntrack, door, netdevice, netlink, nft
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import addresses
+from kernelbox.network import addresses, endpoints
 from kernelbox.network.addresses import Subnet
 from kernelbox.network.link_names import bridge_and_table
 from kernelbox.network.subnets import CANDIDATES
@@ -680,6 +680,8 @@ def test_everything_is_written_down_before_it_is_made(scene: Scene) -> None:
             return name in scene.host.links()
         if kind == "lease":
             return os.path.lexists(name.partition("=")[0])
+        if kind == "endpoint":
+            return name.partition("=")[2] in endpoints.of("bridge")
         if kind == "sysctl":
             return scene.host.setting("ipv4/ip_forward") != name.partition("=")[2]
         rules = scene.host.run("nft list ruleset")
@@ -702,6 +704,7 @@ def test_everything_is_written_down_before_it_is_made(scene: Scene) -> None:
         f"lease {paths.networks()}/bridge/172.29.0.2={IDS[0]}",
         f"link veth{IDS[0][:7]}",
         f"ports {bridge.table}:{IDS[0]}",
+        f"endpoint bridge={IDS[0]}",
     ]
     for line in [*host_side, *told]:
         assert exists(*line.split(" ", 1)), line

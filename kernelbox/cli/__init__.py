@@ -6,7 +6,7 @@
     each.py           one command for several things
     progress_bars.py  how far the layers of an image are
     terminal.py       what happens at the terminal while a container runs
-    containers.py     ps, stop, kill, pause, unpause, rm, wait, inspect
+    containers.py     ps, port, stop, kill, pause, unpause, rm, wait, inspect
     update.py         update
     output.py         logs, top
     stats.py          stats
@@ -45,6 +45,7 @@ COMMANDS = {
     "run": ("run", "Make a container and run a program in it"),
     "exec": ("run", "Run one more program in a running container"),
     "ps": ("containers", "List containers"),
+    "port": ("containers", "List the published ports of a container"),
     "stop": ("containers", "Ask containers to end, then make them"),
     "kill": ("containers", "Send a signal to containers"),
     "pause": ("containers", "Let containers stand still"),

@@ -1,14 +1,15 @@
-"""Commands on containers that exist: ps, stop, kill, pause, unpause, rm, wait, inspect."""
+"""Commands on containers that exist: ps, port, stop, kill, pause, unpause, rm, wait, inspect."""
 
 from __future__ import annotations
 
 import json
 import time
 
+from kernelbox import network
 from kernelbox.cli.each import Complaints, for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import ago, columns
-from kernelbox.container import cleanup, inspection, lifecycle, names, option_values, pause
+from kernelbox.container import cleanup, inspection, lifecycle, names, option_values, pause, state
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
@@ -41,6 +42,28 @@ def command_ps(argv: list[str]) -> int:
         titles = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
         print(columns([titles, *rows]))
     return complaints.tell()
+
+
+def command_port(argv: list[str]) -> int:
+    """List what a container publishes: its port, and where on the host it is reached."""
+    parser = parser_for("port", "List the published ports of a container.")
+    parser.add_argument("container", metavar="CONTAINER")
+    parser.add_argument("port", nargs="?", default="", metavar="PORT[/PROTOCOL]", help="only this")
+    given = parser.parse_args(argv)
+    cleanup.sweep()
+    own = state.spec(names.find(given.container)).kernelbox
+    every = [one for text in own.ports for one in network.parse_ports(text)]
+    wanted = given.port if not given.port or "/" in given.port else f"{given.port}/tcp"
+    found = [one for one in every if wanted in ("", f"{one.container_port}/{one.protocol}")]
+    if wanted and not found:
+        raise UsageError(
+            f"container {given.container} publishes no port {wanted:.40}",
+            f"See which it does: kernelbox port {given.container}",
+        )
+    for one in found:
+        inside = "" if wanted else f"{one.container_port}/{one.protocol} -> "
+        print(f"{inside}{one.host_ip}:{one.host_port}")
+    return 0
 
 
 def _row(spec: Spec, its: State, whole: bool) -> tuple[str, ...]:

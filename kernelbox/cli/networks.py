@@ -1,4 +1,4 @@
-"""`kernelbox network`: create, ls, inspect, rm, prune."""
+"""`kernelbox network`: create, ls, inspect, connect, disconnect, rm, prune."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
-from kernelbox.container import cleanup, networks
+from kernelbox.container import cleanup, names, network_options, networks
 from kernelbox.kernel.errors import UsageError
 from kernelbox.network import creation
 
@@ -29,7 +29,7 @@ def command_network(argv: list[str]) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  {name:8} {act.__doc__}" for name, act in _ACTIONS.items()]
+    lines = [f"  {name:10} {act.__doc__}" for name, act in _ACTIONS.items()]
     return "\n".join(["usage: kernelbox network COMMAND ...", "", *lines])
 
 
@@ -80,6 +80,29 @@ def _inspect(argv: list[str]) -> int:
     return 0
 
 
+def _connect(argv: list[str]) -> int:
+    """Connect a running container to one more network."""
+    parser = parser_for("network connect", "Connect a running container to one more network.")
+    parser.add_argument("--alias", action="append", default=[], help="what it is called there, too")
+    parser.add_argument("--ip", default="", help="the address that it wants there")
+    parser.add_argument("network", metavar="NETWORK")
+    parser.add_argument("container", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    aliases = [network_options.alias(one) for one in given.alias]
+    networks.attach(names.find(given.container), given.network, aliases, given.ip)
+    return 0
+
+
+def _disconnect(argv: list[str]) -> int:
+    """Disconnect a running container from a network."""
+    parser = parser_for("network disconnect", "Disconnect a running container from a network.")
+    parser.add_argument("network", metavar="NETWORK")
+    parser.add_argument("container", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    networks.detach(names.find(given.container), given.network)
+    return 0
+
+
 def _rm(argv: list[str]) -> int:
     """Remove networks that no container is on."""
     parser = parser_for("network rm", "Remove networks that no container is on.")
@@ -113,6 +136,8 @@ _ACTIONS: dict[str, Callable[[list[str]], int]] = {
     "create": _create,
     "ls": _ls,
     "inspect": _inspect,
+    "connect": _connect,
+    "disconnect": _disconnect,
     "rm": _rm,
     "prune": _prune,
 }

@@ -23,6 +23,8 @@ what `docker run` does, in the order in which it happens.
     front.py         the front's half of that conversation
     gate.py          asking the front before each request
     relay.py         bytes between its streams, the person's and the log
+    network_options.py which network it is on, and what it is called there
+    own_files.py     its hostname, hosts and resolv.conf
     run_options.py   from an image and options to a spec
     program.py       the end of init: giving up, finding the program, execve
     monitor_lock.py  who looks after it

@@ -11,12 +11,11 @@ import os
 import stat
 from contextlib import ExitStack
 
-from kernelbox import network
-from kernelbox.container import volumes
-from kernelbox.kernel import files, mounts
+from kernelbox.container import own_files, volumes
 from kernelbox.kernel import flags as k
+from kernelbox.kernel import mounts
 from kernelbox.kernel.errors import KernelError, UsageError
-from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing import paths
 from kernelbox.plumbing.channel import MOST_DESCRIPTORS, Channel
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.root import furnishing
@@ -73,7 +72,8 @@ def open_all(spec: Spec, address: str, pid: int) -> list[HostMount]:
     Raises:
         UsageError: The source of a volume does not exist.
     """
-    _write_files(spec, address)
+    networks = [spec.kernelbox.network] if address else []
+    own_files.write(spec, [address] if address else [], networks)
     with ExitStack() as stack:
         userns = None
         if spec.has_user_namespace:
@@ -83,35 +83,6 @@ def open_all(spec: Spec, address: str, pid: int) -> list[HostMount]:
     own = f"{paths.container(spec.id)}/"
     opened = [(one, open_bind(one, made)) for one in spec.brought]
     return [mount._replace(own=one.source.startswith(own)) for one, mount in opened]
-
-
-def _write_files(spec: Spec, address: str) -> None:
-    """Write the container's own hostname, hosts and resolv.conf, which are among its binds."""
-    directory = paths.container(spec.id)
-    for name, text in (
-        ("hostname", spec.hostname + "\n"),
-        ("hosts", network.hosts_file(spec.hostname, address)),
-        ("resolv.conf", _resolv_conf(spec)),
-    ):
-        storage.write(f"{directory}/{name}", text, mode=0o644)
-
-
-def _resolv_conf(spec: Spec) -> str:
-    """Return the container's resolv.conf: the host's own where it shares the host's network.
-
-    On a network that somebody made, the name server is that network's.
-
-    A host may have none, or a link to what systemd-resolved writes while that is not running.
-    """
-    own = spec.kernelbox.network
-    if network.exists(own):
-        return network.resolv_conf_with(network.gateway(own))
-    if own != "host":
-        return network.resolv_conf()
-    try:
-        return files.read("/etc/resolv.conf")
-    except FileNotFoundError:
-        return ""
 
 
 def open_bind(mount: Mount, made: dict[str, int]) -> HostMount:

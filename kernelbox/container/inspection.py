@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from kernelbox import cgroup, namespaces
+from kernelbox import cgroup, namespaces, network
 from kernelbox.cgroup import applying, limits
 from kernelbox.container import cleanup, state
 from kernelbox.plumbing import paths
@@ -105,7 +105,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
         },
         "NetworkSettings": {
             "IPAddress": its.address if running else "",
-            "Networks": {own.network: {"IPAddress": its.address}} if running else {},
+            "Networks": _networks(spec.id) if running else {},
         },
         "GraphDriver": {
             "Name": "overlay",
@@ -126,6 +126,13 @@ def status(spec: Spec, its: State) -> str:
     if its.status == "running" and cgroup.of(spec.group).held():
         return "paused"
     return "created" if its.status == "creating" else its.status
+
+
+def _networks(container_id: str) -> dict[str, dict[str, object]]:
+    return {
+        name: {"IPAddress": end.address, "MacAddress": end.mac, "Aliases": end.names}
+        for name, end in network.of_container(container_id).items()
+    }
 
 
 def _namespaces(pid: int) -> dict[str, int]:

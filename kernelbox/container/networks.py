@@ -1,4 +1,9 @@
-"""Networks that people make: made, listed, told of, removed, with who is on them."""
+"""Networks that people make: made, listed, told of, removed, joined and left.
+
+A container may be on several. The one that it came with is its eth0, and each further one the next
+free number. The default route belongs to the first of them in this order that is not internal, as
+long as the container is on it.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +11,19 @@ import time
 from contextlib import suppress
 
 from kernelbox import network
-from kernelbox.container import cleanup, ledger, state
+from kernelbox.container import cleanup, ledger, own_files, state
+from kernelbox.kernel import netdevice
 from kernelbox.kernel.errors import KernelboxError, UsageError
-from kernelbox.network import addresses, creation, definition, link_names
+from kernelbox.kernel.rtnetlink import RouteSocket
+from kernelbox.network import addresses, creation, definition, endpoints, link_names
 from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from kernelbox.container.spec import Spec
+    from kernelbox.container.state import State
     from kernelbox.network.definition import Definition
     from kernelbox.network.link_names import Bridge
 
@@ -51,6 +60,107 @@ def remove(name: str) -> None:
         cleanup.undo(ledger.of_network(name))
         creation.forget(name, f"{paths.trash()}/network-{name}")
     cleanup.delete_files(f"network-{name}")
+
+
+def attach(container_id: str, name: str, aliases: list[str], ip: str = "") -> None:
+    """Connect a running container to one more network.
+
+    Args:
+        container_id: Which.
+        name: Of the network.
+        aliases: What it is called there, besides its name and id.
+        ip: The address that it wants there; empty for the next.
+
+    Raises:
+        UsageError: It cannot be: the container does not run, has no network of its own, or is on
+            that network already; or as `addresses.reserve`.
+        KernelboxError: The container has ended meanwhile. Nothing is left of it.
+
+    Source: Docker, "docker network connect".
+    """
+    with state.housekeeping():
+        spec, its = _running(container_id)
+        ends = endpoints.of_container(container_id)
+        if name in ends:
+            raise UsageError(f"container {container_id} is on network {name} already", _LS)
+        if (ip or aliases) and name == addresses.DEFAULT:
+            raise UsageError("the default network gives no aliases, nor addresses of choice", _LS)
+        bridge = network.prepare(ledger.recording(name), name)
+        own = ledger.Ledger(paths.container(container_id))
+        used = {one.device for one in ends.values()}
+        device = next(one for number in range(256) if (one := f"eth{number}") not in used)
+        address = network.lease(bridge, container_id, own.record, ip)
+        called = str(state.extra(container_id).get("name") or container_id)
+        mac = link_names.mac_address(address)
+        try:
+            network.connect(bridge, its.pid, container_id, address, own.record, device)
+            servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
+            end = endpoints.Endpoint(
+                container_id, address, [called, *aliases], mac, device, servers
+            )
+            endpoints.add(name, end, own.record)
+            if state.read(container_id).status != "running":
+                raise KernelboxError(f"container {container_id} has ended meanwhile")
+        except BaseException:
+            _take_off(container_id, name, address, device)
+            raise
+        _rewrite_files(spec)
+
+
+def detach(container_id: str, name: str) -> None:
+    """Disconnect a running container from a network.
+
+    Raises:
+        UsageError: It is not on it, or does not run.
+
+    Source: Docker, "docker network disconnect".
+    """
+    with state.housekeeping():
+        spec, its = _running(container_id)
+        ends = endpoints.of_container(container_id)
+        if name not in ends:
+            raise UsageError(f"container {container_id} is not on a network {name!r:.80}", _LS)
+        network.release["ports"](f"{link_names.bridge_and_table(name)[1]}:{container_id}")
+        end = ends.pop(name)
+        _take_off(container_id, name, end.address, end.device)
+        bridges = {one: network.gateway(one) for one in ends if not network.is_internal(one)}
+        ways = [(gateway, ends[one].device) for one, gateway in bridges.items()]
+        network.route_out(its.pid, ways)
+        _rewrite_files(spec)
+
+
+_LS = "See: kernelbox network ls, kernelbox network inspect NETWORK"
+
+
+def _running(container_id: str) -> tuple[Spec, State]:
+    """Return spec and state of a running container that has a network of its own."""
+    its = state.read(container_id)
+    if its.status != "running":
+        raise UsageError(f"container {container_id} is not running", "See which are: kernelbox ps")
+    spec = state.spec(container_id)
+    if not spec.kernelbox.is_plugged_in:
+        raise UsageError(
+            f"container {container_id} has network {spec.kernelbox.network}, and no other goes "
+            "with it",
+            "Start it with --network NAME or bridge",
+        )
+    return spec, its
+
+
+def _take_off(container_id: str, name: str, address: str, device: str) -> None:
+    """Undo what `attach` made; what it did not come to is fine."""
+    network.release["endpoint"](f"{name}={container_id}")
+    link = link_names.link_name(container_id, device)
+    if netdevice.exists(link):
+        with RouteSocket() as host:
+            host.delete_link(link)
+    network.release["lease"](f"{addresses.directory(name)}/{address}={container_id}")
+
+
+def _rewrite_files(spec: Spec) -> None:
+    """Bring a container's hosts and resolv.conf up to the networks that it is on."""
+    ends = endpoints.of_container(spec.id)
+    own_files.write(spec, [one.address for one in ends.values()], list(ends))
 
 
 def prune() -> list[str]:
@@ -102,14 +212,13 @@ def inspection(name: str) -> dict[str, Any]:
 
 def containers(bridge: Bridge) -> dict[str, dict[str, str]]:
     """Return who is on a network, by id: name, address and MAC address."""
-    found = addresses.leases(bridge.network)
     return {
-        container_id: {
-            "Name": _known_as(container_id),
-            "MacAddress": link_names.mac_address(address),
-            "IPv4Address": f"{address}/{bridge.subnet.prefix}",
+        one.container: {
+            "Name": one.names[0],
+            "MacAddress": one.mac,
+            "IPv4Address": f"{one.address}/{bridge.subnet.prefix}",
         }
-        for address, container_id in sorted(found.items(), key=lambda one: one[1])
+        for _, one in sorted(endpoints.of(bridge.network).items())
     }
 
 

@@ -54,7 +54,12 @@ class ContainerOptions(ExecOptions, total=False):
         network: `bridge`, one that you have made, `none`, `host` or `container:NAME`.
         ip: Its address there, if you have made it; empty for the next.
         network_alias: What it is called there, too.
+        mac_address: Of its link there.
+        dns: Name servers instead of the host's.
+        dns_search: Domains that names are looked for in, instead of the host's.
+        add_host: `NAME:ADDRESS` for its /etc/hosts; `host-gateway` is the bridge's address.
         publish: `[ip:]hostPort:containerPort[/protocol]`.
+        publish_all: Whether each port that the image exposes is published, on a free one.
         read_only: Whether its root cannot be written to.
         cap_add: Capabilities, with or without `CAP_`.
         cap_drop: Likewise.
@@ -88,7 +93,12 @@ class ContainerOptions(ExecOptions, total=False):
     network: str
     ip: str
     network_alias: list[str] | tuple[str, ...]
+    mac_address: str
+    dns: list[str] | tuple[str, ...]
+    dns_search: list[str] | tuple[str, ...]
+    add_host: list[str] | tuple[str, ...]
     publish: list[str] | tuple[str, ...]
+    publish_all: bool
     read_only: bool
     cap_add: list[str] | tuple[str, ...]
     cap_drop: list[str] | tuple[str, ...]

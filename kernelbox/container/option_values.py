@@ -107,22 +107,6 @@ def hostname(text: str) -> str:
     return text
 
 
-def alias(text: str) -> str:
-    """Check a `--network-alias`: what a name server is to be asked for.
-
-    Raises:
-        UsageError: It is no name of a host.
-
-    Source: RFC 1123, section 2.1, but for `_`, which container names have, too.
-    """
-    label = r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
-    if len(text) > 253 or not re.fullmatch(rf"{label}(\.{label})*", text, re.ASCII):
-        raise UsageError(
-            f"{text!r:.80} cannot be an alias", "Use letters, digits, '-', '_' and '.': db.internal"
-        )
-    return text
-
-
 def volume(text: str) -> Mount:
     """Return the mount that `source:target[:ro|rw]`, or `target` alone, means.
 

@@ -11,7 +11,7 @@ import time
 
 from kernelbox import network
 from kernelbox.cgroup import limits
-from kernelbox.container import image_lookup, names, option_values, spec, state
+from kernelbox.container import image_lookup, network_options, option_values, spec
 from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
@@ -47,7 +47,12 @@ RUN_DEFAULTS: RunOptions = {
     "network": "bridge",
     "ip": "",
     "network_alias": (),
+    "mac_address": "",
+    "dns": (),
+    "dns_search": (),
+    "add_host": (),
     "publish": (),
+    "publish_all": False,
     "read_only": False,
     "cap_add": (),
     "cap_drop": (),
@@ -99,7 +104,7 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
         raise UsageError(f"image {given['image']!r:.80} has no files", "Build one that COPYs some")
     container_id = os.urandom(6).hex()
     hostname = option_values.hostname(given["hostname"]) if given["hostname"] else container_id
-    mode = _network(given)
+    mode = network_options.mode(given)
     return spec.Spec(
         ociVersion=spec.OCI_VERSION,
         process=_process(given, image.config, hostname),
@@ -115,8 +120,12 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
             lowerdirs=image.lowerdirs,
             network=mode,
             ip=given["ip"],
-            aliases=[option_values.alias(one) for one in given["network_alias"]],
-            ports=[str(port) for text in given["publish"] for port in network.parse_ports(text)],
+            aliases=[network_options.alias(one) for one in given["network_alias"]],
+            mac=network_options.mac(given["mac_address"]),
+            dns=[network_options.server(one) for one in given["dns"]],
+            dns_search=[network_options.search(one) for one in given["dns_search"]],
+            hosts=[network_options.host(one) for one in given["add_host"]],
+            ports=_ports(given, image.config),
             interactive=given["interactive"],
             init=given["init"],
             remove=given["rm"],
@@ -126,6 +135,14 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
             created=time.time(),
         ),
     )
+
+
+def _ports(given: RunOptions, config: dict[str, Any]) -> list[str]:
+    """Return what is published: what was wished, and with `-P` what the image exposes, too."""
+    wished = list(given["publish"])
+    if given["publish_all"]:
+        wished += map(str, config.get("ExposedPorts") or {})
+    return [str(port) for text in wished for port in network.parse_ports(text)]
 
 
 def compose_exec(own: Process, command: list[str], options: ExecOptions) -> Process:
@@ -220,34 +237,6 @@ def _absolute(directory: str) -> str:
     if not directory.startswith("/"):
         raise UsageError(f"working directory {directory!r} is not absolute", "Begin it with /")
     return directory
-
-
-def _network(given: RunOptions) -> str:
-    """Return the network mode; for another container's network, with the pid of its init."""
-    mode, _, name = given["network"].partition(":")
-    if mode == "container" and name:
-        owner = state.read(names.find(name))
-        if owner.status != "running":
-            raise UsageError(
-                f"container {name} is not running, so it has no network to share",
-                "Start it, or use --network none; see: kernelbox ps -a",
-            )
-        return f"container:{owner.pid}"
-    mode = given["network"]
-    if mode not in ("bridge", "none", "host") and not network.exists(mode):
-        raise network.missing(mode)
-    if given["publish"] and not spec.is_bridged(mode):
-        raise UsageError("ports can be published on a bridge only", "Leave out --network, or -p")
-    if given["publish"] and network.is_internal(mode):
-        raise UsageError(
-            f"nothing can be published on network {mode}, which is internal", "Leave out -p"
-        )
-    if (given["ip"] or given["network_alias"]) and not network.exists(mode):
-        raise UsageError(
-            "a container has an address or aliases of its choice on networks of your own only",
-            "Make one: kernelbox network create NAME; then use --network NAME",
-        )
-    return mode
 
 
 def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:

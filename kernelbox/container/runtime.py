@@ -106,10 +106,14 @@ def _plug_in(
     """Connect the container to the bridge, publish its ports, make its names known."""
     container.address = address
     try:
-        network.connect(bridge, container.pid, spec.id, address, own.record)
+        mac = spec.kernelbox.mac
+        network.connect(bridge, container.pid, spec.id, address, own.record, mac=mac)
         network.publish(bridge, spec.id, address, list(spec.kernelbox.ports), own.record)
         names = [str(state.extra(spec.id).get("name") or spec.id), *spec.kernelbox.aliases]
-        network.join(bridge, spec.id, address, names, own.record)
+        mac = mac or network.mac_address(address)
+        servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
+        end = network.Endpoint(spec.id, address, names, mac, dns=servers)
+        network.add(bridge.network, end, own.record)
     except KernelboxError:
         # If its init has failed, its network went with it: then the cause is what init says.
         if process.wait_until_gone(container.pidfd, 0.1):

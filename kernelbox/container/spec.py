@@ -145,6 +145,10 @@ class Extra(NamedTuple):
         network: `bridge` or the name of one that somebody made; `none`, `host`, `container:PID`.
         ip: The address that it wants there; empty for the next.
         aliases: What it is called there, besides its name and id.
+        mac: The MAC address of its link there; empty for the one that belongs to its address.
+        dns: Name servers that it wants instead of the host's.
+        dns_search: Domains that it wants names to be looked for in, instead of the host's.
+        hosts: `NAME:ADDRESS` for its /etc/hosts; the address may be `host-gateway`.
         ports: `[ip:]hostPort:containerPort[/protocol]`.
         interactive: Whether its standard input stays open (`-i`).
         init: Whether a small init is PID 1 and the program its child.
@@ -161,6 +165,10 @@ class Extra(NamedTuple):
     network: str = "bridge"
     ip: str = ""
     aliases: tuple[str, ...] | list[str] = ()
+    mac: str = ""
+    dns: tuple[str, ...] | list[str] = ()
+    dns_search: tuple[str, ...] | list[str] = ()
+    hosts: tuple[str, ...] | list[str] = ()
     ports: tuple[str, ...] | list[str] = ()
     interactive: bool = False
     init: bool = False

@@ -6,8 +6,8 @@ Chapters 11 and 12 cable one by hand.
     listeners.py   which program of the host's has a port
     dns.py         the container's /etc/hosts and /etc/resolv.conf
     link_names.py  what bridge, table, links and MAC addresses are called
-    endpoints.py   who is on a network, and by which names
     definition.py  the networks that people make: what they wished, on disk
+    endpoints.py   who is on a network, and by which names
     subnets.py     which subnets are free on this host
     nat.py         forwarding and masquerade, and keeping strangers out
     names/         the name server of a network that somebody made
@@ -16,7 +16,7 @@ Chapters 11 and 12 cable one by hand.
     ports.py       published ports: `-p 8080:80`
     creation.py    making and removing networks of people's own
 
-The order is `prepare`, `lease`, `connect`, `publish`, `join`, and nothing is made before it is
+The order is `prepare`, `lease`, `connect`, `publish`, `add`, and nothing is made before it is
 written down: each of them calls `record(kind, name)` first, and `release[kind](name)` is the way
 back. A name is for `release` to understand and for nobody else; releasing twice, or something that
 was never made after all, is fine. A container with `--network none` needs none of this.
@@ -31,27 +31,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kernelbox.network.addresses import missing, release_lease
-    from kernelbox.network.bridge import lease, prepare, remembered
-    from kernelbox.network.definition import exists, gateway, is_internal
+    from kernelbox.network.bridge import gateway, lease, prepare, remembered
+    from kernelbox.network.definition import exists, is_internal
     from kernelbox.network.dns import hosts_file, resolv_conf, resolv_conf_with
-    from kernelbox.network.endpoints import release_endpoint
-    from kernelbox.network.link_names import Bridge
+    from kernelbox.network.endpoints import Endpoint, add, of_container, release_endpoint
+    from kernelbox.network.link_names import Bridge, mac_address
     from kernelbox.network.names.keeper import release_names
     from kernelbox.network.nat import release_nft, restore_sysctl
     from kernelbox.network.ports import Port, parse_ports, publish, release_ports
-    from kernelbox.network.veth import connect, join, release_link
+    from kernelbox.network.veth import connect, release_link, route_out
 
 _ROOM_OF = {
     "Bridge": "link_names",
+    "Endpoint": "endpoints",
     "Port": "ports",
+    "add": "endpoints",
     "connect": "veth",
     "exists": "definition",
-    "gateway": "definition",
+    "gateway": "bridge",
     "hosts_file": "dns",
     "is_internal": "definition",
-    "join": "veth",
     "lease": "bridge",
+    "mac_address": "link_names",
     "missing": "addresses",
+    "of_container": "endpoints",
     "parse_ports": "ports",
     "prepare": "bridge",
     "publish": "ports",
@@ -65,18 +68,22 @@ _ROOM_OF = {
     "resolv_conf": "dns",
     "resolv_conf_with": "dns",
     "restore_sysctl": "nat",
+    "route_out": "veth",
 }
 __all__ = [
     "Bridge",
+    "Endpoint",
     "Port",
+    "add",
     "connect",
     "exists",
     "gateway",
     "hosts_file",
     "is_internal",
-    "join",
     "lease",
+    "mac_address",
     "missing",
+    "of_container",
     "parse_ports",
     "prepare",
     "publish",
@@ -91,6 +98,7 @@ __all__ = [
     "resolv_conf",
     "resolv_conf_with",
     "restore_sysctl",
+    "route_out",
 ]
 
 

@@ -12,7 +12,7 @@ import os
 from kernelbox.kernel import files, netdevice, nft
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import definition, nat, subnets
+from kernelbox.network import definition, endpoints, nat, subnets
 from kernelbox.network.addresses import (
     DEFAULT,
     Subnet,
@@ -60,6 +60,16 @@ def remembered() -> Bridge | None:
     """Return the default bridge as it was made last; None if it never was."""
     subnet = _remembered_subnet()
     return Bridge(*bridge_and_table(), subnet) if subnet else None
+
+
+def gateway(network: str) -> str:
+    """Return the address of a network's bridge, where its name server is, if it has one.
+
+    Raises:
+        UsageError: There is no such network.
+    """
+    found = remembered() if network == DEFAULT else definition.read(network).bridge
+    return found.gateway if found else ""
 
 
 def mend(bridge: Bridge, record: Callable[[str, str], None]) -> None:
@@ -195,6 +205,9 @@ def _configure(bridge: Bridge, host: RouteSocket, links: dict[str, Link]) -> Non
     if os.path.exists(_setting(bridge, "accept_ra", "ipv6")):
         files.write(_setting(bridge, "accept_ra", "ipv6"), "0")
     # The containers of a bridge that was deleted are plugged in again.
-    for container_id in leases(bridge.network).values():
-        if link_name(container_id) in links:
-            host.set_master(link_name(container_id), bridge.name)
+    for one in endpoints.of(bridge.network).values():
+        name = link_name(one.container, one.device)
+        if name in links:
+            host.set_master(name, bridge.name)
+            if not bridge.icc:
+                host.set_isolated(name)

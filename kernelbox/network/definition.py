@@ -93,11 +93,6 @@ def read(name: str) -> Definition:
         ) from error
 
 
-def gateway(name: str) -> str:
-    """Return the address of a network's bridge, where its name server is; raises as `read`."""
-    return read(name).gateway
-
-
 def is_internal(name: str) -> bool:
     """Whether nothing gets in or out of a network; raises as `read`."""
     return exists(name) and read(name).internal

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import socket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 RESOLV_CONF = "/etc/resolv.conf"
 # systemd-resolved listens on the host's loopback; the servers it asks itself are here.
 SYSTEMD_RESOLV_CONF = "/run/systemd/resolve/resolv.conf"
@@ -50,15 +54,24 @@ def resolv_conf(source: str = RESOLV_CONF, upstream: str = SYSTEMD_RESOLV_CONF) 
     return "".join(kept)
 
 
-def resolv_conf_with(nameserver: str, source: str = RESOLV_CONF) -> str:
-    """Return the host's resolv.conf with a name server of ours instead of its own.
+def resolv_conf_with(
+    servers: Sequence[str], search: Sequence[str] = (), source: str = RESOLV_CONF
+) -> str:
+    """Return the host's resolv.conf with name servers or search domains of a person's choice.
 
     Args:
-        nameserver: Its address.
+        servers: Addresses of name servers; empty for the host's.
+        search: Domains; empty for the host's, `.` for none.
         source: The host's file.
     """
-    kept = [line for line in _usable(source) if line.split()[0] != "nameserver"]
-    return "".join([f"nameserver {nameserver}\n", *kept])
+    kept = resolv_conf(source).splitlines(keepends=True)
+    if servers:
+        kept = [line for line in kept if line.split()[0] not in ("nameserver", "#")]
+        kept = [*(f"nameserver {one}\n" for one in servers), *kept]
+    if search:
+        kept = [line for line in kept if line.split()[0] not in ("search", "domain")]
+        kept += [f"search {' '.join(search)}\n"] if "." not in search else []
+    return "".join(kept)
 
 
 def nameservers() -> list[str]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 
-from kernelbox.network.addresses import directory, locked, missing
+from kernelbox.network import definition
+from kernelbox.network.addresses import DEFAULT, directory, locked, missing
 from kernelbox.plumbing import storage
 from kernelbox.plumbing.records import NamedTuple
 
@@ -31,15 +32,15 @@ class Endpoint(NamedTuple):
         names: What it is called there: its name, its id, its aliases; in small letters.
         mac: The MAC address of its link.
         device: What its link is called inside: `eth0`.
-        link: What the other end is called on the host.
+        dns: Name servers that are asked for it instead of the host's.
     """
 
     container: str
     address: str
     names: list[str]
     mac: str
-    device: str
-    link: str
+    device: str = "eth0"
+    dns: list[str] = []  # noqa: RUF012 - nobody changes it
 
 
 def parse(text: str) -> dict[str, Endpoint]:
@@ -59,7 +60,7 @@ def of(network: str) -> dict[str, Endpoint]:
 
 
 def add(network: str, endpoint: Endpoint, record: Callable[[str, str], None]) -> None:
-    """Write down who is on a network: from here on its names mean it.
+    """Write down who is on a network: from here on its names, and its id, mean it.
 
     Args:
         network: Which.
@@ -70,11 +71,21 @@ def add(network: str, endpoint: Endpoint, record: Callable[[str, str], None]) ->
         UsageError: There is no such network any more.
         OSError: ENOSPC, EROFS.
     """
+    names = list(dict.fromkeys(name.lower() for name in (*endpoint.names, endpoint.container)))
     with locked("cursor", network):
         found = of(network)
         record("endpoint", f"{network}={endpoint.container}")
-        found[endpoint.container] = endpoint
+        found[endpoint.container] = endpoint._replace(names=names)
         _replace(network, found)
+
+
+def of_container(container_id: str) -> dict[str, Endpoint]:
+    """Return a container's endpoints by network, in the order of its links."""
+    found = {}
+    for network in (DEFAULT, *definition.every()):
+        if container_id in (ends := of(network)):
+            found[network] = ends[container_id]
+    return dict(sorted(found.items(), key=lambda one: int(one[1].device.removeprefix("eth"))))
 
 
 def release_endpoint(name: str) -> None:

@@ -43,6 +43,10 @@ class Bridge(NamedTuple):
         """The bridge's own address: where containers send what is not for each other."""
         return self.own or self.subnet.gateway
 
+    def reaches(self, address: str) -> bool:
+        """Whether packets of its containers get to an address, as far as the network is asked."""
+        return not self.internal or self.subnet.has(address)
+
 
 def bridge_and_table(network: str = DEFAULT) -> tuple[str, str]:
     """Return the names of a network's bridge (at most 15 bytes) and nft table under this root."""
@@ -54,9 +58,14 @@ def bridge_and_table(network: str = DEFAULT) -> tuple[str, str]:
     return f"kernelbox-{paths.suffix()}", f"kernelbox_{paths.suffix()}"
 
 
-def link_name(container_id: str) -> str:
-    """Return the name of a container's link on the host: `veth` and seven digits of its id."""
-    return f"veth{container_id[:7]}"
+def link_name(container_id: str, device: str = "eth0") -> str:
+    """Return the name of a container's link on the host: `veth` and seven digits of its id.
+
+    That of a further network has the number of its end inside behind it: eth1 leads to
+    `veth4f2a91c-1`.
+    """
+    number = device.removeprefix("eth")
+    return f"veth{container_id[:7]}" + (f"-{number}" if number != "0" else "")
 
 
 def mac_address(address: str) -> str:

@@ -1,4 +1,4 @@
-"""A container's eth0: one end of a veth pair, whose other end is plugged into the bridge.
+"""A container's eth0 (eth1, ...): one end of a veth pair, whose other is plugged into the bridge.
 
 What goes in at one end comes out at the other, so the pair is a cable through the wall of the
 network namespace. The container's end is born inside, with its name and MAC address.
@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from kernelbox.kernel import netdevice, netlink
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import endpoints
 from kernelbox.network.link_names import link_name, mac_address
 
 TYPE_CHECKING = False
@@ -30,8 +29,12 @@ def connect(
     container_id: str,
     address: str,
     record: Callable[[str, str], None],
+    device: str = "eth0",
+    mac: str = "",
 ) -> None:
-    """Connect the network namespace of process `pid` to the bridge, as eth0.
+    """Connect the network namespace of process `pid` to the bridge.
+
+    The default route is its network's who came first, but for an internal one, which has none.
 
     What fails half-way is in the ledger, and `release_link` removes both ends.
 
@@ -41,14 +44,16 @@ def connect(
         container_id: Whose it is.
         address: From `lease`.
         record: Writes down what is about to be made: kind and name.
+        device: What the link is called inside.
+        mac: The container's MAC address; empty for the one that belongs to its address.
 
     Raises:
-        KernelError: EEXIST if the namespace has an eth0 already; EPERM.
+        KernelError: EEXIST if the namespace has a link of this name already; EPERM.
         KernelboxError: The container has ended; or its link exists already.
 
     Source: veth(4); ip-link(8); ip-route(8).
     """
-    name = link_name(container_id)
+    name = link_name(container_id, device)
     if netdevice.exists(name):
         raise KernelboxError(f"a link {name} exists already", f"Look at it: ip link show {name}")
     with _namespace_of(pid) as netns_fd:
@@ -56,9 +61,9 @@ def connect(
         with RouteSocket() as host:
             host.add_veth(
                 name,
-                "eth0",
+                device,
                 netns_fd=netns_fd,
-                peer_mac=mac_address(address),
+                peer_mac=mac or mac_address(address),
                 mtu=netdevice.mtu(bridge.name) or 1500,
                 netns=str(pid),
             )
@@ -66,45 +71,43 @@ def connect(
             if not bridge.icc:
                 host.set_isolated(name)
             host.set_up(name)
-            _configure_inside(netns_fd, pid, bridge, address)
+            _configure_inside(netns_fd, pid, bridge, address, device)
             for link in (name, bridge.name):
                 host.wait_until_running(link)
 
 
-def join(
-    bridge: Bridge,
-    container_id: str,
-    address: str,
-    names: list[str],
-    record: Callable[[str, str], None],
-) -> None:
-    """Give a connected container its names on the network: from here on they mean its address.
-
-    Args:
-        bridge: From `prepare`.
-        container_id: Whose they are.
-        address: From `lease`.
-        names: What it is called there; its id it is anyway.
-        record: Writes down what is about to be made: kind and name.
-
-    Raises:
-        UsageError: There is no such network any more.
-    """
-    called = list(dict.fromkeys(name.lower() for name in (*names, container_id)))
-    endpoint = endpoints.Endpoint(
-        container_id, address, called, mac_address(address), "eth0", link_name(container_id)
-    )
-    endpoints.add(bridge.network, endpoint, record)
-
-
-def _configure_inside(netns_fd: int, pid: int, bridge: Bridge, address: str) -> None:
+def _configure_inside(netns_fd: int, pid: int, bridge: Bridge, address: str, device: str) -> None:
     with netlink.inside(netns_fd, f"nsenter -t {pid} -n"):
         netdevice.loopback_up()
         with RouteSocket() as container:
-            container.add_address("eth0", address, bridge.subnet.prefix)
-            container.set_up("eth0")
-            if not bridge.internal:
-                container.add_default_route(bridge.gateway, "eth0")
+            container.add_address(device, address, bridge.subnet.prefix)
+            container.set_up(device)
+            if not bridge.internal and not _has_way_out(container, device):
+                container.add_default_route(bridge.gateway, device)
+
+
+def _has_way_out(container: RouteSocket, device: str) -> bool:
+    """Whether a container has a default route; with its first link it cannot have any."""
+    return device != "eth0" and any(one.prefix == 0 for one in container.routes())
+
+
+def route_out(pid: int, ways: list[tuple[str, str]]) -> None:
+    """Give a container a default route again, if it has none.
+
+    Args:
+        pid: A process in its network namespace.
+        ways: Gateways and links inside that could have it, the best first.
+
+    Raises:
+        KernelboxError: The container has ended.
+    """
+    with (
+        _namespace_of(pid) as netns_fd,
+        netlink.inside(netns_fd, f"nsenter -t {pid} -n"),
+        RouteSocket() as container,
+    ):
+        if ways and not any(one.prefix == 0 for one in container.routes()):
+            container.add_default_route(*ways[0])
 
 
 @contextmanager

@@ -43,7 +43,9 @@ class Book:
     def known_to(self, address: str) -> Known:
         """Return what whoever asks from an address may know."""
         here = self._endpoints(self._network)
-        asking = next((one.container for one in here.values() if one.address == address), None)
+        ends = (one for one in here.values() if one.address == address)
+        end = next(ends, None)
+        asking = end.container if end else None
         networks = {self._network: here}
         if asking is not None:
             others = {name: self._endpoints(name) for name in os.listdir(self._directory)}
@@ -54,7 +56,7 @@ class Book:
                 if asking in found and name != "bridge"
             }
         self._turn += 1
-        return Known(networks, self._turn)
+        return Known(networks, self._turn, end.dns if end else [])
 
     def _endpoints(self, network: str) -> dict[str, Endpoint]:
         """Return who is on a network. The file that was read stays open: see `endpoints`."""
@@ -85,11 +87,18 @@ class Known:
     Args:
         networks: By name, who is on each.
         turn: Of several addresses, which is named first.
+        servers: Name servers that are asked the rest; none for the host's.
     """
 
-    def __init__(self, networks: dict[str, dict[str, Endpoint]], turn: int = 0) -> None:
+    def __init__(
+        self,
+        networks: dict[str, dict[str, Endpoint]],
+        turn: int = 0,
+        servers: list[str] | tuple[str, ...] = (),
+    ) -> None:
         self._networks = networks
         self._turn = turn
+        self.servers = list(servers)
 
     def addresses(self, name: str) -> list[str]:
         """Return the addresses of everybody of that name, or of `name.network`.

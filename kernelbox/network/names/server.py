@@ -21,12 +21,14 @@ import dns.rcode
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import process, syscalls
 from kernelbox.network.names import answers
-from kernelbox.network.names.book import Book, Known
+from kernelbox.network.names.book import Book
 from kernelbox.network.names.upstream import Upstream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from kernelbox.network.names.book import Known
 
 _NOBODY = 65534
 _MOST_QUESTIONS = 1024  # that wait for the host's servers at a time
@@ -41,12 +43,14 @@ class Server:
 
     Args:
         book: Who is called what.
-        upstream: Who is asked the rest; None for nobody, as on an internal network.
+        upstream: Who is asked the rest.
+        internal: Whether the host's servers are not to be asked.
     """
 
-    def __init__(self, book: Book, upstream: Upstream | None) -> None:
+    def __init__(self, book: Book, upstream: Upstream, *, internal: bool) -> None:
         self._book = book
         self._upstream = upstream
+        self._internal = internal
         self._waiting: set[asyncio.Task[None]] = set()
         self._connections = 0
 
@@ -65,29 +69,32 @@ class Server:
         with suppress(BlockingIOError, ConnectionError):
             for _ in range(64):  # then others have a turn
                 packet, who = udp.recvfrom(65535)
-                reply = answers.answer(packet, self._book.known_to(who[0]))
+                known = self._book.known_to(who[0])
+                reply = answers.answer(packet, known)
                 if reply is not None:
                     _send(udp, reply, who)
-                elif self._upstream is None or len(self._waiting) >= _MOST_QUESTIONS:
-                    _send(udp, self._refusal(packet), who)
+                elif self._is_kept_in(known):
+                    _send(udp, answers.failure(packet, dns.rcode.NXDOMAIN), who)
+                elif len(self._waiting) >= _MOST_QUESTIONS:
+                    _send(udp, answers.failure(packet, dns.rcode.SERVFAIL), who)
                 else:
-                    task = asyncio.ensure_future(self._forward(udp, packet, who))
+                    task = asyncio.ensure_future(self._forward(udp, packet, known, who))
                     self._waiting.add(task)
                     task.add_done_callback(self._waiting.discard)
 
-    def _refusal(self, packet: bytes) -> bytes:
-        """Say that nobody is asked: on an internal network there is no such name."""
-        code = dns.rcode.NXDOMAIN if self._upstream is None else dns.rcode.SERVFAIL
-        return answers.failure(packet, code)
+    def _is_kept_in(self, known: Known) -> bool:
+        """Whether nobody may be asked: then there is no other name than those of containers.
 
-    async def _forward(self, udp: socket.socket, packet: bytes, who: Any) -> None:
-        _send(udp, await self._passed_on(packet, stream=False), who)
+        A container on an internal network may have a name server of its own there.
+        """
+        return self._internal and not known.servers
 
-    async def _passed_on(self, packet: bytes, *, stream: bool) -> bytes:
-        if self._upstream is None:
-            return self._refusal(packet)
-        reply = await self._upstream.ask(packet, stream=stream)
-        return reply or self._refusal(packet)
+    async def _forward(self, udp: socket.socket, packet: bytes, known: Known, who: Any) -> None:
+        _send(udp, await self._passed_on(packet, known, stream=False), who)
+
+    async def _passed_on(self, packet: bytes, known: Known, *, stream: bool) -> bytes:
+        reply = await self._upstream.ask(packet, known.servers, stream=stream)
+        return reply or answers.failure(packet, dns.rcode.SERVFAIL)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer questions over TCP, one after the other: each behind its length in two bytes."""
@@ -97,10 +104,12 @@ class Server:
                 async with asyncio.timeout(_IDLE):
                     (length,) = struct.unpack("!H", await reader.readexactly(2))
                     packet = await reader.readexactly(length)
-                known: Known = self._book.known_to(writer.get_extra_info("peername")[0])
+                known = self._book.known_to(writer.get_extra_info("peername")[0])
                 reply = answers.answer(packet, known, stream=True)
-                if reply is None:
-                    reply = await self._passed_on(packet, stream=True)
+                if reply is None and self._is_kept_in(known):
+                    reply = answers.failure(packet, dns.rcode.NXDOMAIN)
+                elif reply is None:
+                    reply = await self._passed_on(packet, known, stream=True)
                 if not reply:
                     break
                 writer.write(struct.pack("!H", len(reply)) + reply)
@@ -138,12 +147,11 @@ def main(words: list[str]) -> None:
     pid = os.getpid()
     os.pwrite(int(lock), f"{pid} {process.start_time(pid)}\n".encode(), 0)
     book = Book(int(directory), network)
-    upstream = None if kind == "internal" else Upstream()
-    if upstream is not None:
-        upstream.servers()  # loads what reading it needs: it would not be found later
+    upstream = Upstream()
+    upstream.servers()  # loads what reading it needs: it would not be found later
     sockets = [socket.socket(fileno=int(fd)) for fd in (udp, tcp)]
     drop_privilege()
-    asyncio.run(Server(book, upstream).serve(*sockets))
+    asyncio.run(Server(book, upstream, internal=kind == "internal").serve(*sockets))
 
 
 if __name__ == "__main__":

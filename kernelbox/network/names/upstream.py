@@ -68,14 +68,15 @@ class Upstream:
             self._servers, self._seen = [], None
         return self._servers
 
-    async def ask(self, question: bytes, *, stream: bool) -> bytes:
+    async def ask(self, question: bytes, own: list[str], *, stream: bool) -> bytes:
         """Return what the first server says that answers; empty if none does.
 
         Args:
             question: The packet as it came.
+            own: The servers to ask; none for those of the file.
             stream: Whether to ask over TCP.
         """
-        for where in self.servers():
+        for where in [(one, 53) for one in own] or self.servers():
             number = os.urandom(2)
             ask = _over_tcp if stream else _over_udp
             try:

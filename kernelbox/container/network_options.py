@@ -1,0 +1,133 @@
+"""Which network a container is on, and what it is called there: what a person writes, checked."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+from kernelbox import network
+from kernelbox.container import names, spec, state
+from kernelbox.kernel.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kernelbox.container.option_types import RunOptions
+
+_LABEL = r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
+
+
+def mode(given: RunOptions) -> str:
+    """Return the network mode; for another container's network, with the pid of its init.
+
+    Raises:
+        UsageError: There is no such network, or what is wished of it is not to be had there.
+    """
+    word, _, name = given["network"].partition(":")
+    if word == "container" and name:
+        owner = state.read(names.find(name))
+        if owner.status != "running":
+            raise UsageError(
+                f"container {name} is not running, so it has no network to share",
+                "Start it, or use --network none; see: kernelbox ps -a",
+            )
+        found = f"container:{owner.pid}"
+    else:
+        found = given["network"]
+        if found not in ("bridge", "none", "host") and not network.exists(found):
+            raise network.missing(found)
+    _check(given, found)
+    return found
+
+
+def _check(given: RunOptions, found: str) -> None:
+    if (given["publish"] or given["publish_all"]) and not spec.is_bridged(found):
+        raise UsageError("ports can be published on a bridge only", "Leave out --network, or -p")
+    if given["publish"] and network.is_internal(found):
+        raise UsageError(
+            f"nothing can be published on network {found}, which is internal", "Leave out -p"
+        )
+    if given["mac_address"] and not spec.is_bridged(found):
+        raise UsageError("only a link to a bridge has a MAC address to choose", "Leave it out")
+    if (given["ip"] or given["network_alias"]) and not network.exists(found):
+        raise UsageError(
+            "a container has an address or aliases of its choice on networks of your own only",
+            "Make one: kernelbox network create NAME; then use --network NAME",
+        )
+
+
+def alias(text: str) -> str:
+    """Check a `--network-alias`, or another name that a name server is to be asked for.
+
+    Raises:
+        UsageError: It is no name of a host.
+
+    Source: RFC 1123, section 2.1, but for `_`, which container names have, too.
+    """
+    if len(text) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", text, re.ASCII):
+        raise UsageError(
+            f"{text!r:.80} cannot be an alias", "Use letters, digits, '-', '_' and '.': db.internal"
+        )
+    return text
+
+
+def search(text: str) -> str:
+    """Check a `--dns-search`; `.` stands for none at all. Raises as `alias`."""
+    return text if text == "." else alias(text)
+
+
+def server(text: str) -> str:
+    """Check a `--dns`.
+
+    Raises:
+        UsageError: It is no IPv4 address: the bridge speaks IPv4 only.
+    """
+    if not _is_address(text):
+        raise UsageError(f"the name server {text!r:.80} is no IPv4 address", "Write it: 192.0.2.53")
+    return text
+
+
+def host(text: str) -> str:
+    """Check an `--add-host`: `NAME:ADDRESS`, where `host-gateway` is the bridge's.
+
+    Raises:
+        UsageError: It is not of this form.
+
+    Source: Docker, "docker run", "--add-host".
+    """
+    name, _, address = text.partition(":" if ":" in text else "=")
+    is_there = address == "host-gateway" or _is_address(address) or _is_address(address, 6)
+    if not is_there:
+        raise UsageError(
+            f"{text!r:.80} adds no host",
+            "Write NAME:ADDRESS, or NAME:host-gateway for the bridge's",
+        )
+    return f"{alias(name)}:{address}"
+
+
+def mac(text: str) -> str:
+    """Check a `--mac-address`.
+
+    Raises:
+        UsageError: It is none, or one of a group's.
+
+    Source: IEEE 802, "individual/group bit".
+    """
+    if not text:
+        return ""
+    hint = "Write six bytes, the first an even one: 02:42:0a:00:00:07"
+    if (
+        not re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", text)
+        or not int(text[:2], 16) % 2 == 0
+    ):
+        raise UsageError(f"{text!r:.80} is no MAC address of a link", hint)
+    if text.replace(":", "").strip("0") == "":
+        raise UsageError(f"{text!r:.80} is no MAC address of a link", hint)
+    return text.lower()
+
+
+def _is_address(text: str, version: int = 4) -> bool:
+    try:
+        socket.inet_pton(socket.AF_INET if version == 4 else socket.AF_INET6, text)
+    except (OSError, ValueError):
+        return False
+    return True
