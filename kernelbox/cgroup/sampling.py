@@ -8,8 +8,8 @@ Source: cgroup-v2.rst, "Controllers"; `Documentation/admin-guide/cgroup-v1/`; pr
 
 from __future__ import annotations
 
+import errno
 import os
-from contextlib import suppress
 
 from kernelbox.plumbing.records import NamedTuple
 
@@ -69,10 +69,15 @@ class Sampler:
             # v1's count of OOM kills is of the very group that a container's processes are in.
             places = (group.inside, group) if file == "memory.oom_control" else (group,)
             for path in filter(None, (place.path(file) for place in places)):
-                with suppress(FileNotFoundError):
+                try:
                     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                    opened.append(_Counter(fd, fields, parse))
-                    break
+                except OSError as refusal:
+                    # No such counter, or no such group; ENODEV while it is just being removed.
+                    if refusal.errno not in (errno.ENOENT, errno.ENODEV):
+                        raise
+                    continue
+                opened.append(_Counter(fd, fields, parse))
+                break
 
     def __enter__(self) -> Self:
         """Return the sampler itself."""
