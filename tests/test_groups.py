@@ -237,6 +237,25 @@ def test_the_directory_of_a_controller_is_where_the_host_has_its_files(box: Lab)
         made.directory("nothing")
 
 
+def test_pressure_wakes_whoever_waits_for_it(box: Lab) -> None:
+    made = box.cgroup("pressure")
+    try:
+        made.read("cpu.pressure")
+    except LabError as refusal:
+        pytest.skip(f"no pressure is kept per group: {refusal}")
+    box.burn(3, group=made, cpus=(0,))
+    woken = box.hold()
+    woken.python(
+        "import select\n"
+        f"fd = os.open('{made.directory('cpu')}/cpu.pressure', os.O_RDWR)\n"
+        "os.write(fd, b'some 100000 1000000')\n"
+        "poller = select.poll()\n"
+        "poller.register(fd, select.POLLPRI)\n"
+    )
+    assert woken.evaluate("bool(poller.poll(20000))")
+    assert soon(lambda: "some avg10=0.00" not in made.read("cpu.pressure"))
+
+
 # --- nested ---------------------------------------------------------------------------------------
 
 
