@@ -98,7 +98,7 @@ PLAN = {
     """,
     "kernelbox/container": """
         spec option_types
-        detach_keys state ledger messages log deletion volumes
+        detach_keys state ledger messages log deletion volumes own_files
         events
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options
