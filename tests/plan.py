@@ -31,7 +31,7 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice trace
-        bpf files process mounts lookup watch netlink
+        bpf files process mounts lookup watch loop netlink
         aside links conntrack nft
         rtnetlink
     """,
@@ -129,7 +129,7 @@ PLAN = {
         survey
     """,
     "kernelbox/agent": """
-        guard whose forking monitors requests programs
+        guard whose forking disks monitors requests programs
         fork_limit
         groups
         loading remote calls

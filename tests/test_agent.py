@@ -216,6 +216,8 @@ NONSENSE = {
     "objects in objects": b'{"x":' * 20_000,
     "a long kind": b'{"kind": "' + "é".encode() * 60_000 + b'", "ticket": 1}',
     "a long ticket": b'{"kind": "hold", "x": 1, "ticket": "' + "é".encode() * 60_000 + b'"}',
+    "half of a character": b'{"kind": "call", "ticket": 1, "name": "inspect", '
+    b'"arguments": {"container": "\\ud800"}}',
     "more than a message takes": b'{"kind": "hold", "ticket": 1, "x": "' + b"x" * 140_000 + b'"}',
 }
 

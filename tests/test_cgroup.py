@@ -829,20 +829,25 @@ def test_a_sampler_counts_an_oom_kill() -> None:
 
 def test_a_group_that_comes_and_goes_while_it_is_read_stops_nobody() -> None:
     group = cgroup.of(f"test-{os.getpid()}-fleeting")
+    enough, told = os.pipe()
+    os.set_blocking(enough, False)
     coming = os.fork()
     if coming == 0:
         try:
-            for _ in range(40):
+            while True:
                 group.create()
                 group.remove()
-            os._exit(0)
+                with contextlib.suppress(BlockingIOError):
+                    os.read(enough, 1)
+                    os._exit(0)
         finally:
             os._exit(1)
-    seen = set()
+    seen: set[int | None] = set()
+    looks = itertools.count()
     watch = Watch(group, from_birth=True)
-    while os.waitpid(coming, os.WNOHANG) == (0, 0):
-        stats = group.stats()
-        seen.add(stats.pids_current)
+
+    def often_enough() -> bool:
+        seen.add(group.stats().pids_current)
         assert group.processes() == []
         assert group.counter("memory.events", "oom_kill") == 0
         assert group.get("cpu.max") in ("", "max 100000")
@@ -850,5 +855,13 @@ def test_a_group_that_comes_and_goes_while_it_is_read_stops_nobody() -> None:
         with Sampler([group]) as sampler:
             assert set(sampler.look()) <= {group.name}
         group.kill()
-    assert seen == {None, 0}
+        return seen == {None, 0} and next(looks) > 200
+
+    try:
+        assert soon(often_enough), seen
+    finally:
+        os.write(told, b"x")
+        assert status_of(coming) == 0
+        os.close(enough)
+        os.close(told)
     assert not group.exists()

@@ -173,7 +173,8 @@ def test_cpu_stat_counts_what_a_burner_uses_in_microseconds(box: Lab) -> None:
     made = box.cgroup("counted")
     burner = box.burn(group=made)
     schedstat = Path(f"/proc/{burner.pid}/schedstat")
-    assert soon(lambda: int(schedstat.read_text().split()[0]) > 3e8)
+    # With v1 it is born outside, and walks in: a little of its time is not the group's.
+    assert soon(lambda: int(schedstat.read_text().split()[0]) > 4e8)
     burner.end()
     assert soon(lambda: made.numbers("cpu.stat")["usage_usec"] >= 300_000)
     assert made.stats.cpu_usec == made.numbers("cpu.stat")["usage_usec"]

@@ -3,6 +3,7 @@
     guard.py       what a held process may not do to the host
     whose.py       which processes are the lab's
     forking.py     a fork that is where it is to be before anybody hears of it
+    disks.py       disks of a lab's own, for loads on a disk
     monitors.py    the monitors that an agent keeps
     requests.py    what a held process can be asked of the kernel
     programs.py    a shell beside it, Python in it, a program in its place

@@ -126,6 +126,9 @@ class Agent:
                     os.close(fd)
         except KernelboxError as error:
             self._refuse(ticket, error)
+        except UnicodeEncodeError:
+            half = "a text in the request has half of a character in it"
+            self._refuse(ticket, UsageError(half, "No text in UTF-8 can"))
         except Exception as error:
             text = f"the agent failed: {type(error).__name__}: {error}"
             self._refuse(ticket, KernelboxError(text))

@@ -7,7 +7,7 @@ is in agent.py.
 from __future__ import annotations
 
 from kernelbox import namespaces
-from kernelbox.agent import groups
+from kernelbox.agent import disks, groups
 from kernelbox.container import cleanup, inspection, lifecycle, names, state
 from kernelbox.kernel.errors import UsageError
 
@@ -51,6 +51,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "inspect": _inspect,
     "namespaces": _namespaces,
     "group": groups.ask,
+    "make_disk": disks.make,
+    "remove_disk": disks.remove,
     "stop": _stop,
     "remove": _remove,
     "sweep": cleanup.sweep,

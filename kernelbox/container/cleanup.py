@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from kernelbox import cgroup, network
 from kernelbox.container import deletion, events, monitor_lock, names, pause, state
 from kernelbox.container.ledger import Ledger, of_network
-from kernelbox.kernel import files, process
+from kernelbox.kernel import files, loop, process
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.plumbing import paths
 
@@ -251,9 +251,16 @@ def _remove_cgroup_parent(directory: str) -> None:
             raise
 
 
+def _detach_loop(number: str) -> None:
+    """Detach a loop device, if it still is the one that this root's lab has made."""
+    if loop.name_of(int(number)) == paths.loop_name():
+        loop.detach(int(number))
+
+
 _UNDO: dict[str, Callable[[str], None]] = {
     "process": _end_first,
     "cgroup": _remove_cgroup,
     "cgroup-parent": _remove_cgroup_parent,
+    "loop": _detach_loop,
     **network.release,
 }

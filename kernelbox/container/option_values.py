@@ -66,12 +66,14 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise UsageError(f"{value!r:.80} is no text for {name}", "Write it in quotes")
     text = str(value)
+    if "\0" in text:
+        raise UsageError(f"{text!r:.80} for {name} has a NUL in it", "No text in the kernel can")
     try:
-        if "\0" not in text and os.fsencode(text) is not None:
-            return text
-    except UnicodeEncodeError:  # half of a character
-        pass
-    raise UsageError(f"{text!r:.80} for {name} holds what no argument can", "Write text")
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        half = f"{text!r:.80} for {name} has half of a character in it"
+        raise UsageError(half, "No text in UTF-8 can") from None
+    return text
 
 
 def container_name(text: str) -> str:

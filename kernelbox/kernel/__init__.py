@@ -16,6 +16,7 @@
     mounts.py       mount(2) and its younger relatives
     lookup.py       root, working directory, openat2: where lookups begin and may lead
     watch.py        a file of a directory was replaced
+    loop.py         a file that the kernel offers as a disk
     netlink.py      messages to the kernel's networks: attributes, errors, lists
     aside.py        in another mount namespace for a while
     links.py        links, addresses and routes, as such messages describe them

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kernelbox.kernel.process import wait_until_gone
@@ -69,6 +70,41 @@ class Load:
         return sheet.read(self._told) if self._pidfd >= 0 else self._final
 
 
+class Disk:
+    """A disk of the lab's own: a loop device; it goes with `remove()`, or with the lab.
+
+    Whoever has it open or mounted keeps it until then.
+
+    Attributes:
+        path: Of the device.
+        size: Bytes.
+        number: Major and minor number as `io.max` wants them, such as `7:0`.
+    """
+
+    def __init__(self, agent: AgentLink, size: int) -> None:
+        self.path = str(agent.call("make_disk", size=size))
+        self.size = size
+        device = os.stat(self.path).st_rdev
+        self.number = f"{os.major(device)}:{os.minor(device)}"
+        self._agent = agent
+        agent.owned.append(self)
+
+    def remove(self) -> None:
+        """Let go of it. Twice is fine."""
+        with suppress(ValueError):
+            self._agent.owned.remove(self)
+        self._agent.call("remove_disk", path=self.path)
+
+    def __enter__(self) -> Disk:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.remove()
+
+    def __repr__(self) -> str:
+        return "<a disk>"
+
+
 class Working:
     """What a lab makes for chapters on limits: control groups, and loads to work in them.
 
@@ -88,6 +124,14 @@ class Working:
             LabError: The name cannot name a group; this host has no control groups.
         """
         return Group(self._agent, name)
+
+    def disk(self, size: int) -> Disk:
+        """Make a disk of so many bytes, of which `path` is the device.
+
+        Raises:
+            LabError: It is smaller than 1 MiB; there is no room for it, or no loop device.
+        """
+        return Disk(self._agent, size)
 
     def burn(
         self, workers: int = 1, *, group: Group | None = None, cpus: tuple[int, ...] = ()
@@ -153,7 +197,7 @@ class Working:
         """Write a file of `size` bytes over and over, in blocks of 64 KiB.
 
         Args:
-            path: Of the file; it stays.
+            path: Of the file, which stays; or of a disk, `disk.path`.
             size: Bytes.
             rate: Bytes in a second, at most.
             at_random: Whether the blocks come in any order.

@@ -49,6 +49,11 @@ def suffix() -> str:
     return f"{crc32(os.fsencode(os.path.realpath(root()))) & 0xFFFFF:05x}"
 
 
+def loop_name() -> str:
+    """Return what the kernel is told of this root's loop devices: whose they are."""
+    return f"kernelbox-{suffix()}"
+
+
 def private(directory: str) -> str:
     """Return a directory that its owner alone can look into; it is made if it is missing.
 

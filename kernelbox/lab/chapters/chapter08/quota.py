@@ -41,6 +41,7 @@ _PATIENCE = 8.0  # seconds, for that
 @exercise(
     "half-a-core",
     title="Half a core",
+    seconds=40.0,
     hints=(
         "The check observes the quotas of the groups that the container's processes lie in, how "
         "many of their threads are in state R at nine looks of ten, and what they use together.",

@@ -11,13 +11,9 @@ box.burn(group=twice, cpus=({first},))
 box.burn(group=once, cpus=({second},))
 """
 CONTAINERS = """
-from kernelbox.lab.reading import children, until
-twice = box.start("busybox", shell.burn(1), cpu_shares=2048, network="none")
-once = box.start("busybox", shell.burn(1), cpu_shares=1024, network="none")
-for one in (twice, once):
-    until(lambda: len(children(one.pid)) == 1)
-    for pid in [one.pid, *children(one.pid)]:
-        box.hold().python(f"os.sched_setaffinity({pid}, {{0}})")
+both = {"image": "busybox", "command": shell.burn(1), "cpuset_cpus": "0", "network": "none"}
+twice = box.start(cpu_shares=2048, **both)
+once = box.start(cpu_shares=1024, **both)
 """
 SHARES = """
 total = sum(weights[name] for name in {counted})

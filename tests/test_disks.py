@@ -1,0 +1,122 @@
+"""Disks of the lab's own: loop devices that loads write to, gone with the lab however it ends.
+
+What there is, is read in sysfs: /sys/block/loopN/loop/backing_file is there for one in use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from kernelbox import lab
+from kernelbox.lab import Lab, LabError
+from tests.command import Kernelbox
+from tests.looking import soon
+
+MIB = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def there_are_loop_devices() -> None:
+    if not os.path.exists("/dev/loop-control"):
+        pytest.skip("this kernel has no loop devices")
+
+
+def in_use(path: str) -> bool:
+    return Path("/sys/block", path.removeprefix("/dev/"), "loop/backing_file").exists()
+
+
+def sectors(path: str, field: int) -> int:
+    """Return a number of /sys/block/DEV/stat: 2 is sectors read, 6 is sectors written."""
+    return int(Path("/sys/block", path.removeprefix("/dev/"), "stat").read_text().split()[field])
+
+
+def test_a_disk_has_its_size_and_is_zeros_until_it_is_let_go(box: Lab) -> None:
+    with box.disk(8 * MIB) as disk:
+        name = disk.path.removeprefix("/dev/")
+        assert int(Path(f"/sys/block/{name}/size").read_text()) * 512 == 8 * MIB
+        assert Path(f"/sys/block/{name}/dev").read_text().strip() == disk.number
+        assert Path(disk.path).read_bytes() == bytes(8 * MIB)
+    assert soon(lambda: not in_use(disk.path))
+    disk.remove()
+
+
+def test_direct_writes_of_a_load_reach_the_disk_and_direct_reads_come_from_it(box: Lab) -> None:
+    disk = box.disk(4 * MIB)
+    writer = box.write(disk.path, disk.size, direct=True)
+    assert soon(lambda: writer.count >= 8 * MIB)
+    writer.end()
+    assert sectors(disk.path, 6) * 512 >= writer.count
+    before = sectors(disk.path, 2)
+    reader = box.read(disk.path, disk.size, direct=True, at_random=True)
+    assert soon(lambda: reader.count >= 8 * MIB)
+    reader.end()
+    assert (sectors(disk.path, 2) - before) * 512 >= reader.count
+
+
+def test_a_held_process_makes_a_file_system_on_it_and_mounts_that(box: Lab) -> None:
+    disk = box.disk(16 * MIB)
+    held = box.hold()
+    held.unshare("mount")
+    held.mount(None, "/", None, "rprivate")
+    assert held.shell(f"mke2fs -q {disk.path}") == 0
+    held.mount(disk.path, "/mnt", "ext2")
+    assert held.shell("echo kept > /mnt/file && sync -f /mnt/file") == 0
+    assert disk.path not in Path("/proc/self/mountinfo").read_text()
+    disk.remove()
+    assert in_use(disk.path)  # for as long as it is mounted
+    held.end()
+    assert soon(lambda: not in_use(disk.path))
+
+
+@pytest.mark.parametrize("how", ["closed", "killed"])
+def test_a_disk_goes_with_the_agent(how: str) -> None:
+    box = lab.start()
+    disk = box.disk(2 * MIB)
+    box.write(disk.path, disk.size, direct=True)
+    if how == "killed":
+        os.kill(box.agent, signal.SIGKILL)
+    else:
+        box.close()
+    assert soon(lambda: not in_use(disk.path))
+    with contextlib.suppress(LabError):
+        box.close()
+
+
+def test_reset_takes_a_disk_away_from_a_lab_that_is_open(box: Lab, kernelbox: Kernelbox) -> None:
+    disk = box.disk(2 * MIB)
+    kernelbox.ok("reset")
+    disk.remove()
+    assert soon(lambda: not in_use(disk.path))
+
+
+def test_reset_leaves_a_device_alone_that_is_another_programs_by_now(
+    box: Lab, kernelbox: Kernelbox, tmp_path: Path
+) -> None:
+    disk = box.disk(2 * MIB)
+    disk.remove()
+    assert soon(lambda: not in_use(disk.path))
+    file = tmp_path / "another"
+    file.write_bytes(bytes(2 * MIB))
+    other = box.hold()
+    assert other.shell(f"losetup {disk.path} {file}") == 0
+    try:
+        kernelbox.ok("reset")
+        assert in_use(disk.path)
+    finally:
+        os.system(f"losetup --detach {disk.path}")
+
+
+@pytest.mark.parametrize("size", [-1, 0, 512, MIB + 1])
+def test_what_is_no_size_for_a_disk_is_refused(box: Lab, size: int) -> None:
+    with pytest.raises(LabError, match="no size for a disk"):
+        box.disk(size)
+
+
+def test_a_disk_larger_than_the_room_there_is_is_refused_and_takes_none(box: Lab) -> None:
+    with pytest.raises(LabError, match=r"space|large"):
+        box.disk(1 << 50)
