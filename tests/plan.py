@@ -34,6 +34,7 @@ PLAN = {
         bpf files process mounts lookup watch loop netlink
         aside links conntrack nft
         rtnetlink
+        qdisc
     """,
     "kernelbox/root": """
         pivot targets
@@ -62,7 +63,7 @@ PLAN = {
         definition
         endpoints subnets nat
         names
-        bridge veth ports
+        bridge veth ports shaping
         creation
     """,
     "kernelbox/network/names": """
