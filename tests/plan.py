@@ -62,8 +62,8 @@ PLAN = {
         link_names
         definition
         endpoints subnets nat
-        names
-        bridge veth ports shaping
+        names ports
+        bridge veth shaping
         creation
     """,
     "kernelbox/network/names": """

@@ -114,7 +114,9 @@ def _plug_in(
         names = [str(state.extra(spec.id).get("name") or spec.id), *spec.kernelbox.aliases]
         mac = mac or network.mac_address(address)
         servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
-        end = network.Endpoint(spec.id, address, names, mac, dns=servers)
+        end = network.Endpoint(
+            spec.id, address, names, mac, dns=servers, ports=list(spec.kernelbox.ports)
+        )
         network.add(bridge.network, end, own.record)
     except KernelboxError:
         # If its init has failed, its network went with it: then the cause is what init says.

@@ -11,9 +11,9 @@ Chapters 11 and 12 cable one by hand.
     subnets.py     which subnets are free on this host
     nat.py         forwarding and masquerade, and keeping strangers out
     names/         the name server of a network that somebody made
+    ports.py       published ports: `-p 8080:80`
     bridge.py      a network's bridge: made when it is needed, and repaired
     veth.py        a container's eth0: the cable from the bridge, address and default route
-    ports.py       published ports: `-p 8080:80`
     shaping.py     rate, delay and loss of a cable
     creation.py    making and removing networks of people's own
 
