@@ -91,7 +91,8 @@ def test_a_cable_lets_no_more_pass_than_its_rate(town: Town) -> None:
     container = town.start("--network-rate", "1mbit", *FOREVER)
     with town.scene.outside.listener(("", 80)) as server:
         send = "head -c 400000 /dev/zero | nc 198.51.100.2 80"
-        sending = town.popen("exec", container, "sh", "-c", send)
+        town.ok("exec", "-d", container, "sh", "-c", send)
+        server.settimeout(60)
         accepted, _ = server.accept()
         accepted.settimeout(60)
         with accepted:
@@ -99,7 +100,6 @@ def test_a_cable_lets_no_more_pass_than_its_rate(town: Town) -> None:
             while received < 400_000 and (data := accepted.recv(65536)):
                 received += len(data)
         assert received == 400_000
-        sending.communicate()
     found = json.loads(Inside(town.pid(container)).run("tc -json -s qdisc show dev eth0"))
     (tbf,) = [one for one in found if one["kind"] == "tbf"]
     assert tbf["bytes"] > 400_000 and tbf["overlimits"] > 0
