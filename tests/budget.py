@@ -66,6 +66,7 @@ BUDGET: dict[str, float] = {
     "test_records.py": 5,
     "test_registry.py": 60,
     "test_rtnetlink.py": 15,
+    "test_shaping.py": 15,
     "test_smallest.py": 5,
     "test_spec.py": 10,
     "test_students.py": 95,

@@ -34,6 +34,7 @@ PLAN = {
         bpf files process mounts lookup watch loop netlink
         aside links conntrack nft
         rtnetlink
+        qdisc
     """,
     "kernelbox/root": """
         pivot targets
@@ -61,8 +62,8 @@ PLAN = {
         link_names
         definition
         endpoints subnets nat
-        names
-        bridge veth ports
+        names ports
+        bridge veth shaping
         creation
     """,
     "kernelbox/network/names": """
@@ -98,7 +99,7 @@ PLAN = {
     """,
     "kernelbox/container": """
         spec option_types
-        detach_keys state ledger messages log deletion volumes
+        detach_keys state ledger messages log deletion volumes own_files
         events
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options

@@ -276,3 +276,77 @@ def test_what_an_image_exposes_is_published_on_free_ports(town: Town) -> None:
     inside = Inside(town.pid(container))
     assert talk(inside, ("", 80), town.scene.outside, ("198.51.100.1", port)) == "198.51.100.2"
     assert int(told["53/udp"].rpartition(":")[2]) > 0
+
+
+# --- beside others' rules -------------------------------------------------------------------------
+
+STRANGERS = """
+table inet firewall {
+    chain input { type filter hook input priority 0; policy accept; tcp dport 4444 drop; }
+    chain forward { type filter hook forward priority 0; policy accept; }
+}
+table ip nat {
+    chain POSTROUTING { type nat hook postrouting priority 100; policy accept; counter; }
+}
+"""
+
+
+def rules_of_strangers(town: Town) -> str:
+    return "".join(
+        town.scene.host.run(f"nft list table {one}") for one in ("inet firewall", "ip nat")
+    )
+
+
+def test_what_strangers_have_survives_making_a_crash_and_a_reset(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    town = Town(tmp_path_factory.mktemp("strangers") / "root")
+    try:
+        leave_strangers_alone(town)
+    finally:
+        town.scene.host.run("nft flush ruleset")
+        town.close()
+
+
+def leave_strangers_alone(town: Town) -> None:
+    host = town.scene.host
+    file = town.root.parent / "rules"
+    file.write_text(STRANGERS.replace("counter;", "ip saddr 192.0.2.0/24 masquerade;"))
+    host.run(f"nft -f {file}")
+    host.run("ip link add br9 type bridge")
+    host.run("ip address add 192.0.2.1/24 dev br9")
+    host.run("ip link set br9 up")
+    host.setting("ipv4/conf/br9/route_localnet", "1")
+    before = rules_of_strangers(town), host.ip("-4 address show br9")[0]["addr_info"]
+    town.ok("network", "create", "web")
+    container = town.start("--network", "web", "-p", "8080:80", *FOREVER)
+    monitor = int((town.root / "containers" / container / "lock").read_text().split()[0])
+    os.kill(monitor, signal.SIGKILL)
+    assert looking.soon(lambda: not looking.is_alive(monitor))
+    town.ok("ps")
+    town.ok("run", "-d", "--network", "web", "-p", "8080:80", *FOREVER)
+    assert (rules_of_strangers(town), host.ip("-4 address show br9")[0]["addr_info"]) == before
+    town.ok("reset")
+    assert (rules_of_strangers(town), host.ip("-4 address show br9")[0]["addr_info"]) == before
+    assert host.setting("ipv4/conf/br9/route_localnet") == "1"
+
+
+@pytest.mark.parametrize("network", ["bridge", "web"])
+def test_a_flush_of_all_rules_is_mended_at_the_next_command_published_ports_too(
+    town: Town, network: str
+) -> None:
+    town.ok("network", "create", "web")
+    ports = ("-p", "8080:80", "-p", "127.0.0.1:8081:80")
+    container = Inside(town.pid(town.start("--network", network, *ports, *FOREVER)))
+    to = ("198.51.100.1", 8080)
+    assert talk(container, ("", 80), town.scene.outside, to) == "198.51.100.2"
+    for damage in ("nft flush ruleset", "flush chain ip {table} publish"):
+        table = town.network(network)["Table"]
+        town.scene.host.run(
+            damage if damage.startswith("nft") else f"nft {damage}".format(table=table)
+        )
+        with container.listener(("", 80)):
+            assert refuses(town.scene.outside, to)
+        town.ok("run", "--rm", "--network", network, *TRUE)
+        assert talk(container, ("", 80), town.scene.outside, to) == "198.51.100.2"
+        assert len(town.scene.host.run(f"nft list chain ip {table} publish").split("dnat")) == 3

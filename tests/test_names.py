@@ -11,6 +11,8 @@ import re
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -190,6 +192,36 @@ def test_64_kib_of_anything_are_no_question() -> None:
     for packet in (bytes(65535), b"\xff" * 65535, query("db") + bytes(60000)):
         reply = answers.answer(packet, KNOWN)
         assert reply is not None and len(reply) <= 512
+
+
+def test_no_packet_needs_a_file_to_be_read() -> None:
+    """In the server's process nothing can be imported: each kind of packet is tried like that."""
+    program = """
+import struct
+import sys
+from kernelbox.network.endpoints import Endpoint
+from kernelbox.network.names import answers
+from kernelbox.network.names.book import Known
+known = Known({"web": {"aa11": Endpoint("aa11", "10.0.0.2", ["db"], "")}})
+sys.path.clear()
+sys.meta_path.clear()
+name = b"\\2db\\0"
+ptr = b"\\1" + b"2\\1" + b"0\\1" + b"0\\2" + b"10\\7in-addr\\4arpa\\0"
+for kind in (*range(0, 300), 32768, 65280, 65535):
+    for opcode in range(16):
+        for asked in (name, ptr):
+            for data in (b"", bytes(4), bytes(40)):
+                head = struct.pack("!6H", 7, opcode << 11, 1, 0, 0, 1)
+                more = name + struct.pack("!HHIH", kind, 1, 0, len(data)) + data
+                packet = head + asked + struct.pack("!HH", 12 if asked == ptr else 1, 1) + more
+                answers.answer(packet, known)
+    plain = struct.pack("!6H", 7, 0, 1, 0, 0, 0) + name + struct.pack("!HH", kind, 1)
+    answers.answer(plain, known)
+print("done")
+"""
+    command = [sys.executable, "-I", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("done\n", "")
 
 
 # --- what comes back from elsewhere ---------------------------------------------------------------
@@ -549,6 +581,28 @@ def test_a_hundred_of_one_alias_are_found_over_tcp(town: Town) -> None:
             endpoints.add("web", end(f"{number:04x}", f"10.170.0.{number + 100}", "many"), nothing)
     assert ask(client, "many").flags & dns.flags.TC
     assert len(addresses(ask(client, "many", tcp=True))) == 100
+
+
+def test_a_hostile_neighbour_does_not_stop_the_name_server(town: Town) -> None:
+    town.ok("network", "create", "--internal", "web")
+    container = town.start("--network", "web", "--name", "db", *FOREVER)
+    client = Inside(town.pid(container))
+    where = ("10.170.0.1", 53)
+    with client.socket(socket.SOCK_DGRAM) as sending:
+        for number in range(200):
+            for packet in (os.urandom(number), LOOP, FORWARD, query("db")[: number % 30], b""):
+                sending.sendto(packet, where)
+    silent = [client.socket() for _ in range(100)]  # more than it talks to at once
+    try:
+        for one in silent:
+            one.connect(where)
+            one.sendall(b"\xff\xff" + os.urandom(9))
+        assert addresses(ask(client, "db")) == [town.address(container)]
+    finally:
+        for one in silent:
+            one.close()
+    assert looking.soon(lambda: addresses(ask(client, "db", tcp=True)))
+    assert (town.root / "networks/web/names.log").read_text() == ""
 
 
 def test_the_name_server_is_nobody_and_can_do_nothing(town: Town) -> None:

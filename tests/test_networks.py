@@ -365,3 +365,21 @@ def test_networks_are_in_docker_words(town: Town) -> None:
         "IPv4Address": "10.170.0.2/24",
         "MacAddress": "02:42:0a:aa:00:02",
     }
+
+
+# --- a crash at any moment ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", range(1, 40, 3))
+def test_a_start_that_was_killed_leaves_nothing_on_the_network(town: Town, number: int) -> None:
+    town.ok("network", "create", "web")
+    options = ("--network", "web", "--network-alias", "db", "-p", "8080:80")
+    wound = {"KERNELBOX_BREAK": f"runtime:{number}:SIGKILL"}
+    town("run", "-d", "--rm", *options, *TRUE, env=wound)
+    assert looking.soon(lambda: town.ok("ps", "-aq") == "")
+    assert town.network("web")["Containers"] == {}
+    assert [one for one in os.listdir(town.root / "networks/web") if one[0].isdigit()] == []
+    table = town.network("web")["Table"]
+    assert "dnat" not in town.scene.host.run(f"nft list chain ip {table} publish")
+    links = town.scene.host.links
+    assert looking.soon(lambda: not [one for one in links() if one.startswith("veth")])

@@ -12,6 +12,7 @@ what `docker run` does, in the order in which it happens.
     log.py           what it printed
     deletion.py      deleting the tree that it has filled
     volumes.py       directories of data, which are none of its changes
+    own_files.py     its hostname, hosts and resolv.conf
     events.py        what has happened to containers, a line each
     option_values.py what a person writes, checked: names, volumes, variables
     names.py         names of containers: taken, invented, found
@@ -24,7 +25,6 @@ what `docker run` does, in the order in which it happens.
     gate.py          asking the front before each request
     relay.py         bytes between its streams, the person's and the log
     network_options.py which network it is on, and what it is called there
-    own_files.py     its hostname, hosts and resolv.conf
     run_options.py   from an image and options to a spec
     program.py       the end of init: giving up, finding the program, execve
     monitor_lock.py  who looks after it

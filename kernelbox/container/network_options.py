@@ -125,6 +125,23 @@ def mac(text: str) -> str:
     return text.lower()
 
 
+def shape(given: RunOptions, found: str) -> list[str]:
+    """Check what the link is to be like; return it as it was written, or nothing without a wish.
+
+    Raises:
+        UsageError: It is not of the form, or there is no link to a bridge.
+    """
+    wish = [given["network_rate"], given["network_delay"], given["network_loss"]]
+    if not any(wish):
+        return []
+    if not spec.is_bridged(found):
+        raise UsageError(
+            "only a link to a bridge has a rate, delay or loss to choose", "Leave it out"
+        )
+    network.parse(*wish)
+    return wish
+
+
 def _is_address(text: str, version: int = 4) -> bool:
     try:
         socket.inet_pton(socket.AF_INET if version == 4 else socket.AF_INET6, text)

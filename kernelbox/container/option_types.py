@@ -58,6 +58,9 @@ class ContainerOptions(ExecOptions, total=False):
         dns: Name servers instead of the host's.
         dns_search: Domains that names are looked for in, instead of the host's.
         add_host: `NAME:ADDRESS` for its /etc/hosts; `host-gateway` is the bridge's address.
+        network_rate: What its link there lets pass, such as `10mbit`.
+        network_delay: What each packet waits there, each way: `20ms`.
+        network_loss: The share of packets lost there, each way: `1%`.
         publish: `[ip:]hostPort:containerPort[/protocol]`.
         publish_all: Whether each port that the image exposes is published, on a free one.
         read_only: Whether its root cannot be written to.
@@ -99,6 +102,9 @@ class ContainerOptions(ExecOptions, total=False):
     add_host: list[str] | tuple[str, ...]
     publish: list[str] | tuple[str, ...]
     publish_all: bool
+    network_rate: str
+    network_delay: str
+    network_loss: str
     read_only: bool
     cap_add: list[str] | tuple[str, ...]
     cap_drop: list[str] | tuple[str, ...]

@@ -108,11 +108,15 @@ def _plug_in(
     try:
         mac = spec.kernelbox.mac
         network.connect(bridge, container.pid, spec.id, address, own.record, mac=mac)
+        wish = network.parse(*spec.kernelbox.shape)
+        network.shape(network.link_name(spec.id), container.pid, "eth0", wish)
         network.publish(bridge, spec.id, address, list(spec.kernelbox.ports), own.record)
         names = [str(state.extra(spec.id).get("name") or spec.id), *spec.kernelbox.aliases]
         mac = mac or network.mac_address(address)
         servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
-        end = network.Endpoint(spec.id, address, names, mac, dns=servers)
+        end = network.Endpoint(
+            spec.id, address, names, mac, dns=servers, ports=list(spec.kernelbox.ports)
+        )
         network.add(bridge.network, end, own.record)
     except KernelboxError:
         # If its init has failed, its network went with it: then the cause is what init says.

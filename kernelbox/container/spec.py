@@ -149,6 +149,7 @@ class Extra(NamedTuple):
         dns: Name servers that it wants instead of the host's.
         dns_search: Domains that it wants names to be looked for in, instead of the host's.
         hosts: `NAME:ADDRESS` for its /etc/hosts; the address may be `host-gateway`.
+        shape: Rate, delay and loss of its link there, as they were written; empty without a wish.
         ports: `[ip:]hostPort:containerPort[/protocol]`.
         interactive: Whether its standard input stays open (`-i`).
         init: Whether a small init is PID 1 and the program its child.
@@ -169,6 +170,7 @@ class Extra(NamedTuple):
     dns: tuple[str, ...] | list[str] = ()
     dns_search: tuple[str, ...] | list[str] = ()
     hosts: tuple[str, ...] | list[str] = ()
+    shape: tuple[str, ...] | list[str] = ()
     ports: tuple[str, ...] | list[str] = ()
     interactive: bool = False
     init: bool = False

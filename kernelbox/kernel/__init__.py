@@ -23,6 +23,7 @@
     conntrack.py    flows that the kernel remembers, and how it forgets them
     nft.py          packet filter rules (nftables, through `nft`)
     rtnetlink.py    requests for links, addresses and routes
+    qdisc.py        what a link does with packets before it sends them
 
 It knows requests, not containers. `ctypes` and netlink's messages are found nowhere else. Each
 chapter asks for some of these requests by hand, one a cell.

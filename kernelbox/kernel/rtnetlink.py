@@ -42,7 +42,7 @@ _SKIP_STATISTICS = attribute(k.IFLA_EXT_MASK, k.RTEXT_FILTER_SKIP_STATS)  # they
 _UP = Symbol("IFF_UP")
 
 
-def _fields(**values: object) -> Symbol:
+def fields(**values: object) -> Symbol:
     """Show a message's fields as strace does: `{ifname="eth0", mtu=1500}`; None is left out."""
     parts = []
     for name, value in values.items():
@@ -95,7 +95,7 @@ class RouteSocket(NetlinkSocket):
         )
         self._request(
             "RTM_NEWLINK",
-            _fields(ifname=name, kind="bridge", address=mac),
+            fields(ifname=name, kind="bridge", address=mac),
             f"ip link add {name} address {mac} type bridge",
             lambda: self.change(k.RTM_NEWLINK, body, CREATE | EXCLUSIVE),
         )
@@ -133,10 +133,10 @@ class RouteSocket(NetlinkSocket):
             + attribute(k.IFLA_MTU, mtu)
             + nested(k.IFLA_LINKINFO, attribute(k.IFLA_INFO_KIND, "veth"), data)
         )
-        shown_peer = _fields(ifname=peer, net_ns_fd=netns_fd, address=peer_mac, mtu=mtu)
+        shown_peer = fields(ifname=peer, net_ns_fd=netns_fd, address=peer_mac, mtu=mtu)
         self._request(
             "RTM_NEWLINK",
-            _fields(ifname=name, mtu=mtu, kind="veth", peer=shown_peer),
+            fields(ifname=name, mtu=mtu, kind="veth", peer=shown_peer),
             f"ip link add {name} mtu {mtu} type veth peer name {peer} netns {netns or '...'} "
             f"address {peer_mac} mtu {mtu}",
             lambda: self.change(k.RTM_NEWLINK, body, CREATE | EXCLUSIVE),
@@ -149,7 +149,7 @@ class RouteSocket(NetlinkSocket):
             header = _link_header(self._index(name), flags=k.IFF_UP, change=k.IFF_UP)
             self.change(k.RTM_NEWLINK, header)
 
-        shown = _fields(ifname=name, ifi_flags=_UP)
+        shown = fields(ifname=name, ifi_flags=_UP)
         self._request("RTM_NEWLINK", shown, f"ip link set {name} up", act)
 
     def set_master(self, name: str, master: str) -> None:
@@ -159,7 +159,7 @@ class RouteSocket(NetlinkSocket):
             bridge = attribute(k.IFLA_MASTER, self._index(master))
             self.change(k.RTM_NEWLINK, _link_header(self._index(name)) + bridge)
 
-        shown = _fields(ifname=name, master=master)
+        shown = fields(ifname=name, master=master)
         self._request("RTM_NEWLINK", shown, f"ip link set {name} master {master}", act)
 
     def set_hairpin(self, name: str) -> None:
@@ -168,7 +168,7 @@ class RouteSocket(NetlinkSocket):
         Source: bridge(8), "bridge link set".
         """
         shell = f"bridge link set dev {name} hairpin on"
-        self._set_port(name, k.IFLA_BRPORT_MODE, _fields(ifname=name, brport_mode=1), shell)
+        self._set_port(name, k.IFLA_BRPORT_MODE, fields(ifname=name, brport_mode=1), shell)
 
     def set_isolated(self, name: str) -> None:
         """Let a port exchange frames with the bridge itself, and with no other isolated port.
@@ -179,7 +179,7 @@ class RouteSocket(NetlinkSocket):
         Source: bridge(8), "bridge link set", `isolated`.
         """
         shell = f"bridge link set dev {name} isolated on"
-        shown = _fields(ifname=name, brport_isolated=1)
+        shown = fields(ifname=name, brport_isolated=1)
         self._set_port(name, k.IFLA_BRPORT_ISOLATED, shown, shell)
 
     def _set_port(self, name: str, what: int, shown: Symbol, shell: str) -> None:
@@ -197,7 +197,7 @@ class RouteSocket(NetlinkSocket):
                 k.RTM_NEWLINK, _link_header(self._index(name)) + attribute(k.IFLA_MTU, size)
             )
 
-        shown = _fields(ifname=name, mtu=size)
+        shown = fields(ifname=name, mtu=size)
         self._request("RTM_NEWLINK", shown, f"ip link set {name} mtu {size}", act)
 
     def delete_link(self, name: str) -> None:
@@ -206,7 +206,7 @@ class RouteSocket(NetlinkSocket):
         def act() -> None:
             self.change(k.RTM_DELLINK, _link_header(self._index(name)))
 
-        self._request("RTM_DELLINK", _fields(ifname=name), f"ip link del {name}", act)
+        self._request("RTM_DELLINK", fields(ifname=name), f"ip link del {name}", act)
 
     def add_address(self, name: str, address: str, prefix: int) -> None:
         """Give a link an IPv4 address, and with it a route to the network of `prefix` bits.
@@ -232,7 +232,7 @@ class RouteSocket(NetlinkSocket):
 
         self._request(
             "RTM_NEWADDR",
-            _fields(ifname=name, address=address, prefixlen=prefix, broadcast=broadcast),
+            fields(ifname=name, address=address, prefixlen=prefix, broadcast=broadcast),
             f"ip address add {address}/{prefix} broadcast {broadcast} dev {name}",
             act,
         )
@@ -257,7 +257,7 @@ class RouteSocket(NetlinkSocket):
             )
             self.change(k.RTM_NEWROUTE, body, CREATE | EXCLUSIVE)
 
-        shown = _fields(dst="default", gateway=gateway, oif=name)
+        shown = fields(dst="default", gateway=gateway, oif=name)
         self._request("RTM_NEWROUTE", shown, f"ip route add default via {gateway} dev {name}", act)
 
     # --- looking ----------------------------------------------------------------------------------

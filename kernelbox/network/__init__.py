@@ -11,9 +11,10 @@ Chapters 11 and 12 cable one by hand.
     subnets.py     which subnets are free on this host
     nat.py         forwarding and masquerade, and keeping strangers out
     names/         the name server of a network that somebody made
+    ports.py       published ports: `-p 8080:80`
     bridge.py      a network's bridge: made when it is needed, and repaired
     veth.py        a container's eth0: the cable from the bridge, address and default route
-    ports.py       published ports: `-p 8080:80`
+    shaping.py     rate, delay and loss of a cable
     creation.py    making and removing networks of people's own
 
 The order is `prepare`, `lease`, `connect`, `publish`, `add`, and nothing is made before it is
@@ -35,16 +36,18 @@ if TYPE_CHECKING:
     from kernelbox.network.definition import exists, is_internal
     from kernelbox.network.dns import hosts_file, resolv_conf, resolv_conf_with
     from kernelbox.network.endpoints import Endpoint, add, of_container, release_endpoint
-    from kernelbox.network.link_names import Bridge, mac_address
+    from kernelbox.network.link_names import Bridge, link_name, mac_address
     from kernelbox.network.names.keeper import release_names
     from kernelbox.network.nat import release_nft, restore_sysctl
     from kernelbox.network.ports import Port, parse_ports, publish, release_ports
+    from kernelbox.network.shaping import Shape, parse, shape
     from kernelbox.network.veth import connect, release_link, route_out
 
 _ROOM_OF = {
     "Bridge": "link_names",
     "Endpoint": "endpoints",
     "Port": "ports",
+    "Shape": "shaping",
     "add": "endpoints",
     "connect": "veth",
     "exists": "definition",
@@ -52,9 +55,11 @@ _ROOM_OF = {
     "hosts_file": "dns",
     "is_internal": "definition",
     "lease": "bridge",
+    "link_name": "link_names",
     "mac_address": "link_names",
     "missing": "addresses",
     "of_container": "endpoints",
+    "parse": "shaping",
     "parse_ports": "ports",
     "prepare": "bridge",
     "publish": "ports",
@@ -69,11 +74,13 @@ _ROOM_OF = {
     "resolv_conf_with": "dns",
     "restore_sysctl": "nat",
     "route_out": "veth",
+    "shape": "shaping",
 }
 __all__ = [
     "Bridge",
     "Endpoint",
     "Port",
+    "Shape",
     "add",
     "connect",
     "exists",
@@ -81,9 +88,11 @@ __all__ = [
     "hosts_file",
     "is_internal",
     "lease",
+    "link_name",
     "mac_address",
     "missing",
     "of_container",
+    "parse",
     "parse_ports",
     "prepare",
     "publish",
@@ -99,6 +108,7 @@ __all__ = [
     "resolv_conf_with",
     "restore_sysctl",
     "route_out",
+    "shape",
 ]
 
 

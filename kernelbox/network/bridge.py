@@ -12,7 +12,7 @@ import os
 from kernelbox.kernel import files, netdevice, nft
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import definition, endpoints, nat, subnets
+from kernelbox.network import definition, endpoints, nat, ports, subnets
 from kernelbox.network.addresses import (
     DEFAULT,
     Subnet,
@@ -76,7 +76,8 @@ def mend(bridge: Bridge, record: Callable[[str, str], None]) -> None:
     """Make whatever a bridge lacks; the locks of `prepare` are held, and it raises as that."""
     if not _is_whole(bridge):
         _repair(bridge, record)
-    nat.prepare(bridge, record)
+    if nat.prepare(bridge, record):
+        ports.publish_again(bridge)
     if bridge.network != DEFAULT:
         keeper.keep(bridge, record)
 

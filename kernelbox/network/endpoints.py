@@ -33,6 +33,7 @@ class Endpoint(NamedTuple):
         mac: The MAC address of its link.
         device: What its link is called inside: `eth0`.
         dns: Name servers that are asked for it instead of the host's.
+        ports: What it publishes, as `[ip:]hostPort:containerPort/protocol`.
     """
 
     container: str
@@ -41,6 +42,7 @@ class Endpoint(NamedTuple):
     mac: str
     device: str = "eth0"
     dns: list[str] = []  # noqa: RUF012 - nobody changes it
+    ports: list[str] = []  # noqa: RUF012 - likewise
 
 
 def parse(text: str) -> dict[str, Endpoint]:

@@ -87,8 +87,11 @@ table ip {table} {{
 """
 
 
-def prepare(bridge: Bridge, record: Callable[[str, str], None]) -> None:
+def prepare(bridge: Bridge, record: Callable[[str, str], None]) -> bool:
     """Make the table and turn on forwarding, or repair them. The host's lock is held.
+
+    Returns:
+        Whether somebody has changed a rule since: then the published ports may be missing, too.
 
     Raises:
         KernelError: EPERM; EOPNOTSUPP if the kernel has no nftables.
@@ -97,7 +100,7 @@ def prepare(bridge: Bridge, record: Callable[[str, str], None]) -> None:
     registered = _registered()
     ours = is_off or bool(registered)
     root = bridge_and_table()[1]
-    _prepare_table(bridge, ruleset(bridge, strangers=not ours), record)
+    changed = _prepare_table(bridge, ruleset(bridge, strangers=not ours), record)
     if ours and (is_off or _noted("ip_forward") != _boot_id()):
         record("sysctl", "net.ipv4.ip_forward=0")
         _note("ip_forward", _boot_id())
@@ -105,20 +108,26 @@ def prepare(bridge: Bridge, record: Callable[[str, str], None]) -> None:
         _register(registered | {root})
     if is_off:
         files.write(_FORWARD, "1")
+    return changed
 
 
-def _prepare_table(bridge: Bridge, rules: str, record: Callable[[str, str], None]) -> None:
-    """Make the table, or repair it, unless nobody has changed a rule since it was seen whole."""
+def _prepare_table(bridge: Bridge, rules: str, record: Callable[[str, str], None]) -> bool:
+    """Make the table, or repair it, unless nobody has changed a rule since it was seen whole.
+
+    Returns:
+        Whether somebody has.
+    """
     generation = nft.generation()
     seen = f"{_boot_id()}{generation}\n{rules}"
     if generation and _noted("rules", bridge.network) == seen:
-        return
+        return False
     present = nft.list_table(bridge.table) or ""
     if _is_of(present, bridge) and (_STRANGERS in present) == (_STRANGERS in rules):
         _note("rules", seen, bridge.network)
     else:
         record("nft", bridge.table)
         nft.apply(rules)
+    return True
 
 
 def _is_of(present: str, bridge: Bridge) -> bool:

@@ -21,6 +21,7 @@ import socket
 from kernelbox.kernel import conntrack, nft
 from kernelbox.kernel.errors import UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
+from kernelbox.network import endpoints
 from kernelbox.network.addresses import locked, number
 from kernelbox.network.definition import tables
 from kernelbox.network.link_names import link_name
@@ -177,6 +178,21 @@ def publish(
     # has to go back out where it came in.
     with RouteSocket() as host:
         host.set_hairpin(link_name(container_id))
+
+
+def publish_again(bridge: Bridge) -> None:
+    """Publish what a network's containers have published and somebody has taken away.
+
+    The network's lock is held: a container that is just coming has no endpoint yet.
+    """
+    ends = [one for one in endpoints.of(bridge.network).values() if one.ports]
+    if not ends:
+        return
+    there = {(owner, port) for owner, port, _ in _published(bridge.table)}
+    for one in ends:
+        for port in (port for text in one.ports for port in parse_ports(text)):
+            if (one.container, port) not in there:
+                nft.apply(_rule(bridge.table, one.container, one.address, port))
 
 
 def _rule(table: str, container_id: str, address: str, port: Port) -> str:

@@ -20,11 +20,12 @@ import dns.rcode
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.rdtypes.ANY.OPT  # dnspython looks for the kinds of records by name, which is too late
+import dns.rdtypes.ANY.OPT  # dnspython loads some of itself when it needs it, which is too late
 import dns.rdtypes.ANY.PTR  # where no file can be read any more: see server.py
 import dns.rdtypes.IN.A
 import dns.reversename
 import dns.rrset
+import dns.update
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
