@@ -199,9 +199,13 @@ def in_time(box: Lab, prompt: object) -> Verdict:
     if done < _JOBS // 2 and times == 0:
         return failed(f"{done} jobs were done in {_PATIENCE:g} s", f"{_JOBS}, as fast as they come")
     # Few are forgiven: where others had the processor, two jobs may have met in one period.
-    if times > done // _FORGIVEN and not (overcharged and _has_room(limit.group, work, pause)):
+    few = times <= done // _FORGIVEN
+    if not few and not (overcharged and _has_room(limit.group, work, pause)):
         return failed(f"while {done} jobs came, the group was throttled {times} times", "never")
-    return passed(f"a quota of {float(limit.processors):g} processors, and no job was throttled")
+    return passed(
+        f"a quota of {float(limit.processors):g} processors, and "
+        + ("at most one job in five was throttled" if few else "room for the jobs of each period")
+    )
 
 
 def _twenty(job: Load, directory: Path) -> tuple[int, int, float]:
