@@ -515,7 +515,7 @@ def test_what_is_left_is_counted() -> None:
     group.create()
     mine = clean._family(os.getpid())
     try:
-        left = clean._count(mine, [group.name])
+        left = clean._count(mine, [], [group])
     finally:
         group.remove()
     assert left.processes == len(mine) > 0

@@ -74,7 +74,8 @@ def enter(
     try:
         container.until_executed(_PATIENCE, motion.check)
     except KernelboxError:
-        if motion.is_seen():  # or else it ends with this process, when somebody thaws it
+        # One that stands still, or is just told to, ends with this process when somebody thaws it.
+        if process.wait_until_gone(child_pidfd, _PATIENCE if motion.is_seen() else 0):
             process.wait_exit(child)  # the container's own init may never ask for a dead stranger
         raise
     container.control.close()

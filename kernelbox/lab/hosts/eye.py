@@ -9,6 +9,8 @@ Source: proc_pid_root(5); proc_pid_ns(5); proc_pid_mountinfo(5).
 
 from __future__ import annotations
 
+import re
+import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -179,16 +181,28 @@ class Eye:
         A number that was given again belongs to a process with another time. A zombie has ended,
         and so has whoever is about to become one.
         """
-        text = (self.content(f"/proc/{pid}/stat") or b"").decode(errors="replace")
-        fields = text.rpartition(")")[2].split()
-        if not fields or fields[0] in "ZX" or int(fields[6]) & _EXITING:
-            return None
-        return fields[19]
+        fields = self._stat(pid)
+        return fields[19] if fields and self.state(pid) not in ("", "Z", "X") else None
 
     def state(self, pid: int) -> str:
-        """Return the letter of a process's state: `S`, `T`, `Z` ...; empty if there is none."""
+        """Return the letter of a process's state: `S`, `T`, `Z` ...; empty if there is none.
+
+        One that was killed, and is not a zombie yet, is `X`.
+
+        Source: proc_pid_stat(5), state and flags; proc_pid_status(5), ShdPnd.
+        """
+        fields = self._stat(pid)
+        if not fields:
+            return ""
+        text = (self.content(f"/proc/{pid}/status") or b"").decode(errors="replace")
+        pending = [int(one, 16) for one in re.findall(r"^S(?:ig|hd)Pnd:\s*(\w+)", text, re.M)]
+        killed = any(one >> (signal.SIGKILL - 1) & 1 for one in pending)
+        return "X" if fields[0] != "Z" and (killed or int(fields[6]) & _EXITING) else fields[0]
+
+    def _stat(self, pid: int) -> list[str]:
+        """Return the fields of /proc/PID/stat from the third on; none if there is no process."""
         text = (self.content(f"/proc/{pid}/stat") or b"").decode(errors="replace")
-        return text.rpartition(")")[2].strip()[:1]
+        return text.rpartition(")")[2].split()
 
     def processes(self, namespace: str | None) -> list[Task]:
         """Return the processes in a PID namespace, zombies too; `namespace` as in /proc/PID/ns."""
