@@ -25,7 +25,7 @@ from tests.command import Kernelbox
 from tests.test_lab import Notebook
 
 CHAPTER = "01"
-MOST = 75  # minutes of a chapter: issue 14, "At most 60 to 75 minutes each"
+MOST = 75  # minutes of a chapter on its path: longer, it holds two ideas
 
 
 # --- to hold in hand ------------------------------------------------------------------------------
