@@ -7,6 +7,8 @@ Each is a few lines that a chapter has you read once. They only read: everybody 
 
 from __future__ import annotations
 
+import re
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from kernelbox.lab.held import Held
 
+_EXITING = 0x4  # include/linux/sched.h, PF_EXITING
 _FEW = 6  # capabilities from which on a set is counted, and not listed
 
 
@@ -38,6 +41,22 @@ def alive(pid: int | str) -> bool:
         return status(pid)["State"][0] not in "ZX"
     except OSError:
         return False
+
+
+def is_ending(fields: list[str], status: str) -> bool:
+    """Say whether a process was killed or is on its way out, and no zombie yet.
+
+    It gives up its files and namespaces first, and still looks as if it slept, or ran.
+
+    Args:
+        fields: Of its /proc/PID/stat, from the third on.
+        status: The text of its /proc/PID/status, read before: SIGKILL is pending first.
+
+    Source: proc_pid_stat(5), flags; proc_pid_status(5), ShdPnd; kernel/exit.c, do_exit().
+    """
+    pending = [int(one, 16) for one in re.findall(r"^S(?:ig|hd)Pnd:\s*(\w+)", status, re.M)]
+    killed = any(one >> (signal.SIGKILL - 1) & 1 for one in pending)
+    return killed or bool(int(fields[6]) & _EXITING)
 
 
 def children(pid: int) -> dict[int, str]:

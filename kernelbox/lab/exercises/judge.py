@@ -61,6 +61,8 @@ def _tells_of_an_end(error: BaseException) -> bool:
     """Say whether it is what the kernel answers about a process that is no more."""
     if isinstance(error, KernelError):
         return error.errno == errno.ESRCH
+    if isinstance(error, KernelboxError):  # what the agent was refused comes as its words
+        return ": ESRCH" in str(error)
     return isinstance(error, OSError) and str(error.filename).startswith("/proc/")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,6 @@ from kernelbox.lab.held import Held
 
 if TYPE_CHECKING:
     from kernelbox.lab.notebook import Lab
-
-_EXITING = 0x4  # include/linux/sched.h, PF_EXITING
 
 
 def own(box: Lab, pid: int) -> set[str]:
@@ -54,19 +51,13 @@ def mounts(pid: int) -> list[list[str]]:
 
 
 def has_ended(pid: int) -> bool:
-    """Say whether a process has ended, or can no longer do anything else.
-
-    Before it is a zombie, one that was killed gives up its files and namespaces, and still looks as
-    if it slept. Source: proc_pid_stat(5), flags; proc_pid_status(5), ShdPnd; kernel/exit.c,
-    do_exit().
-    """
+    """Say whether a process has ended, or can no longer do anything else."""
     try:
-        lines = reading.status(pid)
-        flags = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[6])
+        status, stat = (Path(f"/proc/{pid}/{file}").read_text() for file in ("status", "stat"))
     except OSError:
         return True
-    killed = (int(lines["SigPnd"], 16) | int(lines["ShdPnd"], 16)) >> (signal.SIGKILL - 1) & 1
-    return lines["State"][0] in "ZX" or bool(killed or flags & _EXITING)
+    fields = stat.rpartition(")")[2].split()
+    return fields[0] in "ZX" or reading.is_ending(fields, status)
 
 
 def not_held(thing: object, name: str) -> Verdict | None:

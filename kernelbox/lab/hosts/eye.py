@@ -9,16 +9,15 @@ Source: proc_pid_root(5); proc_pid_ns(5); proc_pid_mountinfo(5).
 
 from __future__ import annotations
 
-import re
-import signal
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kernelbox.lab import reading
 
 if TYPE_CHECKING:
     from kernelbox.lab.notebook import Lab
 
 _READ_ONLY = 1  # ST_RDONLY of statvfs(3)
 _NO_SET_ID = 2  # ST_NOSUID
-_EXITING = 0x4  # include/linux/sched.h, PF_EXITING
 
 # What it is asked to evaluate: each returns None where there is nothing to be seen.
 _TOOLS = """
@@ -191,13 +190,11 @@ class Eye:
 
         Source: proc_pid_stat(5), state and flags; proc_pid_status(5), ShdPnd.
         """
+        status = (self.content(f"/proc/{pid}/status") or b"").decode(errors="replace")
         fields = self._stat(pid)
         if not fields:
             return ""
-        text = (self.content(f"/proc/{pid}/status") or b"").decode(errors="replace")
-        pending = [int(one, 16) for one in re.findall(r"^S(?:ig|hd)Pnd:\s*(\w+)", text, re.M)]
-        killed = any(one >> (signal.SIGKILL - 1) & 1 for one in pending)
-        return "X" if fields[0] != "Z" and (killed or int(fields[6]) & _EXITING) else fields[0]
+        return "X" if fields[0] != "Z" and reading.is_ending(fields, status) else fields[0]
 
     def _stat(self, pid: int) -> list[str]:
         """Return the fields of /proc/PID/stat from the third on; none if there is no process."""
