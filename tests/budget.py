@@ -43,6 +43,7 @@ BUDGET: dict[str, float] = {
     "test_image_commands.py": 85,
     "test_images.py": 10,
     "test_inventory.py": 30,
+    "test_ipv6.py": 40,
     "test_isolation.py": 30,
     "test_joining.py": 60,
     "test_lab.py": 40,

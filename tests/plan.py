@@ -58,11 +58,11 @@ PLAN = {
         shell
     """,
     "kernelbox/network": """
-        addresses dns listeners
-        link_names
-        definition
+        addresses port dns
+        listeners notes link_names
+        forwarding definition
         endpoints subnets nat
-        names ports
+        ipv6 names ports
         bridge veth shaping
         creation
     """,

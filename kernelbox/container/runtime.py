@@ -46,11 +46,11 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
     directory = paths.container(spec.id)
     own = ledger.Ledger(directory)
     shared = ledger.Ledger(paths.host())
-    bridge, address = None, ""
+    bridge, addresses = None, []
     if spec.kernelbox.is_plugged_in:
         mode = spec.kernelbox.network
         bridge = network.prepare(ledger.recording(mode), mode)
-        address = network.lease(bridge, spec.id, own.record, spec.kernelbox.ip)
+        addresses = _lease(bridge, spec, own)
 
     group = _make_cgroup(spec, own, shared)
     tree = _make_overlay_directories(spec, directory)
@@ -94,28 +94,39 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
     with closing(giving):
         if spec.has_user_namespace:
             host_mounts.deliver(giving, [_prepare_user_namespace(pid, spec, tree)])
-        host_mounts.deliver(giving, host_mounts.open_all(spec, address, pid))
+        host_mounts.deliver(giving, host_mounts.open_all(spec, addresses, pid))
     if bridge:
-        _plug_in(container, bridge, spec, address, own)
+        _plug_in(container, bridge, spec, addresses, own)
     return container
 
 
+def _lease(bridge: Bridge, spec: Spec, own: ledger.Ledger) -> list[str]:
+    """Lease the container's address on its network, and its IPv6 address where there are any."""
+    address = network.lease(bridge, spec.id, own.record, spec.kernelbox.ip)
+    address6 = network.lease_ipv6(bridge, spec.id, address, own.record, spec.kernelbox.ip6)
+    return [address, address6] if address6 else [address]
+
+
 def _plug_in(
-    container: Newborn, bridge: Bridge, spec: Spec, address: str, own: ledger.Ledger
+    container: Newborn, bridge: Bridge, spec: Spec, addresses: list[str], own: ledger.Ledger
 ) -> None:
     """Connect the container to the bridge, publish its ports, make its names known."""
+    address, address6 = (*addresses, "")[:2]
     container.address = address
     try:
         mac = spec.kernelbox.mac
-        network.connect(bridge, container.pid, spec.id, address, own.record, mac=mac)
+        network.connect(
+            bridge, container.pid, spec.id, address, own.record, mac=mac, address6=address6
+        )
         wish = network.parse(*spec.kernelbox.shape)
         network.shape(network.link_name(spec.id), container.pid, "eth0", wish)
-        network.publish(bridge, spec.id, address, list(spec.kernelbox.ports), own.record)
+        ports = list(spec.kernelbox.ports)
+        network.publish(bridge, spec.id, address, ports, own.record, address6)
         names = [str(state.extra(spec.id).get("name") or spec.id), *spec.kernelbox.aliases]
         mac = mac or network.mac_address(address)
         servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
         end = network.Endpoint(
-            spec.id, address, names, mac, dns=servers, ports=list(spec.kernelbox.ports)
+            spec.id, address, names, mac, dns=servers, ports=ports, address6=address6
         )
         network.add(bridge.network, end, own.record)
     except KernelboxError:
