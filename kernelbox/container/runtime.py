@@ -52,7 +52,7 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
         bridge = network.prepare(ledger.recording(mode), mode)
         addresses = _lease(bridge, spec, own)
 
-    group = _make_cgroup(spec, own, shared)
+    group, is_limited_to_devices = _make_cgroup(spec, own, shared)
     tree = _make_overlay_directories(spec, directory)
     if spec.linux.namespace("time"):
         _shift_time(spec.linux.timeOffsets)
@@ -73,6 +73,7 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
             controllers=group.host.shown,
             network_fd=_network_to_join(spec),
             devices=host_mounts.open_devices() if spec.has_user_namespace else {},
+            is_limited_to_devices=is_limited_to_devices,
             helper=host_mounts.open_helper() if spec.kernelbox.init else None,
             stone=stone,
             observed=door.sink is not None,
@@ -157,7 +158,10 @@ def _new_namespaces(spec: Spec) -> int:
     return namespaces.flags([kind for kind in kinds if kind not in ("cgroup", "time")])
 
 
-def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> Cgroup:
+def _make_cgroup(
+    spec: Spec, own: ledger.Ledger, shared: ledger.Ledger
+) -> tuple[Cgroup, bool]:
+    """Make its control group; return it, and whether it keeps the container to its devices."""
     group = cgroup.of(spec.group)
     _record_parents(group, own, shared)
     own.record("cgroup", spec.group)
@@ -166,9 +170,9 @@ def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> Cgrou
         from kernelbox.cgroup import applying  # only for who is limited
 
         applying.apply(group, spec.linux.resources)
-    group.limit_devices()
+    is_limited_to_devices = group.limit_devices()
     group.create_inside()
-    return group
+    return group, is_limited_to_devices
 
 
 def _record_parents(group: Cgroup, own: ledger.Ledger, shared: ledger.Ledger) -> None:
