@@ -51,6 +51,7 @@ BUDGET: dict[str, float] = {
     "test_many.py": 50,
     "test_names.py": 60,
     "test_network.py": 30,
+    "test_networked.py": 15,
     "test_networks.py": 40,
     "test_notebooks.py": 10,
     "test_observe.py": 40,

@@ -132,8 +132,9 @@ PLAN = {
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
         fork_limit
-        groups
-        loading remote calls
+        groups next_door
+        loading remote networks
+        calls
         agent
     """,
     "kernelbox/widgets": """
@@ -152,7 +153,7 @@ PLAN = {
         held started groups
         working measuring
         command_line live magics reading
-        birth_view
+        birth_view networked
         notebook
         surroundings exercises serving
         chapters hosts inventory
