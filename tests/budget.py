@@ -92,6 +92,7 @@ BUDGET: dict[str, float] = {
     "06-overlayfs.ipynb": 15,
     "07-user-namespaces.ipynb": 15,
     "08-cpu.ipynb": 75,
+    "12-user-defined-networks.ipynb": 35,
     "README.ipynb": 5,
     "broken-host-04.ipynb": 5,
     "broken-host-07.ipynb": 5,
