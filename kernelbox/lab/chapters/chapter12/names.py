@@ -59,7 +59,7 @@ def by_name(box: Lab, shop: object, till: object, stranger: object) -> Verdict:
             return failed(f"shop finds till at {found[0]}, and hears no answer from there")
     if finds(box, stranger, "till") != [[]]:
         return failed("stranger finds till, too", "shop alone")
-    return passed(f"shop finds till at {found[0]}, which answers; stranger does not find it")
+    return passed(f"shop finds till, at {len(found)} address, which answers; stranger does not")
 
 
 @exercise(
@@ -100,7 +100,7 @@ def two_behind_one(box: Lab, asker: object, pair: object, called: str) -> Verdic
         with witness(box, asker) as inside:
             if not pinged(inside, own):
                 return failed(f"{called} means {own[0]}, and asker hears no answer from there")
-    return passed(f"asked {_TIMES} times, {called} means the two in pair, and both answer")
+    return passed(f"asked {_TIMES} times, the name means {len(found)} addresses, of both in pair")
 
 
 @exercise(

@@ -40,7 +40,7 @@ def narrow(box: Lab, slow: object, rate: int) -> Verdict:
     if wrong_thing := not_plugged_in(box, slow, "slow"):
         return wrong_thing
     assert isinstance(slow, Container)
-    found = {}
+    found: dict[str, float] = {}
     with witness(box, slow) as inside, witness(box) as host:
         gateway = inside.evaluate("gateway()")
         if gateway is None:
@@ -54,9 +54,7 @@ def narrow(box: Lab, slow: object, rate: int) -> Verdict:
             found[way] = measured = _measured(who, to, link, rate)
             if abs(measured - rate) > _NEAR * rate:
                 return failed(f"slow {way} {measured:.1f} Mbit/s", f"{rate} Mbit/s, within 10 %")
-    return passed(
-        f"slow sends {found['sends']:.1f} Mbit/s and receives {found['receives']:.1f}, of {rate}"
-    )
+    return passed(f"slow {' and '.join(found)} what it should, however much is offered")
 
 
 def _measured(who: Held, to: str, link: str, rate: int) -> float:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kernelbox.lab.held import Held
     from kernelbox.lab.notebook import Lab
 
-SOON = 3.0  # seconds that an answer may take which is to come
+SOON = 2.0  # seconds that an answer may take which is to come
 BRIEFLY = 0.3  # seconds after which one that is not to come has not
 
 # What a witness is asked to evaluate. `asked`: the addresses that a name server has for a name,
