@@ -65,7 +65,6 @@ def by_name(box: Lab, shop: object, till: object, stranger: object) -> Verdict:
 @exercise(
     "two-behind-one",
     title="Two behind one name",
-    points=3,
     seconds=30.0,
     hints=(
         "The check lets the name servers of `asker` be asked for the name several times, and "

@@ -72,7 +72,6 @@ def two_legs(box: Lab, front: object, back: object) -> Verdict:
 @exercise(
     "only-here",
     title="Only here",
-    points=3,
     seconds=30.0,
     hints=(
         "The check asks for the page at your port from this host, from the machine next door, and "
