@@ -132,8 +132,9 @@ PLAN = {
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
         fork_limit
-        groups
-        loading remote calls
+        groups next_door
+        loading remote networks
+        calls
         agent
     """,
     "kernelbox/widgets": """
@@ -152,7 +153,7 @@ PLAN = {
         held started groups
         working measuring
         command_line live magics reading
-        birth_view
+        birth_view networked
         notebook
         surroundings exercises serving
         chapters hosts inventory
@@ -174,7 +175,7 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08
+        chapter08 chapter12
     """,
     "kernelbox/lab/hosts": """
         eye record

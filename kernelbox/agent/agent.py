@@ -29,7 +29,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from kernelbox import cgroup, network
-from kernelbox.agent import fork_limit, forking, groups, whose
+from kernelbox.agent import fork_limit, forking, groups, networks, whose
 from kernelbox.agent.calls import CALLS
 from kernelbox.agent.monitors import Monitors
 from kernelbox.container import (
@@ -93,6 +93,7 @@ class Agent:
             self._answer(message if isinstance(message, dict) else {})
         self._lasting.close()
         groups.end()
+        networks.end()
         if self._has_held:
             fork_limit.kill_descendants(os.getpid())
         while strays := _children() - self._monitors:
@@ -298,6 +299,7 @@ def main() -> None:
         state.prepare()
         cleanup.sweep()
         groups.sweep()
+        networks.sweep()
     except KernelboxError as error:
         notebook.send("error", ticket=0, message=error.message, hint=error.hint, code=error.code)
         sys.exit(1)

@@ -7,7 +7,7 @@ is in agent.py.
 from __future__ import annotations
 
 from kernelbox import namespaces
-from kernelbox.agent import disks, groups
+from kernelbox.agent import disks, groups, networks, next_door
 from kernelbox.container import cleanup, inspection, lifecycle, names, state
 from kernelbox.kernel.errors import UsageError
 
@@ -53,6 +53,8 @@ CALLS: dict[str, Callable[..., Any]] = {
     "group": groups.ask,
     "make_disk": disks.make,
     "remove_disk": disks.remove,
+    **networks.REQUESTS,
+    "move_next_door": next_door.move_in,
     "stop": _stop,
     "remove": _remove,
     "sweep": cleanup.sweep,

@@ -84,7 +84,7 @@ def sweep() -> None:
         above = cgroup.of(top())
         names = {name for directory in above.directories for name in _names_in(directory)}
         for name in names:
-            if not _is_alive(name):
+            if not is_alive(name):
                 _end(above.below(name))
 
 
@@ -101,7 +101,8 @@ def own(agent: int) -> Cgroup:
     return cgroup.of(top()).below(f"{agent}-{process.start_time(agent)}")
 
 
-def _is_alive(name: str) -> bool:
+def is_alive(name: str) -> bool:
+    """Whether an agent is there, by its process id and start time: `PID-TIME`."""
     pid, _, started = name.partition("-")
     try:
         return process.start_time(int(pid)) == int(started)

@@ -32,6 +32,7 @@ Its rooms:
     magics.py        %%inside
     reading.py       what a notebook reads in /proc
     birth_view.py    a container's birth, stepped through
+    networked.py     the notebook's end of networks, the machine next door, who reaches whom
     notebook.py      the lab itself, as a notebook has it
     surroundings.py  where it works, with nothing spreading to the host
     exercises/       what makes an exercise: predictions, checks, quizzes

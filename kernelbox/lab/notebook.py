@@ -14,6 +14,7 @@ from kernelbox.lab.agent_link import AgentLink
 from kernelbox.lab.conversation import LabError
 from kernelbox.lab.held import Held, adopt
 from kernelbox.lab.live import LiveViews, Scene
+from kernelbox.lab.networked import Networking
 from kernelbox.lab.signatures import offering
 from kernelbox.lab.started import (
     Container,
@@ -76,7 +77,7 @@ def refused() -> Iterator[None]:
         raise AssertionError("this was to be refused, but it was not")
 
 
-class Lab(LiveViews, Working):
+class Lab(LiveViews, Working, Networking):
     """A notebook's connection to the kernel: an agent of its own.
 
     Attributes:
@@ -90,6 +91,7 @@ class Lab(LiveViews, Working):
         self._agent.when_gone = self.close
         self.agent = self._agent.pid
         self.made: set[str] = set()
+        self.bridges = set()
         atexit.register(self.close)
 
     def hold(self) -> Held:
@@ -136,11 +138,15 @@ class Lab(LiveViews, Working):
     ) -> Container:
         """Start a container that runs beside the notebook, at the longest until the kernel ends.
 
+        One of this name that the notebook has started before goes first: a cell can be run again.
+
         Arguments and errors are those of `run`.
         """
+        if name := options.get("name"):
+            self._make_room(name)
         container_id, front = self._launch(_options(image, command, options), wish(trace))
         front.until(Started)
-        container = Container(self._agent, container_id, front)
+        container = Container(self._agent, container_id, front, options.get("name", ""))
         self._agent.owned.append(container)
         return container
 
@@ -254,6 +260,13 @@ class Lab(LiveViews, Working):
 
     def __repr__(self) -> str:
         return "<the lab is closed>" if self._agent.over else "<the lab is open>"
+
+    def _make_room(self, name: str) -> None:
+        """Remove what this notebook has started by a name."""
+        for one in list(self._agent.owned):
+            if isinstance(one, Container) and one.name == name:
+                one.remove()
+                self._agent.owned.remove(one)
 
     def _launch(self, options: RunOptions, how: dict[str, Any]) -> tuple[str, NotebookFront]:
         """Ask for a container without standard streams; return its id, and its front."""

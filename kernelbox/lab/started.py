@@ -113,12 +113,16 @@ class Container:
 
     Attributes:
         id: Its id.
+        name: As it was wished; empty without a wish.
         pid: Of its init, as the host counts.
         trace: What the kernel was asked for its birth; empty unless wished for.
     """
 
-    def __init__(self, agent: AgentLink, container_id: str, front: NotebookFront) -> None:
+    def __init__(
+        self, agent: AgentLink, container_id: str, front: NotebookFront, name: str = ""
+    ) -> None:
         self.id = container_id
+        self.name = name
         self.pid = front.pid
         self.trace = front.trace
         self._agent = agent

@@ -53,24 +53,27 @@ def clean(box: Lab) -> Left:
     """Close a lab, and count what is left of it: processes, control groups, mounts and links."""
     processes = _family(box.agent)
     containers = sorted(box.made)
+    links = [f"veth{one[:7]}" for one in containers] + sorted(box.bridges)
     groups = []
     with suppress(KernelboxError, OSError):  # no control groups, or no agent any more
         groups = [cgroup.of(one) for one in containers]
         groups.append(own(box.agent))
     box.close()
     deadline = time.monotonic() + _PATIENCE
-    while (left := _count(processes, containers, groups)) and time.monotonic() < deadline:
+    while (left := _count(processes, containers, groups, links)) and time.monotonic() < deadline:
         time.sleep(0.02)
     return left
 
 
-def _count(processes: set[tuple[int, str]], containers: list[str], groups: list[Cgroup]) -> Left:
+def _count(
+    processes: set[tuple[int, str]], containers: list[str], groups: list[Cgroup], links: list[str]
+) -> Left:
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
     return Left(
         sum(_started(pid) == start for pid, start in processes),
         sum(group.exists() for group in groups),
         sum(f"{paths.container(one)}/" in mounts for one in containers),
-        sum(os.path.exists(f"/sys/class/net/veth{one[:7]}") for one in containers),
+        sum(os.path.exists(f"/sys/class/net/{one}") for one in links),
     )
 
 
