@@ -158,9 +158,7 @@ def _new_namespaces(spec: Spec) -> int:
     return namespaces.flags([kind for kind in kinds if kind not in ("cgroup", "time")])
 
 
-def _make_cgroup(
-    spec: Spec, own: ledger.Ledger, shared: ledger.Ledger
-) -> tuple[Cgroup, bool]:
+def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> tuple[Cgroup, bool]:
     """Make its control group; return it, and whether it keeps the container to its devices."""
     group = cgroup.of(spec.group)
     _record_parents(group, own, shared)
