@@ -22,7 +22,7 @@ from kernelbox.images import layout
 from kernelbox.images.store import Store
 from tests import looking
 from tests.command import Kernelbox, Running
-from tests.looking import inside, soon, status
+from tests.looking import soon, status
 
 FOREVER = ("busybox", "sleep", "infinity")
 ALONE = ("--network", "none")
