@@ -465,3 +465,17 @@ def test_the_groups_of_a_process_are_told_from_its_own_up_with_the_quota_of_each
     assert str(held.pid) in (found[0] / "cgroup.procs").read_text().split()
     assert [measuring.cpu_max(path) for path in found[:2]] == ["max 100000", "30000 60000"]
     assert measuring.cpu_max(found[-1]) == "max 100000"  # /kernelbox
+
+
+def test_the_groups_of_a_process_are_told_with_the_memory_limit_of_each(box: Lab) -> None:
+    outer = box.cgroup("outer")
+    outer.pass_down("memory")
+    outer.write("memory.max", 48 << 20)
+    inner = outer.cgroup("inner")
+    held = box.hold()
+    inner.add(held)
+    found = measuring.memory_groups(held.pid)
+    assert [path.name for path in found[:2]] == ["inner", "outer"]
+    assert str(held.pid) in (found[0] / "cgroup.procs").read_text().split()
+    assert [measuring.memory_max(path) for path in found[:2]] == ["max", str(48 << 20)]
+    assert measuring.memory_max(found[-1]) == "max"  # /kernelbox
