@@ -21,7 +21,8 @@ ANSWERS = {
                 cell.write("pids.max", there + more)
                 """,
             "by its numbers": MOST.format(most="cell.stats.pids_current + more"),
-            "by its status": MOST.format(most='int(status(resident.pid)["Threads"]) + more'),
+            "by its status": "from kernelbox.lab.reading import status\n"
+            + MOST.format(most='int(status(resident.pid)["Threads"]) + more'),
         },
         wrong={
             "as many as asked for": Wrong(MOST.format(most="more"), "the bomb came to"),
@@ -53,7 +54,8 @@ ANSWERS = {
         right={
             "floats": LIMIT.format(groups="memory_groups(pid)", answer="float(min(limits))"),
             "by /proc/meminfo": """
-                words = Path("/proc/meminfo").read_text().split()
+                with open("/proc/meminfo") as file:
+                    words = file.read().split()
                 most = int(words[words.index("MemTotal:") + 1]) * 1024
                 for text in map(memory_max, memory_groups(pid)):
                     most = min(most, int(text)) if text.isdigit() else most

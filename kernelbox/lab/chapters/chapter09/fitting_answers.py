@@ -8,14 +8,6 @@ SNUG = """
 snug = box.cgroup("snug")
 snug.write("memory.max", {size})
 """
-STAT = """
-stat = {{name: int(number) for name, number in
-        (line.split() for line in files["memory.stat"].splitlines())}}
-if files["memory.max"] == "max":
-    return host["MemTotal"], host["MemAvailable"]
-total, current = int(files["memory.max"]), int(files["memory.current"])
-return total, {available}
-"""
 LOWERED = """
 warm.write("memory.max", size + (8 << 20))
 {after}
@@ -72,55 +64,6 @@ ANSWERS = {
         },
         nothing="snug is None",
         needs=("open", "limited", "table"),
-    ),
-    "what-free-should-say": Answers(
-        right={
-            "what cannot go": STAT.format(
-                available="total - stat['anon'] - stat['shmem'] - (1 << 20)"
-            ),
-            "as docker stats counts": STAT.format(
-                available="total - (current - stat['inactive_file'] - stat['active_file'])"
-            ),
-            "a list, cautiously": STAT.format(
-                available="total - current + stat['file'] - stat['shmem']"
-            ).replace("return total, ", "return [total, 0.99 * (")
-            + ")]",
-        },
-        wrong={
-            "cache is used": Wrong(STAT.format(available="total - current"), "are available"),
-            "every file goes": Wrong(
-                STAT.format(available="total - current + stat['file']"), "somebody was killed"
-            ),
-            "all that may be": Wrong(STAT.format(available="total"), "somebody was killed"),
-            "its own memory alone": Wrong(
-                STAT.format(available="total - stat['anon']"), "somebody was killed"
-            ),
-            "the machine's": Wrong(
-                "return host['MemTotal'], host['MemAvailable']", "your function says a total of"
-            ),
-            "no thought of none": Wrong(
-                """
-                total = int(files["memory.max"])
-                return total, total - int(files["memory.current"])
-                """,
-                "of a group ",
-            ),
-            "in KiB": Wrong(
-                STAT.format(available="total - current + stat['file'] - stat['shmem']").replace(
-                    "return total, ", "return total // 1024, "
-                ),
-                "your function says a total of",
-            ),
-            "what is used": Wrong(
-                STAT.format(available="current - stat['file'] + stat['shmem']"), "are available"
-            ),
-            "one number": Wrong(
-                STAT.format(available="0").replace("return total, 0", "return total"),
-                "of a group ",
-            ),
-        },
-        nothing="your function says None",
-        needs=("open", "limited"),
     ),
     "give-it-back": Answers(
         right={

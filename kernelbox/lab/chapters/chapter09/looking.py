@@ -100,3 +100,8 @@ def fill(process: Held, path: str, size: int) -> None:
         f"file = os.open({path!r}, os.O_CREAT | os.O_WRONLY, 0o600)\n"
         f"for _ in range({-(-size // MIB)}): os.write(file, bytes({MIB}))"
     )
+
+
+def told(size: float) -> str:
+    """Return bytes as a verdict says them."""
+    return f"{size / MIB:.0f} MiB"
