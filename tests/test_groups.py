@@ -282,6 +282,21 @@ def test_v2_passes_nothing_down_from_a_group_with_processes_in_it(box: Lab) -> N
         outer.pass_down("memory")
 
 
+@pytest.mark.skipif(not V2, reason="controllers are in cgroup v1: no group has a type there")
+def test_who_passes_pids_down_from_a_group_with_processes_is_told_why_none_can_enter_below(
+    box: Lab,
+) -> None:
+    outer = box.cgroup("threaded")
+    outer.add(box.hold())
+    inner = outer.cgroup("inner")
+    outer.pass_down("pids")
+    assert outer.read("cgroup.type") == "domain threaded"
+    with pytest.raises(LabError, match=r"(EOP)?NOTSUPP?.*domain invalid: the group above"):
+        inner.add(box.hold())
+    outer.remove()
+    assert not left("threaded")
+
+
 def test_a_group_in_one_that_is_gone_cannot_be_made(box: Lab) -> None:
     outer = box.cgroup("gone")
     outer.remove()
