@@ -68,7 +68,7 @@ def so_many_more(box: Lab, cell: Group, resident: Held, more: int) -> Verdict:
         bomb.end()
     if came != more:
         told = f"{more + _BEYOND} and more" if came >= more + _BEYOND else str(came)
-        return failed(f"the bomb came to {told} processes", str(more))
+        return failed(f"the bomb came to {told} process{'es' * (came != 1)}", str(more))
     if int(reading.status(resident.pid)["Threads"]) < threads:
         return failed("resident has lost threads", "all of them")
     return passed("the bomb came to as many processes as asked for, and resident is as it was")

@@ -49,7 +49,7 @@ def just_fits(box: Lab, table: Load, snug: Group) -> Verdict:
         return wrong_thing
     size = table.count
     if there := snug.processes:
-        return failed(f"in snug there are {len(there)} processes already", "nobody: end them first")
+        return failed(f"{len(there)} in snug before the check starts any", "nobody: end them")
     with ExitStack() as ending:
         free = box.cgroup("check-free")
         ending.callback(free.remove)

@@ -54,7 +54,7 @@ ANSWERS = {
             "tried, and left there": Wrong(
                 SNUG.format(size='int(study.read("memory.peak")) + (4 << 20)')
                 + "box.eat(table.count, group=snug)",
-                "in snug there are 1 processes",
+                "1 in snug before the check",
             ),
             "frozen": Wrong(
                 SNUG.format(size='int(study.read("memory.peak")) + (4 << 20)') + "snug.freeze()",

@@ -104,4 +104,4 @@ def fill(process: Held, path: str, size: int) -> None:
 
 def told(size: float) -> str:
     """Return bytes as a verdict says them."""
-    return f"{size / MIB:.0f} MiB"
+    return f"{round(size / MIB)} MiB"

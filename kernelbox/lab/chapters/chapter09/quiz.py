@@ -53,7 +53,7 @@ QUIZ = (
     question(
         "`pids.max` is 100. One program in the group has 60 threads. There is room for ...",
         wrong("99 more processes, as a program is one",
-              "`pids.current` would say 60, where the list of processes has one (section 5)."),
+              "`pids.current` would say 60, where the list of processes has one (section 6)."),
         right("40 more processes of a single thread each",
               "The limit counts tasks, and each thread is one."),
         wrong("100 more: the limit is of each program",
