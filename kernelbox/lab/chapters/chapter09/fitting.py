@@ -108,8 +108,8 @@ def give_it_back(_box: Lab, warm: Group, keeper: Held, size: int) -> Verdict:
     film = keeper.evaluate("os.fstat(film).st_size")
     if film < size:
         return failed(f"the file that keeper has open has {told(film)}", "all of it")
-    # The kernel adds up such numbers every few seconds.
-    if not reading.until(lambda: reclaimable(warm) <= _LITTLE, 3):
+    # The kernel adds up such numbers every two seconds.
+    if not reading.until(lambda: reclaimable(warm) <= _LITTLE, 2.5):
         return failed(
             f"{told(reclaimable(warm))} of page cache are charged to warm",
             f"{told(_LITTLE)} at most",
