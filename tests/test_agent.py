@@ -815,6 +815,18 @@ def test_python_runs_in_the_process_itself_and_remembers(
     p.python("assert x == os.getpid()")
 
 
+def test_memory_that_python_maps_in_the_process_is_its_own_once_it_is_touched(p: Held) -> None:
+    def resident() -> int:
+        pages = int(Path(f"/proc/{p.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    before = resident()
+    p.python("memory = mmap.mmap(-1, 64 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)")
+    assert resident() - before < 8 << 20
+    p.python("for page in range(0, 16 << 20, mmap.PAGESIZE): memory[page] = 1")
+    assert 15 << 20 < resident() - before < 24 << 20
+
+
 def test_exec_makes_it_a_program(p: Held, capsys: pytest.CaptureFixture[str]) -> None:
     pid = p.pid
     p.exec("/bin/sh", "-c", "echo $$; sleep 0.05; echo end >&2")

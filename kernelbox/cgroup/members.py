@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 
@@ -15,6 +16,11 @@ from kernelbox.kernel.errors import KernelboxError, KernelError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_INVALID = (
+    "Its cgroup.type is domain invalid: the group above passed a controller down while it had "
+    "processes. Make both anew, and put processes into the lower one only"
+)
 
 
 class Members(Interface):
@@ -32,12 +38,18 @@ class Members(Interface):
         """Move the running process `pid`, with all its threads, into the group.
 
         Raises:
-            KernelError: ESRCH if there is no such process; ENOENT if there is no such group.
+            KernelError: ESRCH if there is no such process; ENOENT if there is no such group;
+                EOPNOTSUPP if its v2 type is `domain invalid`.
 
-        Source: cgroups(7), cgroup.procs.
+        Source: cgroups(7), cgroup.procs, "Thread mode".
         """
         for directory in self.directories:
-            files.write(f"{directory}/cgroup.procs", str(pid))
+            try:
+                files.write(f"{directory}/cgroup.procs", str(pid))
+            except KernelError as refusal:
+                if refusal.errno == errno.EOPNOTSUPP:
+                    refusal.hint = _INVALID
+                raise
 
     def processes(self) -> list[int]:
         """Return the pids in the group and in the groups below it."""

@@ -128,7 +128,7 @@ class Held:
         return int(self._with_output("shell", Pipe("stdout"), script=script)["value"])
 
     def python(self, source: str) -> None:
-        """Run Python inside it, with `os`, `signal`, `syscalls`, `mounts`, `flags` and `files`.
+        """Run Python inside it, with mmap, os, signal, syscalls, mounts, flags and files at hand.
 
         Raises:
             LabError: The code raised an exception.

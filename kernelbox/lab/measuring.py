@@ -1,6 +1,7 @@
 """What a notebook measures over a while: processors used, percentiles; and what limits a process.
 
     from kernelbox.lab.measuring import cpu_groups, cpu_max, percentile, used
+    from kernelbox.lab.measuring import memory_groups, memory_max
 
 They only read: everybody may.
 """
@@ -68,14 +69,7 @@ def cpu_groups(pid: int) -> list[Path]:
 
     Source: cgroups(7), /proc/PID/cgroup.
     """
-    host = cgroup.find()
-    text = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8", errors="replace")
-    for line in text.splitlines():
-        _, controllers, path = line.split(":", 2)
-        if "cpu" in controllers.split(",") or (not controllers and host.version == 2):
-            parts = Path(path.lstrip("/")).parts
-            return [Path(host.mounts["cpu"], *parts[:end]) for end in range(len(parts), 0, -1)]
-    return []
+    return _groups(pid, "cpu")
 
 
 def cpu_max(directory: Path) -> str:
@@ -87,3 +81,35 @@ def cpu_max(directory: Path) -> str:
         file = directory / "cpu.max"
         return file.read_text().strip() if file.exists() else "max 100000"
     return reading.TABLE["cpu.max"](lambda name: (directory / name).read_text())
+
+
+def memory_groups(pid: int) -> list[Path]:
+    """Return the directories of a process's groups as `cpu_groups` does, for the memory controller.
+
+    Raises:
+        OSError: ENOENT, ESRCH: there is no such process.
+    """
+    return _groups(pid, "memory")
+
+
+def memory_max(directory: Path) -> str:
+    """Return what `memory.max` says in a directory of `memory_groups`, also where the host has v1.
+
+    A number of bytes; or `max`: no limit, or a group to which the controller is not passed down.
+    """
+    if cgroup.find().version == 2:
+        file = directory / "memory.max"
+        return file.read_text().strip() if file.exists() else "max"
+    return reading.TABLE["memory.max"](lambda name: (directory / name).read_text())
+
+
+def _groups(pid: int, controller: str) -> list[Path]:
+    host = cgroup.find()
+    text = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8", errors="replace")
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(",") or (not controllers and host.version == 2):
+            parts = Path(path.lstrip("/")).parts
+            mount = host.mounts[controller]
+            return [Path(mount, *parts[:end]) for end in range(len(parts), 0, -1)]
+    return []

@@ -10,6 +10,7 @@ chapter06/  OverlayFS
 chapter07/  user namespaces and capabilities
 chapter08/  CPU: weight and quota
 chapter12/  networks of one's own: names, ports and rates
+chapter09/  memory and processes
 
 A folder's own page says what is in it. A teacher's chapters have the same form, and lie elsewhere:
 see ../exercises/catalogue.py.
