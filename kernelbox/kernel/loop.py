@@ -1,7 +1,7 @@
 """Loop devices: a file that the kernel offers as a disk.
 
 A device goes when its last user closes it (LO_FLAGS_AUTOCLEAR), so whoever is killed leaves none
-behind that nobody has open or mounted.
+behind that nobody has open or mounted; and its partitions go with it (LO_FLAGS_PARTSCAN).
 
 Source: loop(4); linux/loop.h, `struct loop_config`.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import struct
 
 from kernelbox.kernel.door import Symbol, request
@@ -22,6 +23,8 @@ _LOOP_CONFIGURE = 0x4C0A
 _LOOP_CLR_FD = 0x4C01
 _LOOP_GET_STATUS64 = 0x4C05
 _LO_FLAGS_AUTOCLEAR = 4
+_LO_FLAGS_PARTSCAN = 8
+_NUMBERS = os.makedev(10, 237)  # of loop-control: linux/miscdevice.h, LOOP_CTRL_MINOR
 
 # struct loop_info64: device, inode, rdevice, offset, sizelimit; number, encrypt_type, its key's
 # size, flags; file name, crypt name, key; init[2].
@@ -39,13 +42,32 @@ def free() -> int:
     """
 
     def act() -> int:
-        control = os.open(_CONTROL, os.O_RDWR | os.O_CLOEXEC)
+        control = _control()
         try:
             return fcntl.ioctl(control, _LOOP_CTL_GET_FREE)
         finally:
             os.close(control)
 
     return request("ioctl", (_CONTROL, Symbol("LOOP_CTL_GET_FREE")), act, "losetup --find")
+
+
+def _control() -> int:
+    """Return loop-control, opened.
+
+    Where the driver is a module, and nobody has needed it yet, a small system has no such file: its
+    node is made here, as kmod does at boot, and whoever opens that has the module loaded.
+
+    Source: kmod, `kmod static-nodes`; the kernel's module alias char-major-10-237.
+    """
+    try:
+        return os.open(_CONTROL, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError as missing:
+        os.mknod(_CONTROL, stat.S_IFCHR | 0o600, _NUMBERS)
+        try:
+            return os.open(_CONTROL, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:  # there is no such module
+            os.unlink(_CONTROL)
+            raise missing from None
 
 
 def attach(number: int, file: int, name: str) -> int:
@@ -61,9 +83,8 @@ def attach(number: int, file: int, name: str) -> int:
 
     Source: loop(4), LOOP_CONFIGURE.
     """
-    info = _INFO.pack(
-        0, 0, 0, 0, 0, number, 0, 0, _LO_FLAGS_AUTOCLEAR, name.encode(), b"", b"", 0, 0
-    )
+    flags = _LO_FLAGS_AUTOCLEAR | _LO_FLAGS_PARTSCAN
+    info = _INFO.pack(0, 0, 0, 0, 0, number, 0, 0, flags, name.encode(), b"", b"", 0, 0)
     config = struct.pack("=2I", file, 0) + info + bytes(64)
     path = f"/dev/loop{number}"
 
@@ -76,8 +97,8 @@ def attach(number: int, file: int, name: str) -> int:
             raise
         return device
 
-    shown = (path, Symbol("LOOP_CONFIGURE"), Symbol("{flags=LO_FLAGS_AUTOCLEAR}"))
-    return request("ioctl", shown, act, f"losetup {path} FILE")
+    shown = (path, Symbol("LOOP_CONFIGURE"), Symbol("{flags=LO_FLAGS_AUTOCLEAR|LO_FLAGS_PARTSCAN}"))
+    return request("ioctl", shown, act, f"losetup --partscan {path} FILE")
 
 
 def name_of(number: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kernelbox.kernel.process import wait_until_gone
 from kernelbox.lab.groups import Group
 from kernelbox.loads import sheet
+from kernelbox.loads.disk import BLOCK
 
 if TYPE_CHECKING:
     from kernelbox.lab.agent_link import AgentLink
@@ -189,17 +190,19 @@ class Working:
         size: int,
         rate: float = math.inf,
         *,
+        block: int = BLOCK,
         at_random: bool = False,
         direct: bool = False,
         group: Group | None = None,
         cpus: tuple[int, ...] = (),
     ) -> Load:
-        """Write a file of `size` bytes over and over, in blocks of 64 KiB.
+        """Write a file of `size` bytes over and over, block after block.
 
         Args:
             path: Of the file, which stays; or of a disk, `disk.path`.
             size: Bytes.
             rate: Bytes in a second, at most.
+            block: Bytes of one request; direct ones are a multiple of the disk's own block.
             at_random: Whether the blocks come in any order.
             direct: Whether to go past the page cache: open(2), O_DIRECT.
             group: As for every load.
@@ -207,7 +210,7 @@ class Working:
 
         It counts bytes, and measures each request.
         """
-        return self._move("write", path, size, rate, at_random, direct, group, cpus)
+        return self._move("write", path, size, rate, block, at_random, direct, group, cpus)
 
     def read(
         self,
@@ -215,13 +218,14 @@ class Working:
         size: int,
         rate: float = math.inf,
         *,
+        block: int = BLOCK,
         at_random: bool = False,
         direct: bool = False,
         group: Group | None = None,
         cpus: tuple[int, ...] = (),
     ) -> Load:
         """Read the first `size` bytes of a file over and over. Arguments are those of `write`."""
-        return self._move("read", path, size, rate, at_random, direct, group, cpus)
+        return self._move("read", path, size, rate, block, at_random, direct, group, cpus)
 
     def _move(
         self,
@@ -229,12 +233,14 @@ class Working:
         path: str | os.PathLike[str],
         size: int,
         rate: float,
+        block: int,
         at_random: bool,
         direct: bool,
         group: Group | None,
         cpus: tuple[int, ...],
     ) -> Load:
-        options = {"size": size, "rate": rate, "at_random": at_random, "direct": direct}
+        options = {"size": size, "rate": rate, "block": block}
+        options |= {"at_random": at_random, "direct": direct}
         return self._load(kind, 1, group, cpus, path=os.path.abspath(path), **options)
 
     def _load(
