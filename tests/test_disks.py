@@ -106,10 +106,14 @@ def test_a_disk_goes_with_the_agent(how: str) -> None:
 def test_its_partitions_go_with_a_disk(how: str) -> None:
     box = lab.start()
     disk = box.disk(4 * MIB)
-    box.hold().shell(f"addpart {disk.path} 1 2048 4096")
+    trace = disk.partition(1, MIB, 2 * MIB)
+    assert "BLKPG_ADD_PARTITION" in str(trace[0]) and "addpart" in repr(trace)
     name = disk.path.removeprefix("/dev/")
     partition = Path(f"/sys/block/{name}/{name}p1")
     assert (partition / "partition").read_text() == "1\n"
+    assert [int((partition / one).read_text()) for one in ("start", "size")] == [2048, 4096]
+    with pytest.raises(LabError, match="EBUSY"):
+        disk.partition(2, 2 * MIB, 2 * MIB)
     if how == "killed":
         os.kill(box.agent, signal.SIGKILL)
     else:

@@ -8,6 +8,7 @@ Source: loop(4); linux/loop.h, `struct loop_config`.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -22,6 +23,8 @@ _LOOP_CTL_GET_FREE = 0x4C82
 _LOOP_CONFIGURE = 0x4C0A
 _LOOP_CLR_FD = 0x4C01
 _LOOP_GET_STATUS64 = 0x4C05
+_BLKPG = 0x1269
+_BLKPG_ADD_PARTITION = 1
 _LO_FLAGS_AUTOCLEAR = 4
 _LO_FLAGS_PARTSCAN = 8
 _NUMBERS = os.makedev(10, 237)  # of loop-control: linux/miscdevice.h, LOOP_CTRL_MINOR
@@ -99,6 +102,40 @@ def attach(number: int, file: int, name: str) -> int:
 
     shown = (path, Symbol("LOOP_CONFIGURE"), Symbol("{flags=LO_FLAGS_AUTOCLEAR|LO_FLAGS_PARTSCAN}"))
     return request("ioctl", shown, act, f"losetup --partscan {path} FILE")
+
+
+def add_partition(path: str, number: int, begin: int, size: int) -> None:
+    """Tell the kernel of a partition on a disk; nothing of it is written to the disk itself.
+
+    Args:
+        path: Of the disk.
+        number: Of the partition, from 1 on.
+        begin: Bytes from the disk's begin.
+        size: Bytes.
+
+    Raises:
+        KernelError: EBUSY if it overlaps another, or has its number; EINVAL if it does not fit.
+
+    Source: linux/blkpg.h, `struct blkpg_partition`; addpart(8).
+    """
+    # start, length, pno; the names of device and volume are not used.
+    partition = ctypes.create_string_buffer(
+        struct.pack("@2qi64s64s", begin, size, number, b"", b"")
+    )
+    asked = struct.pack(
+        "@3iP", _BLKPG_ADD_PARTITION, 0, len(partition) - 1, ctypes.addressof(partition)
+    )
+
+    def act() -> None:
+        device = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(device, _BLKPG, asked)
+        finally:
+            os.close(device)
+
+    what = f"{{BLKPG_ADD_PARTITION, {{start={begin}, length={size}, pno={number}}}}}"
+    shell = f"addpart {path} {number} {begin // 512} {size // 512}"
+    request("ioctl", (path, Symbol("BLKPG"), Symbol(what)), act, shell)
 
 
 def name_of(number: int) -> str:

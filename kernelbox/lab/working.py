@@ -7,8 +7,10 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from kernelbox.kernel.door import Event
 from kernelbox.kernel.process import wait_until_gone
 from kernelbox.lab.groups import Group
+from kernelbox.lab.traces import Trace
 from kernelbox.loads import sheet
 from kernelbox.loads.disk import BLOCK
 
@@ -89,6 +91,24 @@ class Disk:
         self.number = f"{os.major(device)}:{os.minor(device)}"
         self._agent = agent
         agent.owned.append(self)
+
+    def partition(self, number: int, begin: int, size: int) -> Trace:
+        """Tell the kernel of a partition, `/dev/loop0p1` of `/dev/loop0`; it goes with the disk.
+
+        Args:
+            number: Of the partition, from 1 on.
+            begin: Bytes from the disk's begin.
+            size: Bytes.
+
+        Raises:
+            LabError: EBUSY: it overlaps another, or has its number; EINVAL: it does not fit.
+
+        Source: linux/blkpg.h; addpart(8).
+        """
+        told = self._agent.call(
+            "add_partition", path=self.path, number=number, begin=begin, size=size
+        )
+        return Trace(Event(*event) for event in told)
 
     def remove(self) -> None:
         """Let go of it. Twice is fine."""
