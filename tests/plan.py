@@ -174,13 +174,13 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08
+        chapter08 chapter10
     """,
     "kernelbox/lab/hosts": """
         eye record
         world
         fault shelf pages
-        mount_faults image_faults layer_faults user_faults
+        mount_faults image_faults layer_faults user_faults time_faults limit_faults
         process_faults
         parts
         host

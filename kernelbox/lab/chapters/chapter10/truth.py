@@ -1,0 +1,252 @@
+"""Exercises of chapter 10 about what is true of a disk: which it is, and what has reached it."""
+
+from __future__ import annotations
+
+import random
+import re
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kernelbox.lab import reading
+from kernelbox.lab.exercises.attempt import attempt
+from kernelbox.lab.exercises.exercise import exercise
+from kernelbox.lab.exercises.verdict import Verdict, failed, passed
+from kernelbox.lab.measuring import io_counters
+
+if TYPE_CHECKING:
+    from kernelbox.lab.groups import Group
+    from kernelbox.lab.held import Held
+    from kernelbox.lab.notebook import Lab
+    from kernelbox.lab.working import Disk, Load
+
+MIB = 1 << 20
+
+_WORDS = "barrel cellar drawer granary larder pantry shelf trunk".split()
+_OVER = 1.25  # times the limit that a number may say
+_LONG = 0.5  # seconds that a function is to look
+_TRIES = 3
+_PATIENCE = 8.0  # seconds
+
+
+@exercise(
+    "disk-below",
+    title="The disk below",
+    points=3,
+    seconds=40.0,
+    hints=(
+        "The check mounts two disks, a partition, a directory once more, overlays and memory, in a "
+        "process's own mount namespace. Then it asks your function about files in each.",
+        "Which line of `mountinfo(pid)` is the one for this path? What do its third field, and "
+        "what stands behind the dash, say?",
+        "What is written to an overlay goes to its upper directory, which has a path of its own. "
+        "And what does /sys/dev/block have beside a partition, but not beside a disk?",
+    ),
+)
+def disk_below(box: Lab, disk_of: object) -> Verdict:
+    """Ask about files on all sorts of mounts; which disk each is on, the check has made itself."""
+    with ExitStack() as ending:
+        one, two = box.disk(4 * MIB), box.disk(8 * MIB)
+        ending.callback(one.remove)
+        ending.callback(two.remove)
+        keeper = box.hold()
+        ending.callback(keeper.end)
+        top, asked = _furnished(keeper, one, two)
+        random.shuffle(asked)
+        for number, (what, path, wanted) in enumerate(asked):
+            tried = attempt(disk_of, keeper.pid, f"{top}/{path}")
+            if tried.failure:
+                return failed(f"of a file on {what}: {tried.failure}")
+            if tried.value != wanted:
+                return failed(
+                    f"of a file on {what}, your function says {tried.value!r:.80}",
+                    f"{wanted!r}" if not number else "the numbers of the whole disk, or None",
+                )
+    return passed(f"{len(asked)} files: on a disk, a partition, overlays, memory, a second mount")
+
+
+def _furnished(keeper: Held, one: Disk, two: Disk) -> tuple[str, list[tuple[str, str, str | None]]]:
+    """Mount it all; return where, and of each file what it is on, its path, and its disk."""
+    whole, part, again, over, above, memory = random.sample(_WORDS, 6)
+    file = random.choice(_WORDS)
+    two.partition(1, MIB, 6 * MIB)
+    top = "/mnt"
+    keeper.unshare("mount")
+    keeper.mount(None, "/", None, "rprivate")
+    keeper.mount("top", top, "tmpfs", "size=1m")
+    for name in (whole, part, again, over, above, memory, f"{memory}-lower"):
+        keeper.mkdir(f"{top}/{name}")
+    keeper.shell(f"mke2fs -q {one.path} && mke2fs -q {two.path}p1")
+    keeper.mount(one.path, f"{top}/{whole}", "ext2")
+    keeper.mount(f"{two.path}p1", f"{top}/{part}", "ext2")
+    keeper.mount("memory", f"{top}/{memory}", "tmpfs", "size=1m")
+    for name in (part, memory):
+        for inner in ("upper", "work"):
+            keeper.mkdir(f"{top}/{name}/{inner}")
+    keeper.mkdir(f"{top}/{whole}/inner")
+    keeper.mount(f"{top}/{whole}/inner", f"{top}/{again}", None, "bind")
+    for place, upper in ((over, part), (above, memory)):
+        # The lower one, which nothing is written to, is on another disk, or on one at all.
+        layers = f"lowerdir={top}/{whole}/inner,upperdir={top}/{upper}/upper"
+        keeper.mount("layers", f"{top}/{place}", "overlay", f"{layers},workdir={top}/{upper}/work")
+    return top, [
+        ("a disk", f"{whole}/{file}", one.number),
+        ("a partition", f"{part}/{file}", two.number),
+        ("a directory that is mounted once more", f"{again}/{file}", one.number),
+        ("an overlay", f"{over}/{file}", two.number),
+        ("an overlay whose upper directory is in memory", f"{above}/{file}", None),
+        ("a file system in memory", f"{memory}/{file}", None),
+    ]
+
+
+@exercise(
+    "honest-number",
+    title="An honest number",
+    seconds=60.0,
+    hints=(
+        "The check runs your command below a limit of the disk that it draws. It observes the size "
+        "of the file, what `io.stat` has counted by then, and the speed that `dd` prints.",
+        "When does a write end, as `dd` sees it? Where are the bytes in that moment?",
+        "Before `dd` looks at the clock for the last time, somebody has to wait for the disk. "
+        "`dd --help` has more than one word for that; one that looks like it means something else.",
+    ),
+)
+def honest_number(box: Lab, honest: object) -> Verdict:
+    """Run the command in a group with a limit; compare what it prints with what was counted."""
+    limit = random.randint(20, 30) * (MIB // 10)
+    size = random.randint(20, 32) << 16
+    with ExitStack() as ending:
+        disk = box.disk(8 * MIB)
+        ending.callback(disk.remove)
+        group = box.cgroup("check-honest")
+        ending.callback(group.remove)
+        writer = box.hold()
+        writer.unshare("mount")
+        writer.mount(None, "/", None, "rprivate")
+        writer.shell(f"mke2fs -q {disk.path}")
+        writer.mount(disk.path, "/mnt", "ext2")
+        group.write("io.max", f"{disk.number} wbps={limit}")
+        group.add(writer)
+        path = f"/mnt/{random.choice(_WORDS)}"
+        tried = attempt(honest, path, size)
+        if tried.failure:
+            return failed(tried.failure)
+        words = tried.value
+        if (
+            not isinstance(words, list)
+            or not words
+            or not all(isinstance(one, str) for one in words)
+        ):
+            return failed(f"your function says {words!r:.80}", "a list of words: dd, and so on")
+        if not any(f"of={path}" in one for one in words):
+            return failed(
+                f"nothing in {' '.join(words):.80} writes to its path", "of= and the path"
+            )
+        before = io_counters(group, disk.number)["wbytes"]
+        printed, there = _ran(writer, words, path)
+        reached = io_counters(group, disk.number)["wbytes"] - before
+    if there != size:
+        return failed(f"the file has {there} bytes then", f"{size} bytes")
+    times = re.findall(r"^(\d+) bytes.*? copied, ([\d.e-]+) s", printed, re.MULTILINE)
+    if not times:
+        return failed(f"what it prints is no number of dd's: {printed.strip()[-80:]}")
+    said = int(times[-1][0]) / max(float(times[-1][1]), 1e-6)
+    if said > _OVER * limit:
+        return failed(
+            f"dd says {said / 1e6:.1f} MB/s; of {size} bytes, {min(reached, size)} have reached "
+            "the disk when it ends",
+            f"what the disk takes: {limit / 1e6:.1f} MB/s",
+        )
+    return passed("the speed that dd prints is no more than what the disk takes")
+
+
+def _ran(writer: Held, words: list[str], path: str) -> tuple[str, int]:
+    """Run a command where a process is; return what it has printed, and the size of a file."""
+    run = (
+        f"__import__('subprocess').run({words!r}, capture_output=True, timeout={_PATIENCE}, "
+        "env={**os.environ, 'LC_ALL': 'C'})"
+    )
+    printed = writer.evaluate(
+        f"(lambda done: (done.stderr + done.stdout).decode(errors='replace')[-999:])({run})"
+    )
+    there = writer.evaluate(f"os.stat({path!r}).st_size if os.path.exists({path!r}) else 0")
+    return str(printed), int(there)
+
+
+@exercise(
+    "really-written",
+    title="Really written",
+    points=3,
+    seconds=60.0,
+    hints=(
+        "The check lets your function look at four groups, one after the other, and reads their "
+        "`io.stat` before and after.",
+        "`io.stat` has a line for each disk, and a counter has counted since its group was made. "
+        "Which line, which word of it, and since when?",
+        "Two readings, and the seconds between them. What if the disk has no line yet, or the line "
+        "has not that word?",
+    ),
+)
+def really_written(box: Lab, written: object) -> Verdict:
+    """Compare with the group's counters, read outside around each call."""
+    with ExitStack() as ending:
+        disk, other = box.disk(2 * MIB), box.disk(2 * MIB)
+        ending.callback(disk.remove)
+        ending.callback(other.remove)
+        rate = random.randint(2, 4) * MIB
+        block = random.choice((16, 32, 64)) << 10
+        begun = {
+            "writes past the cache": lambda group: box.write(
+                disk.path, MIB, rate, block=block, direct=True, group=group
+            ),
+            "writes to the cache": lambda group: box.write(
+                disk.path, MIB, rate, block=block, group=group
+            ),
+            "reads past the cache": lambda group: box.read(
+                disk.path, MIB, rate, block=block, direct=True, group=group
+            ),
+            "writes to another disk": lambda group: box.write(
+                other.path, MIB, rate, block=block, direct=True, group=group
+            ),
+        }
+        agreed = 0
+        for what in random.sample(sorted(begun), len(begun)):
+            group = box.cgroup("check-written")
+            ending.callback(group.remove)
+            load = begun[what](group)
+            reading.until(partial(_has_done, load, rate // 2), _PATIENCE)
+            verdict = None
+            for _ in range(_TRIES):
+                verdict = _compared(written, group, disk.number, what, first=agreed == 0)
+                if verdict is None:
+                    break
+            load.end()
+            if verdict is not None:
+                return verdict
+            agreed += 1
+    return passed(f"{agreed} groups: direct writes, cached ones, reads, and another disk")
+
+
+def _has_done(load: Load, count: int) -> bool:
+    return load.count >= count
+
+
+def _compared(
+    function: object, group: Group, disk: str, what: str, *, first: bool
+) -> Verdict | None:
+    """Return the verdict on what a function says of a group; None if the counters say the same."""
+    before = io_counters(group, disk)["wbytes"]
+    tried = attempt(function, group.directory("io"), disk, _LONG, seconds=_LONG + 4)
+    really = io_counters(group, disk)["wbytes"] - before
+    who = f"of a group that {what}"
+    if tried.failure:
+        return failed(f"{who}: {tried.failure}")
+    if isinstance(tried.value, bool) or not isinstance(tried.value, int | float):
+        return failed(f"{who}, your function says {tried.value!r:.80}", "a number")
+    # It looks a little later than the check, and a little shorter.
+    if really / 2 <= tried.value <= really:
+        return None
+    return failed(
+        f"{who}, your function says {tried.value:.0f} bytes",
+        f"about {really} bytes" if first else "what the counters of this disk say",
+    )
