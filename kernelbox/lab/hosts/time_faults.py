@@ -52,13 +52,19 @@ class Runaway(Fault):
         """See Fault: it wants to run all the time, also while its quota is spent."""
         if self.eye.started(self.report) is None:
             return Finding(False, f"the report of {self.name} has ended")
-        wants = reading.until(lambda: self.eye.state(self.report) == "R", _LOOKS)
         most = quota(self.report)
+        if most > 0.1:
+            share = "all there is" if most == float("inf") else f"{most:.2g} processors"
+            return Finding(False, f"the report of {self.name} may use {share}")
+        wants = reading.until(self._wants, _LOOKS)
         return Finding(
-            wants and most <= 0.1 and not _stands_still(self.groups[self.name]),
-            f"the report of {self.name} "
-            f"{'wants to run' if wants else 'stands still'}, and may use {most:.2g} processors",
+            wants,
+            f"the report of {self.name} {'has a tenth' if wants else 'stands still'}",
         )
+
+    def _wants(self) -> bool:
+        still = _stands_still(self.groups[self.name])
+        return self.eye.state(self.report) == "R" and not still
 
 
 def _stands_still(group: Group) -> bool:

@@ -137,15 +137,13 @@ ANSWERS = {
                 "scan reads nothing any more",
             ),
             "a limit of requests": Wrong(
-                "office.write('io.max', f'{disk.number} riops=20')", "of ten answers of shop"
-            ),
-            "who is nice": Wrong(
-                "box.hold().shell(f'renice -n 19 -p {scan.pid}')", "of ten answers of shop"
+                "office.write('io.max', f'{disk.number} riops=20')",
+                "answers of shop, the slowest took",
             ),
             "both move": Wrong(
                 APART.format(who="scan") + "own.add(shop)\n"
                 "own.write('io.max', f'{disk.number} rbps=8388608')\n",
-                "of ten answers of shop",
+                "answers of shop, the slowest took",
             ),
             "the scan moves, and has no limit": Wrong(
                 APART.format(who="scan"), "scan may read as much as it likes"
@@ -155,7 +153,7 @@ ANSWERS = {
                 "not what the lab gave",
             ),
         },
-        nothing="of ten answers of shop",
+        nothing="answers of shop, the slowest took",
         needs=("open", "disk"),
         again=("office", "scan"),
     ),

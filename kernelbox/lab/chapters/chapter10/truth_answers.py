@@ -184,7 +184,17 @@ ANSWERS = {
                 "of a group that writes past the cache, your function says",
             ),
             "any disk": Wrong(
-                WRITTEN.format(line="pairs", word="wbytes", answer="look() - before"),
+                """
+                import re
+                import time
+
+                def look():
+                    return sum(map(int, re.findall(r"wbytes=(\\d+)", io_stat(directory))))
+
+                before = look()
+                time.sleep(seconds)
+                return look() - before
+                """,
                 "of a group that writes to another disk, your function says",
             ),
             "in a second": Wrong(
@@ -202,7 +212,7 @@ ANSWERS = {
             "with no line yet": Wrong(
                 'lines = dict(line.split(" ", 1) for line in io_stat(directory).splitlines())\n'
                 "return int(lines[number].split()[1].partition('=')[2])",
-                "",
+                "of a group that",
             ),
         },
         nothing="your function says None",
