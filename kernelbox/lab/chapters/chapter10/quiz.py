@@ -7,7 +7,7 @@ from kernelbox.lab.exercises.questions import question, right, wrong
 QUIZ = (
     question(
         "A limit of 10 MB/s, and `dd` writes 500 MB through the cache. `dd` ...",
-        wrong("waits from its first block on: it takes 50 s",
+        wrong("waits from its first block on, and takes 50 s",
               "Its bytes go to memory, and no limit of a disk counts there (section 3)."),
         right("may be done in a second, and its bytes later",
               "A cached write ends in memory. Who writes it to the disk, waits."),
@@ -16,7 +16,7 @@ QUIZ = (
     ),
     question(
         "When are the bytes of a program safe from a power cut?",
-        wrong("when its write(2) has returned all of them",
+        wrong("when its write(2) has returned, and said so",
               "Then they are in memory, and a power cut ends that."),
         right("when its fsync(2) has returned without error",
               "That waits for the disk, and says if it has failed (section 3)."),
@@ -29,7 +29,7 @@ QUIZ = (
               "ENODEV, with v1 and v2 alike (section 2)."),
         wrong("the limit holds for this partition alone then",
               "The partitions of a disk share its queue. Nothing is limited between them."),
-        wrong("the limit holds for the disk that it lies on",
+        wrong("the limit holds for the whole disk around it",
               "You would have to ask for that: the kernel refuses instead."),
     ),
     question(
@@ -45,7 +45,7 @@ QUIZ = (
         "`riops=100`, and a program reads blocks of 4 KiB past the cache. It gets ...",
         right("0.4 MB/s, though the disk could do much more",
               "100 requests of 4 KiB. With 64 KiB it would be 6.5 MB/s (section 5)."),
-        wrong("100 MB/s: a request has up to one MB",
+        wrong("100 MB/s, since a request has up to one MB in it",
               "A request has as many bytes as the program asks for."),
         wrong("as much as it likes: no bytes are limited",
               "Requests are, and every block is one of them."),
