@@ -66,9 +66,10 @@ def io_counters(thing: Group | Container, disk: str) -> dict[str, int]:
     """Return what `io.stat` of a group or container says of a disk, by its numbers.
 
     Returns:
-        Bytes and requests, read and written: `rbytes`, `wbytes`, `rios`, `wios`.
+        Bytes and requests, read and written: `rbytes`, `wbytes`, `rios`, `wios`. With v1, from
+        Linux 6.10 on, the kernel counts once any group has had a limit of the disk, also `max`.
 
-    Source: cgroup-v2.rst, io.stat.
+    Source: cgroup-v2.rst, io.stat; blk_throtl_init() in the kernel.
     """
     found = dict.fromkeys(("rbytes", "wbytes", "rios", "wios"), 0)
     for line in group_of(thing).get("io.stat").splitlines():
