@@ -60,7 +60,8 @@ def slow_lane(box: Lab, lane: object, disk: object) -> Verdict:
         witness = box.hold()
         ending.callback(witness.end)
         group.add(witness)
-        if verdict := _no_lane(limits(witness.pid, disk.number)):
+        most = limits(witness.pid, disk.number)
+        if verdict := _no_lane(most):
             return verdict
         writer = box.write(disk.path, disk.size, block=block, direct=True, group=group)
         ending.callback(writer.end)
@@ -69,7 +70,7 @@ def slow_lane(box: Lab, lane: object, disk: object) -> Verdict:
         for _ in range(_TRIES):
             rate = moved(group, disk.number, _WINDOW)["wbytes"]
             if 0 < rate <= _OVER * _LANE:
-                return passed("who writes in lane has one limit, and io.stat shows that it is kept")
+                return passed(f"{most['wbps']} bytes a second, and io.stat shows that this is kept")
     if not rate:
         return failed("a direct writer in lane writes nothing", "3 MiB a second")
     return failed(f"io.stat of lane shows {rate / MIB:.1f} MiB a second", "3 at most")
