@@ -15,6 +15,7 @@ processes, in a shell of the student's, with a script.
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kernelbox.kernel.errors import UsageError
@@ -137,11 +138,12 @@ class BrokenHost:
             return False
 
     def end(self) -> None:
-        """End it; all its processes and mounts go with it. Twice is fine."""
+        """End it; its processes, groups and mounts go with it. Twice is fine."""
+        for fault in self.faults:  # first of all: who is frozen cannot end
+            with suppress(LabError):  # the lab is closed, and all of it has gone with that
+                fault.end()
         for process in [*reversed(self.places.values()), self._world.eye.process]:
             process.end()
-        for fault in self.faults:
-            fault.end()
 
     def _shown(self) -> Complaints:
         places = {name: process.pid for name, process in self.places.items()}
