@@ -175,14 +175,13 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter12
-        chapter08 chapter09
+        chapter08 chapter09 chapter10 chapter12
     """,
     "kernelbox/lab/hosts": """
         eye record
         world
         fault shelf pages
-        mount_faults image_faults layer_faults user_faults
+        mount_faults image_faults layer_faults user_faults time_faults limit_faults
         process_faults
         parts
         host

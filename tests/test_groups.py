@@ -18,7 +18,7 @@ from kernelbox import cgroup, lab
 from kernelbox.lab import Group, Lab, LabError, measuring
 from tests.command import Kernelbox
 from tests.conftest import suffix_of
-from tests.looking import is_alive, soon
+from tests.looking import is_alive, soon, status
 
 V2 = cgroup.find().version == 2
 # By v2's name: the file, and what v1 has instead.
@@ -494,3 +494,23 @@ def test_the_groups_of_a_process_are_told_with_the_memory_limit_of_each(box: Lab
     assert str(held.pid) in (found[0] / "cgroup.procs").read_text().split()
     assert [measuring.memory_max(path) for path in found[:2]] == ["max", str(48 << 20)]
     assert measuring.memory_max(found[-1]) == "max"  # /kernelbox
+
+
+@pytest.mark.vm
+@pytest.mark.parametrize("how", ["killed", "removed", "further up"])
+def test_who_waits_for_a_disk_below_a_tiny_limit_is_ended_all_the_same(box: Lab, how: str) -> None:
+    outer = box.cgroup("outer")
+    outer.pass_down("io")
+    inner = outer.cgroup("inner")
+    disk = box.disk(1 << 20)
+    inner.write("io.max", f"{disk.number} wbps=2")
+    load = box.write(disk.path, disk.size, direct=True, group=inner)
+    assert soon(lambda: status(load.pid)["State"].startswith("D"))
+    if how == "killed":
+        inner.kill()
+    elif how == "removed":
+        inner.remove()
+    else:
+        outer.remove()
+    assert not is_alive(load.pid)
+    outer.remove()

@@ -10,6 +10,7 @@ import time
 from kernelbox.cgroup import tree
 from kernelbox.cgroup.entrance import Entrance
 from kernelbox.cgroup.interface import Interface
+from kernelbox.cgroup.translation import IO_FILES
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError, KernelError
 
@@ -122,7 +123,21 @@ class Members(Interface):
                 self.set("cgroup.kill", 1)
             else:
                 self._kill_each()
-            self.wait_empty(1.0)
+            if not self.wait_empty(1.0):
+                self._let_disks_go()
+
+    def _let_disks_go(self) -> None:
+        """Lift each limit of a disk, here and below: who waits for one does not hear SIGKILL.
+
+        Source: io_schedule() in the kernel, for requests that block/blk-throttle.c holds back.
+        """
+        free = " ".join(f"{key}=max" for key in IO_FILES)
+        for directory in self.directories:
+            for place in tree.below(directory):
+                with contextlib.suppress(KernelboxError):
+                    group = type(self)(self.name + place.removeprefix(directory), self.host)
+                    for line in group.get("io.max").splitlines():
+                        group.set("io.max", f"{line.split()[0]} {free}")
 
     def _kill_each(self) -> None:
         """Signal one process after another; frozen meanwhile, or they might fork faster."""

@@ -1,6 +1,6 @@
-"""What a notebook measures over a while: processors used, percentiles; and what limits a process.
+"""What a notebook measures over a while: processors, disks, percentiles; what limits a process.
 
-    from kernelbox.lab.measuring import cpu_groups, cpu_max, percentile, used
+    from kernelbox.lab.measuring import cpu_groups, cpu_max, moved, percentile, used
     from kernelbox.lab.measuring import memory_groups, memory_max
 
 They only read: everybody may.
@@ -44,6 +44,52 @@ def used(*things: Group | Container, seconds: float = 1.0) -> list[float]:
 def _cpu(group: Cgroup) -> float:
     """Return the CPU time that a group has used, seconds; 0 where that is not counted."""
     return (group.stats().cpu_usec or 0) / 1e6
+
+
+def moved(thing: Group | Container, disk: str, seconds: float = 1.0) -> dict[str, float]:
+    """Return what a group or container moves to and from a disk, each a second, on average.
+
+    Args:
+        thing: The group or container.
+        disk: The disk's numbers, such as `7:0`.
+        seconds: How long it is looked at.
+
+    Returns:
+        What `io_counters` has, in a second.
+    """
+    began, before = time.monotonic(), io_counters(thing, disk)
+    time.sleep(seconds)
+    passed, after = time.monotonic() - began, io_counters(thing, disk)
+    return {name: (after[name] - before[name]) / passed for name in after}
+
+
+def io_counters(thing: Group | Container, disk: str) -> dict[str, int]:
+    """Return what `io.stat` of a group or container says of a disk, by its numbers.
+
+    Returns:
+        Bytes and requests, read and written: `rbytes`, `wbytes`, `rios`, `wios`. With v1, from
+        Linux 6.10 on, the kernel counts once any group has had a limit of the disk, also `max`.
+
+    Source: cgroup-v2.rst, io.stat; blk_throtl_init() in the kernel.
+    """
+    found = dict.fromkeys(("rbytes", "wbytes", "rios", "wios"), 0)
+    for line in group_of(thing).get("io.stat").splitlines():
+        device, *pairs = line.split()
+        if device == disk:
+            told = dict(pair.split("=") for pair in pairs)
+            found |= {name: int(told[name]) for name in found if name in told}
+    return found
+
+
+def io_stat(directory: str | Path) -> str:
+    """Return what `io.stat` says in a directory of cgroupfs, also where the host has v1.
+
+    Source: cgroup-v2.rst, io.stat.
+    """
+    place = Path(directory)
+    if cgroup.find().version == 2:
+        return (place / "io.stat").read_text().strip()
+    return reading.TABLE["io.stat"](lambda name: (place / name).read_text())
 
 
 def percentile(values: Iterable[float], percent: float) -> float:
