@@ -30,11 +30,11 @@ PLAN = {
         flags errors
         explain mount_words stepping_stone
         door
-        syscalls session netdevice trace
+        syscalls session netdevice packets trace
         bpf files process mounts lookup watch loop netlink
         aside links conntrack nft
         rtnetlink
-        qdisc
+        cabling qdisc
     """,
     "kernelbox/root": """
         pivot targets
@@ -122,7 +122,7 @@ PLAN = {
         builder
     """,
     "kernelbox/observe": """
-        model procfs union routes nftables
+        model procfs union routes nftables headers
         codec difference process_table mountinfo overlays usage packet_filter
         updates processes topology
         reach
@@ -132,7 +132,7 @@ PLAN = {
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
         fork_limit
-        groups
+        groups cabling
         loading remote calls
         agent
     """,
@@ -146,11 +146,12 @@ PLAN = {
         stepper
     """,
     "kernelbox/lab": """
-        conversation signatures traces doctor
+        conversation signatures traces traffic doctor
         connect
         agent_link
+        cabling
         held started groups
-        working measuring
+        working measuring speed
         command_line live magics reading
         birth_view
         notebook
@@ -161,7 +162,7 @@ PLAN = {
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
-        grading
+        bars grading
         outside tries exercise questions parsons loader
         keeper
         attempt

@@ -9,6 +9,7 @@
     programs.py    a shell beside it, Python in it, a program in its place
     fork_limit.py  one control group for all held processes, with an end to their forks
     groups.py      control groups that a student makes by hand
+    cabling.py     links, addresses, routes and rules of a held process's own network
     loading.py     a load: a process that does nothing but use something up
     remote.py      a process under remote control: one request a message
     calls.py       what the agent does itself: containers, inspect, stop, reset

@@ -79,7 +79,7 @@ class RouteSocket(NetlinkSocket):
                 refusal.hint = f"The kernel says: {cause.words}"
             raise
 
-    def add_bridge(self, name: str, mac: str) -> None:
+    def add_bridge(self, name: str, mac: str = "") -> None:
         """Make a bridge. A MAC address given stays; one left to the kernel follows its ports.
 
         Raises:
@@ -90,13 +90,13 @@ class RouteSocket(NetlinkSocket):
         body = (
             _link_header()
             + attribute(k.IFLA_IFNAME, name)
-            + attribute(k.IFLA_ADDRESS, _mac(mac))
+            + (attribute(k.IFLA_ADDRESS, _mac(mac)) if mac else b"")
             + nested(k.IFLA_LINKINFO, attribute(k.IFLA_INFO_KIND, "bridge"))
         )
         self._request(
             "RTM_NEWLINK",
-            fields(ifname=name, kind="bridge", address=mac),
-            f"ip link add {name} address {mac} type bridge",
+            fields(ifname=name, kind="bridge", address=mac or None),
+            f"ip link add {name}{f' address {mac}' if mac else ''} type bridge",
             lambda: self.change(k.RTM_NEWLINK, body, CREATE | EXCLUSIVE),
         )
 
