@@ -141,7 +141,7 @@ PLAN = {
         effects still recordings player
         base
         foreign form process_tree capability_table mount_tree layer_stack
-        graph lanes resource_graph
+        graph journeys lanes resource_graph
         network_map timeline
         stepper
     """,
