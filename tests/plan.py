@@ -155,7 +155,7 @@ PLAN = {
         command_line live magics reading
         birth_view
         notebook
-        surroundings exercises serving
+        neighbours surroundings exercises serving
         chapters hosts inventory
         course
         workbook

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kernelbox import lab
-from kernelbox.lab import Held, LabError, speed
+from kernelbox.lab import Held, LabError, neighbours, speed
 from kernelbox.observe.headers import ECHO_REPLY, ECHO_REQUEST
 from tests.looking import soon
 from tests.scene import Inside
@@ -96,7 +96,9 @@ def test_addresses_routes_mtu_and_ports_are_as_ip_shows_them(ends: tuple[Held, H
     left.set_down("left1")
     assert "UP" not in outside(left).link("left1")["flags"]
     assert not outside(left).ip("route show")
-    left.delete_link("left1")
+    left.rename_link("left1", "other")
+    assert "other" in outside(left).links() and "left1" not in outside(left).links()
+    left.delete_link("other")
     assert outside(right).links() == {"lo", "switch"}
 
 
@@ -107,12 +109,45 @@ def test_rules_are_those_of_the_process_and_not_of_the_host(ends: tuple[Held, He
     assert outside(right).run("nft list tables") == ""
 
 
+def test_a_street_is_cabled_and_its_router_forwards_nothing_yet(box: lab.Lab) -> None:
+    street = home, router, world = neighbours.street(box)
+    assert home.ping(neighbours.INNER, 5) and world.ping(neighbours.OUTER, 5)
+    assert home.ping(neighbours.OUTER, 5), "an address of the router's own"
+    assert not home.ping(neighbours.WORLD[0], 0.3)
+    assert outside(router).setting("ipv4/ip_forward") == "0"
+    routes = [one["dst"] for one in outside(world).ip("route show")]
+    assert routes == ["203.0.113.0/24"]
+    seen = neighbours.room(box, router)
+    assert [link.name for link in seen.links] == sorted(outside(router).links(), key=index(router))
+    for one in street:
+        one.end()
+
+
+def index(process: Held) -> Callable[[str], int]:
+    return lambda name: int(outside(process).link(name)["ifindex"])
+
+
+def test_links_are_printed_as_the_kernel_has_them(
+    box: lab.Lab, ends: tuple[Held, Held], capsys: pytest.CaptureFixture[str]
+) -> None:
+    left, right = ends
+    neighbours.cable(left, "eth0", right, "eth0", ("10.0.0.1/24", ""))
+    right.add_bridge("switch")
+    right.set_master("eth0", "switch")
+    for one in ends:
+        neighbours.links(box, one)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "eth0 veth up 10.0.0.1/24" in lines
+    assert "eth0 veth up port of switch" in lines and "switch bridge down" in lines
+
+
 @pytest.mark.parametrize(
     "asked",
     [
         lambda p: p.add_veth("one", "two"),
         lambda p: p.add_bridge("one"),
         lambda p: p.delete_link("lo"),
+        lambda p: p.rename_link("lo", "ol"),
         lambda p: p.set_up("lo"),
         lambda p: p.set_down("lo"),
         lambda p: p.set_master("lo", "lo"),

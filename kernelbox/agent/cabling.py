@@ -37,6 +37,11 @@ def _move_link(_fds: list[int], name: str, pid: int) -> None:
         os.close(there)
 
 
+def _rename_link(_fds: list[int], name: str, new: str) -> None:
+    with CablingSocket() as kernel:
+        kernel.rename(name, new)
+
+
 def _delete_link(_fds: list[int], name: str) -> None:
     with CablingSocket() as kernel:
         kernel.delete_link(name)
@@ -88,6 +93,7 @@ NETWORK_REQUESTS: dict[str, Callable[..., Any]] = {
     "add_veth": _add_veth,
     "add_bridge": _add_bridge,
     "move_link": _move_link,
+    "rename_link": _rename_link,
     "delete_link": _delete_link,
     "set_up": _set_up,
     "set_down": _set_down,

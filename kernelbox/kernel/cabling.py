@@ -64,6 +64,22 @@ class CablingSocket(RouteSocket):
         shown = fields(ifname=name, net_ns_fd=netns_fd)
         self._request("RTM_NEWLINK", shown, f"ip link set {name} netns {netns or '...'}", act)
 
+    def rename(self, name: str, new: str) -> None:
+        """Give a link another name.
+
+        Raises:
+            KernelError: EEXIST if it is taken; EBUSY if the link is up, before Linux 6.2.
+
+        Source: ip-link(8), "ip link set", name.
+        """
+
+        def act() -> None:
+            called = attribute(k.IFLA_IFNAME, new)
+            self.change(k.RTM_NEWLINK, LINK.pack(0, 0, self._index(name), 0, 0) + called)
+
+        shown = fields(ifi_index=Symbol(f'if_nametoindex("{name}")'), ifname=new)
+        self._request("RTM_NEWLINK", shown, f"ip link set {name} name {new}", act)
+
     def set_down(self, name: str) -> None:
         """Set a link down: its routes go, its addresses stay. Source: ip-link(8)."""
 

@@ -36,6 +36,7 @@ Its rooms:
     reading.py       what a notebook reads in /proc
     birth_view.py    a container's birth, stepped through
     notebook.py      the lab itself, as a notebook has it
+    neighbours.py    network namespaces, cabled: two of them, or a street to the world
     surroundings.py  where it works, with nothing spreading to the host
     exercises/       what makes an exercise: predictions, checks, quizzes
     serving.py       the workbook in JupyterLab

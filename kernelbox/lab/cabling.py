@@ -43,6 +43,10 @@ class Cabling:
         """
         return self._do("move_link", name=name, pid=getattr(other, "pid", other))
 
+    def rename_link(self, name: str, new: str) -> Trace:
+        """Give a link that is down another name. Source: ip-link(8)."""
+        return self._do("rename_link", name=name, new=new)
+
     def delete_link(self, name: str) -> Trace:
         """Delete a link; with one end of a veth pair goes the other. Source: ip-link(8)."""
         return self._do("delete_link", name=name)

@@ -134,6 +134,18 @@ class LiveViews:
         self._views: list[View] = []
         self._letters: dict[str, str] = {}  # of each container, the same in every view
 
+    def snapshot(self, *parts: str) -> Snapshot:
+        """Return what there is now, as the views see it: `snapshot("network")`.
+
+        Args:
+            *parts: Of `kernelbox.observe.PARTS`.
+
+        Raises:
+            LabError: The lab is closed.
+        """
+        scene = self._scenes.setdefault(None, Scene(self._agent.snapshot, None))
+        return scene.look(frozenset(parts))
+
     def processes(self, *containers: Container | str, **options: Any) -> ProcessTree:
         """Show who runs, as whose child, and who shares which namespace with whom.
 
