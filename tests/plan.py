@@ -175,7 +175,7 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08
+        chapter08 chapter11
     """,
     "kernelbox/lab/hosts": """
         eye record

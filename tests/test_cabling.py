@@ -102,6 +102,13 @@ def test_addresses_routes_mtu_and_ports_are_as_ip_shows_them(ends: tuple[Held, H
     assert outside(right).links() == {"lo", "switch"}
 
 
+def test_a_network_for_two_has_no_broadcast_address(ends: tuple[Held, Held]) -> None:
+    neighbours.cable(ends[0], "eth0", ends[1], "eth0", ("10.0.0.0/31", "10.0.0.1/31"))
+    assert ends[0].ping("10.0.0.1", 5) and ends[1].ping("10.0.0.0", 5)
+    (found,) = outside(ends[0]).ip("-4 address show dev eth0")
+    assert "broadcast" not in found["addr_info"][0]
+
+
 def test_rules_are_those_of_the_process_and_not_of_the_host(ends: tuple[Held, Held]) -> None:
     left, right = ends
     left.nft("add table ip mine")

@@ -214,26 +214,27 @@ class RouteSocket(NetlinkSocket):
         Raises:
             KernelError: EEXIST if the link has it already.
 
-        Source: ip-address(8).
+        Source: ip-address(8). RFC 3021: a network for two has no address for all.
         """
         own = socket.inet_aton(address)
         host_bits = (1 << (32 - prefix)) - 1
         last = (int.from_bytes(own, "big") | host_bits).to_bytes(4, "big")
-        broadcast = socket.inet_ntoa(last)
+        broadcast = socket.inet_ntoa(last) if host_bits > 1 else None
 
         def act() -> None:
             body = (
                 ADDRESS.pack(socket.AF_INET, prefix, 0, 0, self._index(name))
                 + attribute(k.IFA_ADDRESS, own)
                 + attribute(k.IFA_LOCAL, own)
-                + attribute(k.IFA_BROADCAST, last)
+                + (attribute(k.IFA_BROADCAST, last) if broadcast else b"")
             )
             self.change(k.RTM_NEWADDR, body, CREATE | EXCLUSIVE)
 
         self._request(
             "RTM_NEWADDR",
             fields(ifname=name, address=address, prefixlen=prefix, broadcast=broadcast),
-            f"ip address add {address}/{prefix} broadcast {broadcast} dev {name}",
+            f"ip address add {address}/{prefix}{f' broadcast {broadcast}' if broadcast else ''}"
+            f" dev {name}",
             act,
         )
 

@@ -99,7 +99,7 @@ def room(box: Lab, process: Held | Container) -> NetworkNamespace:
 
 def links(box: Lab, process: Held | Container) -> None:
     """Print the links of a process's network namespace: name, kind, state, addresses of IPv4."""
-    for link in room(box, process).links:
+    for link in sorted(room(box, process).links, key=lambda one: (one.name != "lo", one.name)):
         given = [one for one in link.addresses if ":" not in one]
         master = f"  port of {link.master}" if link.master else ""
         line = f"{link.name:8} {link.kind:9} {link.state:11}{' '.join(given)}{master}"

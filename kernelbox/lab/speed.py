@@ -6,12 +6,12 @@ to be woken up, and what is measured is the kernel's way from one to the other.
 
 from __future__ import annotations
 
+import socket
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
 
     from kernelbox.lab.held import Held
@@ -68,25 +68,35 @@ def throughput(client: Held, server: Held, address: str, seconds: float = 0.3) -
 
 @contextmanager
 def connected(
-    client: Held, server: Held, address: str, port: int = 0
+    client: Held,
+    server: Held,
+    address: str,
+    port: int = 0,
+    *,
+    listen: int = 0,
+    seconds: float = _PATIENCE,
 ) -> Iterator[tuple[socket.socket, socket.socket]]:
     """Connect a client to a server over TCP; give the client's socket and the server's.
 
     Args:
-        client: Who asks.
+        client: Who calls.
         server: Who listens, at every address of its own.
-        address: Under which the client reaches the server.
-        port: Where it listens; 0 for any.
+        address: Which the client calls.
+        port: Which the client calls; 0 for the one at which the server listens.
+        listen: At which the server listens; 0 for `port`, or for any free one.
+        seconds: How long to wait for an answer.
 
     Raises:
-        OSError: ENETUNREACH, ECONNREFUSED, TimeoutError: there is no way, or it is barred.
+        OSError: ENETUNREACH, ECONNREFUSED, TimeoutError: there is no way, or it is barred;
+            EADDRINUSE: somebody else listens there.
     """
     with server.socket("tcp") as listener, client.socket("tcp") as near:
         for one in (listener, near):
-            one.settimeout(_PATIENCE)
-        listener.bind(("0.0.0.0", port))
+            one.settimeout(seconds)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("0.0.0.0", listen or port))
         listener.listen()
-        near.connect((address, listener.getsockname()[1]))
+        near.connect((address, port or listener.getsockname()[1]))
         far, _ = listener.accept()
         with far:
             yield near, far

@@ -5,6 +5,7 @@ Both are sockets that a held process has opened in its network namespace, and ha
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import itertools
 import os
@@ -67,6 +68,8 @@ def ping(raw: socket.socket, address: str, seconds: float) -> Echo:
                 raw.sendto(_echo_request(*mark), (address, 0))
             except OSError as error:  # ENETUNREACH, EHOSTUNREACH, EPERM: a rule
                 complaint = f"cannot be sent: {error.strerror}"
+                if error.errno == errno.ENETUNREACH:  # no route: nobody lays one meanwhile
+                    break
                 time.sleep(min(_AGAIN, left))
                 continue
             answer, heard = _answer(raw, mark, min(_AGAIN, left))

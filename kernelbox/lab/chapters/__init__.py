@@ -9,6 +9,7 @@ chapter05/  images
 chapter06/  OverlayFS
 chapter07/  user namespaces and capabilities
 chapter08/  CPU: weight and quota
+chapter11/  the network by hand: cables, bridges, NAT
 
 A folder's own page says what is in it. A teacher's chapters have the same form, and lie elsewhere:
 see ../exercises/catalogue.py.
