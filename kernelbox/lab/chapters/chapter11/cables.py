@@ -173,13 +173,12 @@ def described(namespace: int, link: Link) -> dict[str, Any]:
 
 def _asked(table: list[dict[str, Any]]) -> list[tuple[int, str]]:
     """Draw what to ask for: four ends of cables to elsewhere, one of one within, and no cables."""
-    elsewhere, within, others = [], [], []
-    for one in table:
-        where = one["peer_namespace"]
-        kind = others if where is None else within if where == one["namespace"] else elsewhere
-        kind.append((one["namespace"], one["name"]))
+    cables = [one for one in table if one["peer_namespace"]]
+    within = [one for one in cables if one["peer_namespace"] == one["namespace"]]
+    elsewhere = [one for one in cables if one not in within]
+    others = [one for one in table if one not in cables]
     asked = random.sample(elsewhere, 4) + random.sample(within, 1) + random.sample(others, 2)
-    return random.sample(asked, len(asked))
+    return [(one["namespace"], one["name"]) for one in random.sample(asked, len(asked))]
 
 
 def _kind(table: list[dict[str, Any]], where: int, name: str) -> str:
