@@ -165,7 +165,9 @@ def published(box: Lab, home: Held, router: Held, world: Held, port: int) -> Ver
                 return failed(f"port {port} of the router, called from {source}: {said}")
         if not _asked(caller, WORLD[0], other, unwanted, _SHUT):
             return failed(f"port {other} of home can be called, too", "the published one alone")
-    return passed(f"port {port} of the router is port {_INNER_PORT} of home, and no other is")
+    return passed(
+        f"the published port is port {_INNER_PORT} of home for every caller, and no other is"
+    )
 
 
 def _asked(caller: Held, source: str, port: int, listener: socket.socket, seconds: float) -> str:
