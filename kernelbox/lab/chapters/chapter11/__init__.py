@@ -2,7 +2,7 @@
 
 predictions.py      guesses, before the kernel answers
 wires.py            what the checks see: namespaces, cables, and who answers whom
-cables.py           a cable, whose end, a switch
+cables.py           a cable, a switch, whose end
 cables_answers.py   answers to these, right and wrong
 streets.py          to the world, published by hand, a pod
 streets_answers.py  answers to these, right and wrong
@@ -20,6 +20,6 @@ from kernelbox.lab.chapters.chapter11.streets_answers import ANSWERS as STREETS
 
 __all__ = ["ANSWERS", "EXERCISES", "FURTHER", "PREDICTIONS", "QUIZ"]
 
-EXERCISES = (a_cable, whose_end, a_switch, to_the_world, published, a_pod)
-FURTHER = ("a-pod",)
+EXERCISES = (a_cable, a_switch, to_the_world, published, whose_end, a_pod)
+FURTHER = ("whose-end", "a-pod")
 ANSWERS = {**CABLES, **STREETS}

@@ -196,7 +196,7 @@ def _plain(value: object) -> object:
 @exercise(
     "a-switch",
     title="A switch",
-    points=3,
+    points=2,
     seconds=40.0,
     hints=(
         "The check observes into which bridge the cable of each of the three is plugged, and lets "

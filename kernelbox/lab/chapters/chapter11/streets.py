@@ -37,7 +37,7 @@ _SHUT = 0.5  # seconds in which nothing must come through
 @exercise(
     "to-the-world",
     title="To the world",
-    points=3,
+    points=2,
     hints=(
         "The check observes the links and routes of all three, sends pings from home and hears at "
         "`world` what arrives there, and then reads on a connection whom `world` takes it for.",
@@ -131,7 +131,7 @@ def _not_the_street(box: Lab, home: Held, router: Held, world: Held) -> Verdict 
 @exercise(
     "published",
     title="Published by hand",
-    points=3,
+    points=2,
     hints=(
         f"The check listens at port {_INNER_PORT} of home and at another one. It calls the router "
         "from both addresses of `world`, at the published port and at that other one.",
