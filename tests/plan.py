@@ -30,11 +30,11 @@ PLAN = {
         flags errors
         explain mount_words stepping_stone
         door
-        syscalls session netdevice trace
+        syscalls session netdevice packets trace
         bpf files process mounts lookup watch loop netlink
         aside links conntrack nft
         rtnetlink
-        qdisc
+        cabling qdisc
     """,
     "kernelbox/root": """
         pivot targets
@@ -122,7 +122,7 @@ PLAN = {
         builder
     """,
     "kernelbox/observe": """
-        model procfs union routes nftables
+        model procfs union routes nftables headers
         codec difference process_table mountinfo overlays usage packet_filter
         updates processes topology
         reach
@@ -135,6 +135,8 @@ PLAN = {
         groups next_door
         loading remote networks
         calls
+        groups cabling
+        loading remote calls
         agent
     """,
     "kernelbox/widgets": """
@@ -142,27 +144,28 @@ PLAN = {
         effects still recordings player
         base
         foreign form process_tree capability_table mount_tree layer_stack
-        graph lanes resource_graph
+        graph journeys lanes resource_graph
         network_map timeline
         stepper
     """,
     "kernelbox/lab": """
-        conversation signatures traces doctor
+        conversation signatures traces traffic doctor
         connect
         agent_link
+        cabling
         held started groups
-        working measuring
+        working measuring speed
         command_line live magics reading
         birth_view networked
         notebook
-        surroundings exercises serving
+        neighbours surroundings exercises serving
         chapters hosts inventory
         course
         workbook
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
-        grading
+        bars grading
         outside tries exercise questions parsons loader
         keeper
         attempt
@@ -176,6 +179,7 @@ PLAN = {
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
         chapter08 chapter09 chapter10 chapter12
+        chapter08 chapter11
     """,
     "kernelbox/lab/hosts": """
         eye record

@@ -11,6 +11,7 @@
     groups.py      control groups that a student makes by hand
     next_door.py   another machine, at the other end of a cable
     networks.py    networks that a student makes in a notebook
+    cabling.py     links, addresses, routes and rules of a held process's own network
     loading.py     a load: a process that does nothing but use something up
     remote.py      a process under remote control: one request a message
     calls.py       what the agent does itself: containers, inspect, stop, reset

@@ -80,7 +80,7 @@ class RouteSocket(NetlinkSocket):
                 refusal.hint = f"The kernel says: {cause.words}"
             raise
 
-    def add_bridge(self, name: str, mac: str) -> None:
+    def add_bridge(self, name: str, mac: str = "") -> None:
         """Make a bridge. A MAC address given stays; one left to the kernel follows its ports.
 
         Raises:
@@ -91,13 +91,13 @@ class RouteSocket(NetlinkSocket):
         body = (
             _link_header()
             + attribute(k.IFLA_IFNAME, name)
-            + attribute(k.IFLA_ADDRESS, _mac(mac))
+            + (attribute(k.IFLA_ADDRESS, _mac(mac)) if mac else b"")
             + nested(k.IFLA_LINKINFO, attribute(k.IFLA_INFO_KIND, "bridge"))
         )
         self._request(
             "RTM_NEWLINK",
-            fields(ifname=name, kind="bridge", address=mac),
-            f"ip link add {name} address {mac} type bridge",
+            fields(ifname=name, kind="bridge", address=mac or None),
+            f"ip link add {name}{f' address {mac}' if mac else ''} type bridge",
             lambda: self.change(k.RTM_NEWLINK, body, CREATE | EXCLUSIVE),
         )
 
@@ -217,7 +217,7 @@ class RouteSocket(NetlinkSocket):
         Raises:
             KernelError: EEXIST if the link has it already; EACCES if it has IPv6 switched off.
 
-        Source: ip-address(8).
+        Source: ip-address(8). RFC 3021: a network for two has no address for all.
         """
         if ":" in address:
             self._add_address6(name, address, prefix)
@@ -225,21 +225,22 @@ class RouteSocket(NetlinkSocket):
         own = socket.inet_aton(address)
         host_bits = (1 << (32 - prefix)) - 1
         last = (int.from_bytes(own, "big") | host_bits).to_bytes(4, "big")
-        broadcast = socket.inet_ntoa(last)
+        broadcast = socket.inet_ntoa(last) if host_bits > 1 else None
 
         def act() -> None:
             body = (
                 ADDRESS.pack(socket.AF_INET, prefix, 0, 0, self._index(name))
                 + attribute(k.IFA_ADDRESS, own)
                 + attribute(k.IFA_LOCAL, own)
-                + attribute(k.IFA_BROADCAST, last)
+                + (attribute(k.IFA_BROADCAST, last) if broadcast else b"")
             )
             self.change(k.RTM_NEWADDR, body, CREATE | EXCLUSIVE)
 
         self._request(
             "RTM_NEWADDR",
             fields(ifname=name, address=address, prefixlen=prefix, broadcast=broadcast),
-            f"ip address add {address}/{prefix} broadcast {broadcast} dev {name}",
+            f"ip address add {address}/{prefix}{f' broadcast {broadcast}' if broadcast else ''}"
+            f" dev {name}",
             act,
         )
 
