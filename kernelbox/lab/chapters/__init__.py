@@ -11,8 +11,8 @@ chapter07/  user namespaces and capabilities
 chapter08/  CPU: weight and quota
 chapter09/  memory and processes
 chapter10/  disk I/O
-chapter12/  networks of one's own: names, ports and rates
 chapter11/  the network by hand: cables, bridges, NAT
+chapter12/  networks of one's own: names, ports and rates
 
 A folder's own page says what is in it. A teacher's chapters have the same form, and lie elsewhere:
 see ../exercises/catalogue.py.
