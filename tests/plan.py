@@ -132,11 +132,9 @@ PLAN = {
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
         fork_limit
-        groups next_door
-        loading remote networks
+        groups next_door cabling
+        networks loading remote
         calls
-        groups cabling
-        loading remote calls
         agent
     """,
     "kernelbox/widgets": """
