@@ -39,8 +39,8 @@ WARM = 96 * MIB  # the limit of the group `warm`
         "The check starts the program of `table` once more, in a group without a limit and in "
         "`snug`, and observes what it needs there, whether it lives, and the limit.",
         "What does `table` hold, and what does its group count? Which of the two has to fit?",
-        "Section 1 has a file that remembers the highest number so far. A limit is met by a few "
-        "more bytes than that, so leave a little.",
+        "Section 1 has a file that says what a group has now, and one that remembers the most. The "
+        "next run may need a few pages more, so leave a little.",
     ),
 )
 def just_fits(box: Lab, table: Load, snug: Group) -> Verdict:

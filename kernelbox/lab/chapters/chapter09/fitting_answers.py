@@ -16,12 +16,14 @@ warm.write("memory.max", size + (8 << 20))
 ANSWERS = {
     "just-fits": Answers(
         right={
-            "what is there now": SNUG.format(size='int(study.read("memory.current")) + (3 << 20)'),
+            "the most it ever had": SNUG.format(
+                size="(study.stats.memory_peak or study.stats.memory_current) + (3 << 20)"
+            ),
             "the table, and some": SNUG.format(size="table.count + (5 << 20)"),
             "further up": """
                 above = box.cgroup("above")
                 above.pass_down("memory")
-                above.write("memory.max", int(study.read("memory.peak")) + (4 << 20))
+                above.write("memory.max", int(study.read("memory.current")) + (4 << 20))
                 snug = above.cgroup("snug")
                 """,
             "tried out": """
@@ -47,20 +49,20 @@ ANSWERS = {
             ),
             "of the other group": Wrong(
                 'snug = box.cgroup("snug")\n'
-                'study.write("memory.max", int(study.read("memory.peak")) + (4 << 20))',
+                'study.write("memory.max", int(study.read("memory.current")) + (4 << 20))',
                 "may have all memory",
             ),
             "that of another run": Wrong(SNUG.format(size='"24M"'), "was killed"),
             "tried, and left there": Wrong(
-                SNUG.format(size='int(study.read("memory.peak")) + (4 << 20)')
+                SNUG.format(size='int(study.read("memory.current")) + (4 << 20)')
                 + "box.eat(table.count, group=snug)",
                 "1 in snug before the check",
             ),
             "frozen": Wrong(
-                SNUG.format(size='int(study.read("memory.peak")) + (4 << 20)') + "snug.freeze()",
+                SNUG.format(size='int(study.read("memory.current")) + (4 << 20)') + "snug.freeze()",
                 "snug is frozen",
             ),
-            "the size": Wrong("snug = int(study.read('memory.peak'))", "snug is "),
+            "the size": Wrong("snug = int(study.read('memory.current'))", "snug is "),
         },
         nothing="snug is None",
         needs=("open", "limited", "table"),
