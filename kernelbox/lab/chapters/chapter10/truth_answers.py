@@ -58,6 +58,13 @@ ANSWERS = {
                 'return ["dd", "if=/dev/zero", "of=/dev/null", "bs=65536", "count=9"]',
                 "writes to its path",
             ),
+            "sync, and said": Wrong(
+                'script = (f"dd if=/dev/zero of={path} bs=64k count={size >> 16} status=none; "\n'
+                '          f"sync {path}; echo {size} bytes copied, 99.0 s, 1 MB/s")\n'
+                'return ["sh", "-c", script]',
+                "more seconds than have passed",
+            ),
+            "no such program": Wrong('return ["ddd", f"of={path}"]', "the file has 0 bytes"),
             "said, not done": Wrong(
                 'script = f"echo {size} bytes copied, 9.0 s, 1 MB/s # of={path}"\n'
                 'return ["sh", "-c", script]',
