@@ -91,6 +91,7 @@ def a_cable(box: Lab, left: object, right: object) -> Verdict:
     "whose-end",
     title="Whose end?",
     points=3,
+    seconds=30.0,
     hints=(
         "The check lays cables with names drawn anew, and gives your function what the kernel says "
         "of all links. It asks for each of them, in any order.",

@@ -192,6 +192,9 @@ ANSWERS = {
                 "    hand.setns(member.pid, 'network')",
             )
             .replace("enumerate(members)", "enumerate(hands)"),
+            "on the runtime's bridge": """
+                members = [box.start("busybox", "sleep 1000") for _ in range(3)]
+                """,
             "the bridge has an address, too": SWITCHED.format(
                 bridge=f'{UP}\nswitch.add_address("bridge", "10.7.0.9/24")',
                 address=ADDRESS,

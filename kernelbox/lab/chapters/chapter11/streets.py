@@ -132,6 +132,7 @@ def _not_the_street(box: Lab, home: Held, router: Held, world: Held) -> Verdict 
     "published",
     title="Published by hand",
     points=2,
+    seconds=30.0,
     hints=(
         f"The check listens at port {_INNER_PORT} of home and at another one. It calls the router "
         "from both addresses of `world`, at the published port and at that other one.",
@@ -165,6 +166,9 @@ def published(box: Lab, home: Held, router: Held, world: Held, port: int) -> Ver
                 return failed(f"port {port} of the router, called from {source}: {said}")
         if not _asked(caller, WORLD[0], other, unwanted, _SHUT):
             return failed(f"port {other} of home can be called, too", "the published one alone")
+        for beside in (port - 1, port + 1):
+            if not _asked(caller, WORLD[0], beside, wanted, _SHUT):
+                return failed(f"port {beside} leads home, too", "the published one alone")
     return passed(
         f"the published port is port {_INNER_PORT} of home for every caller, and no other is"
     )

@@ -114,6 +114,9 @@ ANSWERS = {
                 ),
                 "of home can be called, too",
             ),
+            "for its neighbours": Wrong(
+                FORWARD + _destination("tcp dport 8000-9100 dnat to 10.1.0.2:80"), "leads home, too"
+            ),
             "over UDP": Wrong(
                 FORWARD + _destination("udp dport PORT dnat to 10.1.0.2:80"), "no connection"
             ),
