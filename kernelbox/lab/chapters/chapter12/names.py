@@ -146,16 +146,15 @@ def who_knows(box: Lab, found_by: object) -> Verdict:
 
 def _drawn() -> tuple[Layout, list[tuple[str, str]]]:
     """Draw who is where and called what; and who asks for which name."""
-    red, blue, *words = random.sample(_WORDS, 9)
-    plain, old, both, one, two, alias, nobody = words
+    red, blue, plain, old, both, new, alias, nobody = random.sample(_WORDS, 8)
     layout: Layout = {
         "bridge": {plain: [], old: []},
-        f"check-{red}": {old: [], both: [], one: [alias]},
-        f"check-{blue}": {both: [alias], two: [alias]},
+        f"check-{red}": {old: [alias], both: []},
+        f"check-{blue}": {both: [alias], new: [alias]},
     }
     asked = [
-        (one, both), (plain, old), (old, plain), (old, alias), (both, alias), (two, one),
-        (two, alias), (one, alias), (one, nobody), (both, old), (one, one), (plain, alias),
+        (plain, old), (plain, alias), (old, plain), (old, old), (old, both), (old, alias),
+        (old, new), (both, alias), (both, old), (both, nobody), (new, old), (new, alias),
     ]  # fmt: skip
     return layout, random.sample(asked, len(asked))
 
