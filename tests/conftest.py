@@ -30,7 +30,8 @@ from tests.scene import Scene
 
 OF_CGROUPS = re.compile(r"[cC]group|\bmemory\.|--memory|--cpus|pids.max|pids-limit|freeze|PSI")
 OF_A_RUN = re.compile(r"^mount .* on .*/pytest-of-[^/]+/pytest-\d+/")  # of these tests, or others
-OF_A_ROOT = re.compile(r"/kernelbox/[a-z]+-([0-9a-f]{5})(?:/|$)")  # a group, with the root's suffix
+# A group, or the cable to a machine next door, with the root's suffix.
+OF_A_ROOT = re.compile(r"(?:/kernelbox/[a-z]+-|^link door)([0-9a-f]{5})(?:/|$|\d+$)")
 TEST_CGROUP = re.compile(r"^cgroup .*/kernelbox/test-(\d+)-")  # see test_cgroup.made
 USUAL_ROOT = Path("/var/lib/kernelbox")
 NOTEBOOKS_ROOT = Path(store_notebooks.ROOT)  # reset when all is over, if this session has used it
@@ -172,7 +173,8 @@ def things_of_networks(root: Path) -> set[str]:
     for definition in looking.entries(root / "networks"):
         name = os.fsencode(os.path.realpath(root)) + b"/" + os.fsencode(definition.name)
         digits = f"{zlib.crc32(name) >> 8:06x}"
-        found |= {f"link kernelbox{digits}", f"table ip kernelbox_net_{digits}"}
+        tables = {f"table {family} kernelbox_net_{digits}" for family in ("ip", "ip6")}
+        found |= {f"link kernelbox{digits}", *tables}
     return found
 
 
@@ -204,7 +206,9 @@ def others_things(found: set[str], ours: Path) -> set[str]:
     theirs = {"link kernelbox0", "table ip kernelbox"}
     marks: set[str] = set()
     for root in {USUAL_ROOT, NOTEBOOKS_ROOT, *looking.other_roots(ours)}:
-        theirs |= shared_things(root) | things_of_networks(root)
+        networks = things_of_networks(root)
+        theirs |= shared_things(root) | networks
+        marks |= {f"published port: {one.split()[-1]} " for one in networks if "table" in one}
         marks.add(f"published port: kernelbox_{suffix_of(root)} ")
         with contextlib.suppress(OSError):
             marks |= {name[:7] for name in os.listdir(root / "containers")}

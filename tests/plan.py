@@ -16,7 +16,7 @@ PLAN = {
     "kernelbox": """
         plumbing
         kernel
-        namespaces sysctls root images overlay users cgroup network loads
+        namespaces sysctls root images overlay users cgroup network seccomp loads
         smallest container
         transfer build observe
         agent widgets
@@ -31,7 +31,7 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf files process mounts lookup watch loop netlink
+        bpf seccomp files process mounts lookup watch loop netlink
         aside links conntrack nft
         rtnetlink
         cabling qdisc
@@ -50,6 +50,12 @@ PLAN = {
         limited
         group
         events sampling v1 applying
+    """,
+    "kernelbox/seccomp": """
+        machines
+        profile default
+        decision assembly
+        filter listing
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -98,9 +104,9 @@ PLAN = {
         pull
     """,
     "kernelbox/container": """
-        spec option_types
+        spec option_types security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events
+        events confinement
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options
         run_options program monitor_lock stdio
@@ -210,7 +216,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers update output stats events pull archives host course networks
+        containers update output stats events pull archives host course networks seccomp
         run build images registries
     """,
 }

@@ -16,6 +16,7 @@
     host.py           doctor, reset, lab, workbook
     course.py         course: for teachers
     networks.py       network
+    seccomp.py        seccomp
     run.py            run, exec
     build.py          build
     images.py         images, tag, rmi, history, prune
@@ -75,6 +76,7 @@ COMMANDS = {
     "login": ("registries", "Remember a password for a registry"),
     "logout": ("registries", "Forget it"),
     "network": ("networks", "Make networks, list them, remove them ..."),
+    "seccomp": ("seccomp", "Say what a profile of system calls allows, and why"),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
     "lab": ("host", "Open your own copy of the notebooks in JupyterLab"),

@@ -87,6 +87,12 @@ RUN = Command(
         Option(("--read-only",), "mount its root read-only", default=False),
         Option(("--cap-add",), "give it a capability", "NAME", default=[]),
         Option(("--cap-drop",), "take a capability from it", "NAME", default=[]),
+        Option(
+            ("--security-opt",),
+            "seccomp=default, seccomp=FILE, no-new-privileges",
+            "OPTION",
+            default=[],
+        ),
         Option(("--init",), "run a small init as PID 1", default=False),
         Option(("--userns",), "host, or auto for one of its own", "MODE", default="host"),
         Option(("--pull",), "fetch the image: missing, always, never", "WHEN", default="missing"),

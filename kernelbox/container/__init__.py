@@ -5,6 +5,7 @@ what `docker run` does, in the order in which it happens.
 
     spec.py          what a container shall be: OCI's config.json as records
     option_types.py  what `run` and `exec` take, as types
+    security_options.py  what `--security-opt` asks for
     detach_keys.py   what a person types to leave its terminal
     state.py         where it is in its life, on disk
     ledger.py        what it owns, written down before it exists
@@ -14,6 +15,7 @@ what `docker run` does, in the order in which it happens.
     volumes.py       directories of data, which are none of its changes
     own_files.py     its hostname, hosts and resolv.conf
     events.py        what has happened to containers, a line each
+    confinement.py   the filter of its system calls, made ready outside
     option_values.py what a person writes, checked: names, volumes, variables
     names.py         names of containers: taken, invented, found
     image_lookup.py  the image that it is made of

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from kernelbox.cgroup import Entrance
+    from kernelbox.container.confinement import Filter
     from kernelbox.container.messages import Message
     from kernelbox.container.spec import Spec
     from kernelbox.kernel.door import Event
@@ -65,6 +66,7 @@ class Birth(NamedTuple):
         devices: Device nodes to borrow, by name; empty when it can make its own.
         is_limited_to_devices: Whether the kernel lets it use no others, whatever nodes it makes.
         helper: The small init of `--init`; None without.
+        filter: Of its system calls; None without one.
         stone: What its first process becomes before it is the program.
         observed: Whether the other side wants to hear of every request.
         stepped: Whether each request waits for its go.
@@ -82,6 +84,7 @@ class Birth(NamedTuple):
     devices: dict[str, int]
     is_limited_to_devices: bool
     helper: int | None
+    filter: Filter | None
     stone: Stone
     observed: bool
     stepped: bool
@@ -226,7 +229,7 @@ class Newborn:
         if self._executing is None:
             raise KernelboxError(
                 "the container's first process died before it could become its program",
-                "Out of memory? Look at `dmesg`",
+                "Out of memory? Look at `dmesg`. Or a seccomp profile kills for what a start takes",
             )
         refusal = os.read(self._stone.heard, 1)
         self._report_exec(errno_name(refusal[0]) if refusal else "0")
@@ -258,6 +261,7 @@ def cannot_execute(name: str, number: int, *, directory: bool) -> CommandError:
         return CommandError(f"{name!r}: is a directory", "Name a program in it", 126)
     hints = {
         errno.EACCES: "Its mode has no x for this user: chmod +x",
+        errno.EPERM: "Does its seccomp profile forbid execve? Ask: kernelbox seccomp explain",
         errno.ENOEXEC: "It is no program for this machine, or a script without a #! line",
     }
     hint = hints.get(number, "")

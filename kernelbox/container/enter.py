@@ -12,6 +12,7 @@ from contextlib import closing
 from kernelbox import cgroup, namespaces
 from kernelbox.container import pause, program
 from kernelbox.container.birth import Newborn, reporting
+from kernelbox.container.confinement import filter_of
 from kernelbox.container.relay import resize
 from kernelbox.kernel import door, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
@@ -21,6 +22,7 @@ from kernelbox.users import id_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kernelbox.container.confinement import Filter
     from kernelbox.container.spec import Process, Spec
     from kernelbox.kernel.stepping_stone import Stone
 
@@ -58,6 +60,7 @@ def enter(
     motion = _Motion(group)
     motion.check()
     stone = stepping_stone.lay()
+    confined = filter_of(spec)
     ours, theirs = Channel.pair()
     with closing(group.open()) as entrance:
         # Nobody inside may look at this interpreter once it shares their PID namespace.
@@ -66,7 +69,7 @@ def enter(
         child, child_pidfd = process.clone3(0, entrance.clone_fd)
         if child == 0:
             ours.close()
-            _entered(pidfd, spec, entrance, theirs, what, stdio, size, stone)
+            _entered(pidfd, spec, entrance, theirs, what, stdio, size, stone, confined)
     theirs.close()
     os.close(pidfd)
     stone.close_taken()
@@ -91,6 +94,7 @@ def _entered(
     stdio: tuple[int, int, int],
     size: tuple[int, int],
     stone: Stone,
+    confined: Filter | None,
 ) -> None:
     """Be the process that `enter` adds: a container's init without the building."""
     with reporting(control, door.sink is not None, door.gate is not None):
@@ -103,7 +107,7 @@ def _entered(
         terminal = program.open_terminal(control) if what.terminal else None
         if terminal is not None:
             resize(terminal, *size)  # before its program asks
-        program.run(what, control, terminal, stdio, stone, make_workdir=False)
+        program.run(what, control, terminal, stdio, stone, confined, make_workdir=False)
 
 
 class _Motion:

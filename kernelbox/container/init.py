@@ -37,7 +37,8 @@ def main(birth: Birth) -> NoReturn:
         # If the runtime side is dead, it has no word for start, and what was built ends here.
         if messages.receive(control) is not None:
             helper = program.INIT_PATH if birth.helper is not None else ""
-            program.run(birth.spec.process, control, terminal, birth.stdio, birth.stone, helper)
+            what, stdio = birth.spec.process, birth.stdio
+            program.run(what, control, terminal, stdio, birth.stone, birth.filter, helper)
     raise AssertionError("reporting does not return")
 
 

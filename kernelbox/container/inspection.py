@@ -7,7 +7,7 @@ import time
 from kernelbox import cgroup, namespaces, network
 from kernelbox.cgroup import applying, limits
 from kernelbox.container import cleanup, state
-from kernelbox.plumbing import paths
+from kernelbox.plumbing import paths, storage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "UsernsMode": "auto" if spec.has_user_namespace else "host",
             "AutoRemove": own.remove,
             "Init": own.init,
+            "SecurityOpt": _security_options(spec),
             "Capabilities": [
                 name.removeprefix("CAP_") for name in spec.process.capabilities["bounding"]
             ],
@@ -118,6 +119,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
         "LogPath": f"{directory}/log",
         "Cgroup": group.inside.directories if running else [],
         "Namespaces": _namespaces(its.pid) if running else {},
+        "InForce": _in_force(its.pid) if running else {},
     }
 
 
@@ -138,6 +140,25 @@ def _networks(container_id: str) -> dict[str, dict[str, object]]:
         }
         for name, end in network.of_container(container_id).items()
     }
+
+
+def _security_options(spec: Spec) -> list[str]:
+    asked = ["no-new-privileges"] if spec.process.noNewPrivileges else []
+    return [*asked, f"seccomp={'unconfined' if spec.linux.seccomp is None else 'a profile'}"]
+
+
+def _in_force(pid: int) -> dict[str, str]:
+    """Return what the kernel says that holds its first process.
+
+    Source: proc_pid_status(5).
+    """
+    try:
+        lines = storage.read(f"/proc/{pid}/status").splitlines()
+    except OSError:
+        return {}
+    said = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    names = ("CapBnd", "CapEff", "NoNewPrivs", "Seccomp", "Seccomp_filters")
+    return {name: said[name] for name in names if name in said}
 
 
 def _namespaces(pid: int) -> dict[str, int]:

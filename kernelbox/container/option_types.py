@@ -65,6 +65,7 @@ class ContainerOptions(ExecOptions, total=False):
         publish: `[ip:]hostPort:containerPort[/protocol]`.
         publish_all: Whether each port that the image exposes is published, on a free one.
         read_only: Whether its root cannot be written to.
+        security_opt: `seccomp=default`, `seccomp=FILE`, `no-new-privileges`.
         cap_add: Capabilities, with or without `CAP_`.
         cap_drop: Likewise.
         init: Whether a small init is PID 1.
@@ -108,6 +109,7 @@ class ContainerOptions(ExecOptions, total=False):
     network_delay: str
     network_loss: str
     read_only: bool
+    security_opt: list[str] | tuple[str, ...]
     cap_add: list[str] | tuple[str, ...]
     cap_drop: list[str] | tuple[str, ...]
     init: bool

@@ -14,7 +14,8 @@ from kernelbox.container.birth import cannot_execute
 from kernelbox.container.messages import ExecRefused, Executing, Terminal
 from kernelbox.container.spec import User
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import files, process, session, stepping_stone, syscalls
+from kernelbox.kernel import files, process, seccomp, session, stepping_stone, syscalls
+from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import CommandError, KernelError, errno_name
 from kernelbox.root import targets
 from kernelbox.users import accounts, capabilities
@@ -23,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from kernelbox.container.confinement import Filter
     from kernelbox.container.spec import Process
     from kernelbox.kernel.stepping_stone import Stone
     from kernelbox.plumbing.channel import Channel
@@ -37,6 +39,7 @@ def run(
     terminal: int | None,
     stdio: tuple[int, int, int],
     stone: Stone,
+    confined: Filter | None = None,
     helper: str = "",
     *,
     make_workdir: bool = True,
@@ -49,6 +52,7 @@ def run(
         terminal: The program's own; None for `stdio`.
         stdio: Descriptors for its 0, 1 and 2.
         stone: What to become in between.
+        confined: The filter of its system calls; None without one.
         helper: A small init that starts the program as its child; empty without one.
         make_workdir: Whether its working directory is made if it is missing.
 
@@ -68,13 +72,20 @@ def run(
     syscalls.setgroups(identity.groups)
     syscalls.setresgid(identity.gid)
     targets.change_directory(what.cwd, make=make_workdir)
+    _leave_session_keyring()
     capabilities.bound(capabilities.mask(what.capabilities.get("bounding", [])))
+    # To install a filter takes a privilege, which goes next, or the promise to gain none.
+    if confined and not what.noNewPrivileges:
+        seccomp.set_filter(*confined)
     syscalls.setresuid(identity.uid)
     # The kernel has emptied another user's sets but for the inheritable one, which is the caller's.
     kept = what.capabilities.get("effective", []) if identity.uid == 0 else []
     capabilities.keep_only(capabilities.mask(kept))
     process.die_with_parent()  # setresuid(2) has cleared it
-    _leave_session_keyring()
+    if what.noNewPrivileges:
+        syscalls.prctl(k.PR_SET_NO_NEW_PRIVS, 1)
+        if confined:
+            seccomp.set_filter(*confined)
 
     session.umask(0o022)
     args = [helper, "--", *what.args] if helper else what.args

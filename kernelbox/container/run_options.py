@@ -11,7 +11,13 @@ import time
 
 from kernelbox import network
 from kernelbox.cgroup import limits
-from kernelbox.container import image_lookup, network_options, option_values, spec
+from kernelbox.container import (
+    image_lookup,
+    network_options,
+    option_values,
+    security_options,
+    spec,
+)
 from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
 
     from kernelbox.cgroup.limits import Limit
     from kernelbox.container.option_types import ExecOptions, RunOptions
+    from kernelbox.container.security_options import Security
     from kernelbox.container.spec import Mount, Namespace, Process, Spec
     from kernelbox.images.image import Image
 
@@ -60,6 +67,7 @@ RUN_DEFAULTS: RunOptions = {
     "read_only": False,
     "cap_add": (),
     "cap_drop": (),
+    "security_opt": (),
     "init": False,
     "userns": "host",
     "time_offset": None,
@@ -109,13 +117,14 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
     container_id = os.urandom(6).hex()
     hostname = option_values.hostname(given["hostname"]) if given["hostname"] else container_id
     mode = network_options.mode(given)
+    security = security_options.read(given["security_opt"], _capabilities(given))
     return spec.Spec(
         ociVersion=spec.OCI_VERSION,
-        process=_process(given, image.config, hostname),
+        process=_process(given, image.config, hostname, security),
         root=spec.Root(readonly=given["read_only"]),
         hostname=hostname,
         mounts=(*_MOUNTS, *_brought(given, image.config, container_id)),
-        linux=_linux(given, mode, container_id),
+        linux=_linux(given, mode, container_id)._replace(seccomp=security.seccomp),
         kernelbox=spec.Extra(
             id=container_id,
             name=option_values.container_name(given["name"]) if given["name"] else "",
@@ -205,7 +214,9 @@ def _plain(
     return plain
 
 
-def _process(given: RunOptions, config: dict[str, object], hostname: str) -> Process:
+def _process(
+    given: RunOptions, config: dict[str, object], hostname: str, security: Security
+) -> Process:
     entrypoint = _said(config, "Entrypoint", ())
     command = list(given["command"]) or _said(config, "Cmd", ())
     if given["entrypoint"] is not None:
@@ -222,8 +233,7 @@ def _process(given: RunOptions, config: dict[str, object], hostname: str) -> Pro
         env["TERM"] = "xterm"
     env |= option_values.environment(_said(config, "Env", ()), {})
     env |= option_values.environment(given["env"], os.environ)
-    kept = capabilities.choose(list(given["cap_add"]), list(given["cap_drop"]))
-    names = [f"CAP_{name}" for name in kept]
+    names = _capabilities(given)
     return spec.Process(
         args=args,
         env=_pairs(env),
@@ -232,7 +242,13 @@ def _process(given: RunOptions, config: dict[str, object], hostname: str) -> Pro
         capabilities={"bounding": names, "effective": names, "permitted": names},
         terminal=given["tty"],
         oomScoreAdj=option_values.oom_score_adj(given["oom_score_adj"]),
+        noNewPrivileges=security.no_new_privileges,
     )
+
+
+def _capabilities(given: RunOptions) -> list[str]:
+    kept = capabilities.choose(list(given["cap_add"]), list(given["cap_drop"]))
+    return [f"CAP_{name}" for name in kept]
 
 
 def _pairs(env: dict[str, str]) -> list[str]:

@@ -16,6 +16,7 @@ from contextlib import closing
 from kernelbox import cgroup, namespaces, network, overlay
 from kernelbox.container import host_mounts, init, ledger, messages, state
 from kernelbox.container.birth import Birth, Newborn
+from kernelbox.container.confinement import filter_of
 from kernelbox.container.messages import Ready, Start
 from kernelbox.kernel import door, files, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
@@ -74,6 +75,7 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
             network_fd=_network_to_join(spec),
             devices=host_mounts.open_devices() if spec.has_user_namespace else {},
             is_limited_to_devices=is_limited_to_devices,
+            filter=filter_of(spec),
             helper=host_mounts.open_helper() if spec.kernelbox.init else None,
             stone=stone,
             observed=door.sink is not None,

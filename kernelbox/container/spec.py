@@ -52,6 +52,7 @@ class Process(NamedTuple):
         capabilities: By set (`bounding`, `effective`, `permitted`, ...), names with `CAP_`.
         terminal: Whether it gets a terminal of its own (`-t`).
         oomScoreAdj: Added to how much it deserves an OOM kill; None for what its parent has.
+        noNewPrivileges: Whether execve(2) grants nothing that its caller has not.
     """
 
     args: list[str]
@@ -61,6 +62,7 @@ class Process(NamedTuple):
     capabilities: dict[str, list[str]]
     terminal: bool = False
     oomScoreAdj: int | None = None
+    noNewPrivileges: bool = False
 
 
 class Root(NamedTuple):
@@ -116,6 +118,7 @@ class Linux(NamedTuple):
         maskedPaths: Hidden.
         readonlyPaths: Seen, but not to be written to.
         sysctl: Settings below /proc/sys of its own namespaces, with dots.
+        seccomp: The profile of its system calls; None for no filter.
     """
 
     namespaces: tuple[Namespace, ...]
@@ -127,6 +130,7 @@ class Linux(NamedTuple):
     maskedPaths: tuple[str, ...] | list[str]
     readonlyPaths: tuple[str, ...] | list[str]
     sysctl: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    seccomp: dict[str, Any] | None = None
 
     def namespace(self, kind: str) -> Namespace | None:
         """Return the container's namespace of an OCI kind; None if it has the host's."""

@@ -12,6 +12,7 @@
     packets.py      sockets by name, and those that hear every frame of a link
     trace.py        what the door has seen, as text and as JSON
     bpf.py          programs that the kernel runs itself
+    seccomp.py      a filter of system calls, installed
     files.py        writes to procfs, sysfs and cgroupfs; directories, device nodes, owners
     process.py      clone3, pidfds, signals, execve
     mounts.py       mount(2) and its younger relatives

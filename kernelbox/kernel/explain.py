@@ -62,6 +62,10 @@ _WHY: tuple[tuple[str, int, str], ...] = (
     ("write", errno.EINVAL, "The kernel did not accept this value"),
     ("write", errno.ERANGE, "The value is outside the range that the kernel accepts"),
     ("rmdir", errno.EBUSY, "The cgroup still has processes or children"),
+    *(
+        (name, errno.EPERM, "This needs privilege, or the container's seccomp profile forbids it")
+        for name in ("capset", "prctl", "setresuid")
+    ),
     ("*", errno.EPERM, "This needs privilege: run as root (sudo)"),
     ("*", errno.EACCES, "This needs privilege: run as root (sudo)"),
     ("*", errno.ENOSPC, "The disk is full: free space below KERNELBOX_ROOT (/var/lib/kernelbox)"),

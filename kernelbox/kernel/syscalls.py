@@ -24,11 +24,15 @@ libc = ctypes.PyDLL(None, use_errno=True)
 # asm-generic numbers, the same on x86_64, arm64 and riscv64 for all calls from 424 on.
 NR_CLONE3 = 435
 # These have no wrapper in every libc, and their number depends on the machine.
-_MACHINE_NUMBERS = {
-    "x86_64": {"pivot_root": 155, "capset": 126, "setns": 308, "keyctl": 250, "bpf": 321},
-    "aarch64": {"pivot_root": 41, "capset": 91, "setns": 268, "keyctl": 219, "bpf": 280},
-    "riscv64": {"pivot_root": 41, "capset": 91, "setns": 268, "keyctl": 219, "bpf": 280},
+_X86_64 = {
+    **{"pivot_root": 155, "capset": 126, "setns": 308},
+    **{"keyctl": 250, "bpf": 321, "seccomp": 317},
 }
+_GENERIC = {
+    **{"pivot_root": 41, "capset": 91, "setns": 268},
+    **{"keyctl": 219, "bpf": 280, "seccomp": 277},
+}
+_MACHINE_NUMBERS = {"x86_64": _X86_64, "aarch64": _GENERIC, "riscv64": _GENERIC}
 
 
 def checked(result: int) -> int:

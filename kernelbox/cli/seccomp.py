@@ -1,0 +1,118 @@
+"""`kernelbox seccomp`: what a profile of system calls says, in words and as the kernel's filter."""
+
+from __future__ import annotations
+
+import sys
+
+from kernelbox.cli.parser import parser_for
+from kernelbox.kernel.errors import UsageError
+from kernelbox.seccomp import decision, default, filter, listing, machines, profile
+from kernelbox.users import capabilities
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kernelbox.seccomp.machines import Machine
+    from kernelbox.seccomp.profile import Profile
+
+
+def command_seccomp(argv: list[str]) -> int:
+    """Do one of the things that can be done with profiles."""
+    if not argv or argv[0] in ("-h", "--help"):
+        lines = [f"  {name:8} {act.__doc__}" for name, act in _ACTIONS.items()]
+        print("\n".join(["usage: kernelbox seccomp COMMAND ...", "", *lines]))
+        return 0
+    if argv[0] not in _ACTIONS:
+        raise UsageError(f"no command 'seccomp {argv[0]:.40}'", f"There are: {', '.join(_ACTIONS)}")
+    return _ACTIONS[argv[0]](argv[1:])
+
+
+def _explain(argv: list[str]) -> int:
+    """Say what becomes of a call, or of all, and why."""
+    parser = parser_for("seccomp explain", "Say what becomes of a call, or of all, and why.")
+    _take_profile(parser)
+    parser.add_argument("call", nargs="?", default="", metavar="SYSCALL", help="a name or a number")
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of the call, up to six")
+    given = parser.parse_args(argv)
+    found, machine = _read(given.profile, given.cap_add)
+    if not given.call:
+        _tell_all(found, machine)
+        return 0
+    number = _number_of(given.call, machine)
+    arguments = [_number(text) for text in given.arguments]
+    if len(arguments) > 6:
+        raise UsageError("a system call has six arguments at most", "Leave some out")
+    arguments += [0] * (6 - len(arguments))
+    decided = decision.decide(found, machine, number, arguments)
+    name = machine.names.get(number, f"call {number}")
+    print(f"{name} {decision.in_words(decided.action)}: {decided.why}")
+    return 0
+
+
+def _list(argv: list[str]) -> int:
+    """Show the filter that the kernel runs, an instruction a line."""
+    parser = parser_for("seccomp list", "Show the filter that the kernel runs.")
+    _take_profile(parser)
+    given = parser.parse_args(argv)
+    found, machine = _read(given.profile, given.cap_add)
+    print("\n".join(listing.lines(filter.compile(found, machine), machine)))
+    return 0
+
+
+def _take_profile(parser: object) -> None:
+    add = parser.add_argument  # type: ignore[attr-defined]  # argparse is not loaded for this
+    add("profile", metavar="PROFILE", help="a file, or default")
+    add("--cap-add", action="append", default=[], metavar="NAME", help="as of run")
+
+
+def _read(name: str, added: list[str]) -> tuple[Profile, Machine]:
+    """Return the profile of a name; say what was left out of it."""
+    machine = machines.this()
+    caps = [f"CAP_{one}" for one in capabilities.choose(added, [])]
+    if name == "default":
+        plain = default.profile(machine, caps)
+    else:
+        plain = profile.resolved(profile.load(name), machine, caps)
+    found = profile.read(plain, machine)
+    for words in found.dropped:
+        print(f"kernelbox: left out: {words}", file=sys.stderr)
+    return found, machine
+
+
+def _tell_all(found: Profile, machine: Machine) -> None:
+    """Print the calls by what becomes of them."""
+    by_fate: dict[str, list[str]] = {}
+    rules = decision.by_number(found, machine)
+    for number, name in sorted(machine.names.items()):
+        fates = dict.fromkeys(decision.in_words(rule.action) for rule in rules.get(number, ()))
+        if not fates or rules[number][-1].tests:
+            settled = decision.decide(found, machine, number).action
+            fates[decision.in_words(found.default if fates else settled)] = None
+        by_fate.setdefault(", or ".join(fates), []).append(name)
+    for fate, names in sorted(by_fate.items(), key=lambda one: len(one[1])):
+        print(f"{len(names)} {fate}:")
+        print(f"    {' '.join(names)}")
+
+
+def _number_of(text: str, machine: Machine) -> int:
+    if text in machine.numbers:
+        return machine.numbers[text]
+    if not text.isdecimal() or len(text) > 10 or int(text) >= 1 << 32:
+        raise UsageError(
+            f"{machine.name} has no system call {text!r:.80}", "Write its name or its number"
+        )
+    return int(text)
+
+
+def _number(text: str) -> int:
+    try:
+        found = int(text, 0) if len(text) <= 20 else -1
+    except ValueError:
+        found = -1
+    if not 0 <= found < 1 << 64:
+        raise UsageError(f"{text!r:.80} is no argument of 64 bits", "Write it like 7 or 0x7")
+    return found
+
+
+_ACTIONS: dict[str, Callable[[list[str]], int]] = {"explain": _explain, "list": _list}

@@ -1,0 +1,35 @@
+"""The filter of a container's system calls, made ready before its root is its own.
+
+Once it is, no file of kernelbox's can be read any more; so the filter is worked out outside, and is
+only handed to the kernel inside.
+"""
+
+from __future__ import annotations
+
+from kernelbox.plumbing.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kernelbox.container.spec import Spec
+
+
+class Filter(NamedTuple):
+    """A filter, and how it is to be installed: see `kernel.seccomp.set_filter`."""
+
+    program: bytes
+    flags: int
+
+
+def filter_of(spec: Spec) -> Filter | None:
+    """Return the filter that a container's programs get; None without one.
+
+    Raises:
+        UsageError: Its profile cannot be one on this machine.
+    """
+    if spec.linux.seccomp is None:
+        return None
+    from kernelbox.seccomp import filter, machines, profile  # only for who is filtered
+
+    machine = machines.this()
+    found = profile.read(spec.linux.seccomp, machine)
+    return Filter(filter.compile(found, machine), found.flags)

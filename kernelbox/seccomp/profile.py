@@ -1,0 +1,343 @@
+"""A profile of system calls in OCI's form, or Docker's, read and checked.
+
+    {"defaultAction": "SCMP_ACT_ERRNO",
+     "syscalls": [{"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"}]}
+
+What a kernel newer than these pages has added is left out of a rule, and what is left out is said:
+`dropped`. What would change the meaning of a profile if it were left out is refused.
+
+Docker writes more into its files, which runtimes never see: rules for whoever has a capability, or
+only on some machine or kernel. These are resolved here.
+
+Source: OCI runtime-spec, config-linux.md, "Seccomp"; moby, profiles/seccomp.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+
+from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing import storage
+from kernelbox.plumbing.records import NamedTuple
+from kernelbox.seccomp import machines
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any, TypeGuard
+
+    from kernelbox.seccomp.machines import Machine
+
+# SECCOMP_RET_*; the lower half of one is data: an error number, or what a tracer is told.
+KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, TRACE, LOG, ALLOW = (
+    0x80000000,
+    0x00000000,
+    0x00030000,
+    0x00050000,
+    0x7FF00000,
+    0x7FFC0000,
+    0x7FFF0000,
+)
+ACTIONS = {
+    "SCMP_ACT_KILL": KILL_THREAD,
+    "SCMP_ACT_KILL_THREAD": KILL_THREAD,
+    "SCMP_ACT_KILL_PROCESS": KILL_PROCESS,
+    "SCMP_ACT_TRAP": TRAP,
+    "SCMP_ACT_ERRNO": ERRNO,
+    "SCMP_ACT_TRACE": TRACE,
+    "SCMP_ACT_LOG": LOG,
+    "SCMP_ACT_ALLOW": ALLOW,
+}
+OPERATORS = {
+    "SCMP_CMP_EQ": "==",
+    "SCMP_CMP_NE": "!=",
+    "SCMP_CMP_LT": "<",
+    "SCMP_CMP_LE": "<=",
+    "SCMP_CMP_GT": ">",
+    "SCMP_CMP_GE": ">=",
+    "SCMP_CMP_MASKED_EQ": "&",
+}
+FLAGS = {  # SECCOMP_FILTER_FLAG_*
+    "SECCOMP_FILTER_FLAG_TSYNC": 1,
+    "SECCOMP_FILTER_FLAG_LOG": 2,
+    "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
+}
+_MOST_BYTES = 4 << 20  # of a profile
+_ARGUMENTS = 6
+_SHOWN = 5  # calls that are not known
+
+
+class Test(NamedTuple):
+    """What an argument of a call must be.
+
+    Attributes:
+        argument: Which, from 0 to 5.
+        operator: One of OPERATORS' symbols.
+        value: To compare with; for `&` the bits that count.
+        bits: For `&`, what these must be.
+    """
+
+    argument: int
+    operator: str
+    value: int
+    bits: int = 0
+
+    def __str__(self) -> str:
+        if self.operator == "&":
+            return f"argument {self.argument} & {self.value:#x} == {self.bits:#x}"
+        return f"argument {self.argument} {self.operator} {self.value:#x}"
+
+    def holds(self, given: int) -> bool:
+        """Whether an argument is so."""
+        value = self.value
+        if self.operator == "&":
+            return given & value == self.bits
+        return {
+            "==": given == value,
+            "!=": given != value,
+            "<": given < value,
+            "<=": given <= value,
+            ">": given > value,
+            ">=": given >= value,
+        }[self.operator]
+
+
+class Rule(NamedTuple):
+    """What becomes of some calls, whose arguments are so.
+
+    Attributes:
+        names: The calls.
+        action: SECCOMP_RET_* with its data.
+        tests: All of them must hold; none for every call of these names.
+    """
+
+    names: tuple[str, ...]
+    action: int
+    tests: tuple[Test, ...] = ()
+
+
+class Profile(NamedTuple):
+    """A profile, read.
+
+    Attributes:
+        default: What becomes of every other call.
+        rules: In order.
+        flags: SECCOMP_FILTER_FLAG_* bits.
+        dropped: What was left out of it, in words.
+    """
+
+    default: int
+    rules: tuple[Rule, ...]
+    flags: int = 0
+    dropped: tuple[str, ...] = ()
+
+
+def load(path: str) -> dict[str, Any]:
+    """Return what is in the file of a profile.
+
+    Raises:
+        UsageError: There is none, or no JSON object is in it.
+    """
+    hint = "A profile is JSON: see OCI runtime-spec, config-linux.md, Seccomp"
+    try:
+        if os.path.isfile(path) and os.stat(path).st_size > _MOST_BYTES:
+            raise UsageError(f"the profile {path!r:.200} is larger than 4 MiB", hint)
+        found: Any = json.loads(storage.read(path))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the profile {path!r:.200}: {error.strerror}", hint
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the profile {path!r:.200} is no JSON: {error!s:.100}", hint) from None
+    if not isinstance(found, dict):
+        raise UsageError(f"the profile {path!r:.200} is no JSON object", hint)
+    return found
+
+
+def resolved(
+    plain: dict[str, Any], machine: Machine, capabilities: Collection[str]
+) -> dict[str, Any]:
+    """Return a profile in OCI's form of one that may be in Docker's.
+
+    Args:
+        plain: What is in its file.
+        machine: Whose calls are to be filtered.
+        capabilities: Of the container, with `CAP_`: some of Docker's rules depend on them.
+
+    Raises:
+        UsageError: It is of neither form, or for another machine.
+    """
+    architectures = [str(one) for one in _list(plain, "architectures")]
+    for entry in _list(plain, "archMap"):
+        if isinstance(entry, dict) and entry.get("architecture") == machine.oci:
+            architectures += [machine.oci, *map(str, _list(entry, "subArchitectures"))]
+    if plain.get("archMap") and not architectures:
+        architectures = [str(one.get("architecture")) for one in plain["archMap"]]
+    rules = []
+    for entry in _list(plain, "syscalls"):
+        if not isinstance(entry, dict):
+            raise _wrong("a rule", entry)
+        if _applies(entry, machine, capabilities):
+            kept = {key: entry[key] for key in ("action", "errnoRet", "args") if key in entry}
+            names = [*_list(entry, "names"), *([entry["name"]] if entry.get("name") else [])]
+            rules.append({"names": names, **kept})
+    kept = {
+        key: plain[key] for key in ("defaultAction", "defaultErrnoRet", "flags") if key in plain
+    }
+    return {**kept, "architectures": architectures, "syscalls": rules}
+
+
+def read(plain: dict[str, Any], machine: Machine) -> Profile:
+    """Return the profile that an OCI document describes, as it is on a machine.
+
+    Args:
+        plain: The object `linux.seccomp`.
+        machine: Whose calls are to be filtered.
+
+    Raises:
+        UsageError: It is not of this form; it asks for what no filter can do.
+    """
+    dropped: list[str] = []
+    _demand_machine(plain, machine, dropped)
+    rules, strange = [], set[str]()
+    for entry in _list(plain, "syscalls"):
+        if not isinstance(entry, dict):
+            raise _wrong("a rule", entry)
+        rules.append(_rule(entry, machine, strange))
+    if strange:
+        some = ", ".join(sorted(strange)[:_SHOWN])
+        more = ", ..." if len(strange) > _SHOWN else ""
+        dropped.append(f"{len(strange)} calls that no machine here has: {some:.200}{more}")
+    return Profile(
+        _action(plain, "defaultAction", "defaultErrnoRet"),
+        tuple(rule for rule in rules if rule.names),
+        _flags(plain),
+        tuple(dict.fromkeys(dropped)),
+    )
+
+
+def _demand_machine(plain: dict[str, Any], machine: Machine, dropped: list[str]) -> None:
+    named = [str(one) for one in _list(plain, "architectures")]
+    if named and machine.oci not in named:
+        raise UsageError(
+            f"the profile is for {', '.join(named)!s:.120}, and this machine is {machine.oci}",
+            f"Add {machine.oci} to its architectures",
+        )
+    for one in named:
+        if one != machine.oci:
+            dropped.append(f"calls of {one:.40} are refused, as if it were not named")
+
+
+def _applies(entry: dict[str, Any], machine: Machine, capabilities: Collection[str]) -> bool:
+    """Whether a rule holds here: Docker's `includes` and `excludes`."""
+    for key, wanted in (("includes", True), ("excludes", False)):
+        conditions = entry.get(key) or {}
+        if not isinstance(conditions, dict):
+            raise _wrong(f"the {key} of a rule", conditions)
+        caps = [str(one) for one in conditions.get("caps") or []]
+        arches = [str(one) for one in conditions.get("arches") or []]
+        newest = str(conditions.get("minKernel") or "")
+        holds = [
+            *([all(one in capabilities for one in caps)] if caps and wanted else []),
+            *([any(one in capabilities for one in caps)] if caps and not wanted else []),
+            *([bool({machine.name, _DOCKER.get(machine.name)} & set(arches))] if arches else []),
+            *([_release() >= _version(newest)] if newest else []),
+        ]
+        if holds and (not all(holds) if wanted else any(holds)):
+            return False
+    return True
+
+
+_DOCKER = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go calls them
+
+
+def _release() -> tuple[int, int]:
+    return _version(os.uname().release)
+
+
+def _version(text: str) -> tuple[int, int]:
+    match = re.match(r"(\d{1,6})\.(\d{1,6})", text)
+    if match is None:
+        raise _wrong("minKernel", text)
+    return int(match[1]), int(match[2])
+
+
+def _rule(entry: dict[str, Any], machine: Machine, strange: set[str]) -> Rule:
+    names = [str(one) for one in _list(entry, "names")]
+    if not names:
+        raise UsageError(
+            "a rule of the profile names no system call", "Give it names, or remove it"
+        )
+    numbers = machine.numbers
+    known = [one for one in names if one in numbers]
+    strange.update(set(names) - machines.all_names())
+    tests = tuple(map(_test, _list(entry, "args")))
+    return Rule(tuple(known), _action(entry, "action", "errnoRet"), tests)
+
+
+def _test(plain: object) -> Test:
+    if not isinstance(plain, dict):
+        raise _wrong("an argument of a rule", plain)
+    index, operator = plain.get("index"), plain.get("op")
+    if not _is_number(index, _ARGUMENTS):
+        raise _wrong("the index of an argument", index)
+    if not isinstance(operator, str) or operator not in OPERATORS:
+        raise _wrong("the operator of an argument", operator)
+    value, second = plain.get("value", 0), plain.get("valueTwo", 0)
+    for one in (value, second):
+        if not _is_number(one, 1 << 64):
+            raise _wrong("the value of an argument", one)
+    # Bits that do not count cannot keep it from holding: so has libseccomp it, and with it runc.
+    bits = second & value if operator == "SCMP_CMP_MASKED_EQ" else 0
+    return Test(index, OPERATORS[operator], value, bits)
+
+
+def _is_number(value: object, below: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < below
+
+
+def _action(plain: dict[str, Any], key: str, data_key: str) -> int:
+    name = plain.get(key)
+    if name == "SCMP_ACT_NOTIFY":
+        raise UsageError(
+            "SCMP_ACT_NOTIFY asks another process about each call, and kernelbox has none",
+            "Use SCMP_ACT_ERRNO or SCMP_ACT_LOG",
+        )
+    if not isinstance(name, str) or name not in ACTIONS:
+        raise _wrong(key, name)
+    action = ACTIONS[name]
+    if action not in (ERRNO, TRACE):
+        return action
+    data: object = plain.get(data_key)
+    data = errno.EPERM if data is None else data
+    if not _is_number(data, 4096 if action == ERRNO else 65536):
+        raise _wrong(data_key, data)
+    return action | data
+
+
+def _flags(plain: dict[str, Any]) -> int:
+    found = 0
+    for one in _list(plain, "flags"):
+        if not isinstance(one, str) or one not in FLAGS:
+            raise _wrong("a flag", one)
+        found |= FLAGS[one]
+    return found
+
+
+def _list(plain: dict[str, Any], key: str) -> list[Any]:
+    found = plain.get(key)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise _wrong(key, found)
+    return found
+
+
+def _wrong(what: str, value: object) -> UsageError:
+    return UsageError(
+        f"{what} of the profile cannot be {value!r:.80}",
+        "See OCI runtime-spec, config-linux.md, Seccomp",
+    )

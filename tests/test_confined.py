@@ -1,0 +1,165 @@
+"""Containers whose system calls are filtered: what is in force is read in procfs, from outside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import Kernelbox
+from tests.looking import status
+
+ALONE = ("--network", "none")
+DEFAULT = (*ALONE, "--security-opt", "seccomp=default")
+FOREVER = ("busybox", "sleep", "infinity")
+
+
+def written(path: Path, *rules: dict[str, Any], default: str = "SCMP_ACT_ALLOW") -> str:
+    """Write a profile; return the option that asks for it."""
+    path.write_text(json.dumps({"defaultAction": default, "syscalls": rules}))
+    return f"seccomp={path}"
+
+
+def rule(*names: str, action: str = "SCMP_ACT_ERRNO", **more: Any) -> dict[str, Any]:
+    return {"names": names, "action": action, **more}
+
+
+def in_force(pid: int) -> tuple[str, str]:
+    """Return the mode of seccomp (2 is a filter), and whether privilege can be gained."""
+    told = status(pid)
+    return told["Seccomp"], told["NoNewPrivs"]
+
+
+@pytest.mark.parametrize(
+    ("options", "held"),
+    [
+        ((), ("0", "0")),
+        (("--security-opt", "seccomp=unconfined"), ("0", "0")),
+        (("--security-opt", "seccomp=default"), ("2", "0")),
+        (("--security-opt", "no-new-privileges"), ("0", "1")),
+        (("--security-opt", "no-new-privileges:true"), ("0", "1")),
+        (("--security-opt", "no-new-privileges=false"), ("0", "0")),
+        (("--security-opt", "seccomp=default", "--security-opt", "no-new-privileges"), ("2", "1")),
+        (("--security-opt", "seccomp=default", "-u", "1000"), ("2", "0")),
+        (("--security-opt", "seccomp=default", "--userns", "auto"), ("2", "0")),
+        (("--security-opt", "seccomp=default", "--init"), ("2", "0")),
+        (("--security-opt", "apparmor=unconfined", "--security-opt", "label=disable"), ("0", "0")),
+    ],
+)
+def test_what_was_asked_for_holds_the_program_and_whoever_comes_later(
+    kernelbox: Kernelbox, options: tuple[str, ...], held: tuple[str, str]
+) -> None:
+    container = kernelbox.start(*ALONE, *options, *FOREVER)
+    assert in_force(kernelbox.pid(container)) == held
+    told = kernelbox.ok(
+        "exec", container, "grep", "-E", "^(Seccomp|NoNewPrivs):", "/proc/self/status"
+    )
+    assert dict(line.split(":\t") for line in told.splitlines()) == {
+        "Seccomp": held[0],
+        "NoNewPrivs": held[1],
+    }
+    said = kernelbox.inspect(container)
+    assert said["InForce"]["Seccomp"] == held[0] and said["InForce"]["NoNewPrivs"] == held[1]
+    assert ("no-new-privileges" in said["HostConfig"]["SecurityOpt"]) == (held[1] == "1")
+
+
+def test_the_default_profile_keeps_a_container_from_new_namespaces_and_lets_it_work(
+    kernelbox: Kernelbox,
+) -> None:
+    script = """
+        unshare -U true; unshare -n true; mount -t tmpfs none /mnt
+        mkdir /d && echo text >/d/file && cp -r /d /e && ls /e && ps >/dev/null && id -u
+        (sleep 0.1 & wait) && mknod /n c 1 3 && chown 7:7 /n && su nobody -s /bin/sh -c 'id -u'
+        adjtimex >/dev/null && date >/dev/null && echo done"""
+    done = kernelbox("run", "--rm", *DEFAULT, "busybox", "sh", "-c", script)
+    assert done.stdout.split() == ["file", "0", "65534", "done"], done
+    assert (
+        done.stderr.count("Operation not permitted") + done.stderr.count("permission denied") == 3
+    )
+    # With the capability, these calls are its business.
+    run = ("run", "--rm", *DEFAULT, "--cap-add", "SYS_ADMIN", "busybox")
+    assert kernelbox.ok(*run, "unshare", "-n", "echo", "new") == "new\n"
+
+
+def test_a_profile_of_ones_own_is_obeyed(kernelbox: Kernelbox, tmp_path: Path) -> None:
+    option = written(tmp_path / "no-mkdir", rule("mkdir", "mkdirat", errnoRet=28))
+    run = ("run", "--rm", *ALONE, "--security-opt", option, "busybox", "sh", "-c")
+    done = kernelbox(*run, "mkdir /here; echo went on")
+    assert done.stdout == "went on\n" and "No space left on device" in done.stderr
+    killing = written(tmp_path / "kill", rule("mkdir", "mkdirat", action="SCMP_ACT_KILL_PROCESS"))
+    run = ("run", "--rm", *ALONE, "--security-opt", killing, "busybox")
+    assert kernelbox(*run, "mkdir", "/here").returncode == 128 + 31  # SIGSYS
+
+
+def test_a_profile_that_forbids_what_a_start_takes_says_so_and_leaves_nothing(
+    kernelbox: Kernelbox, tmp_path: Path
+) -> None:
+    for names in (("execve", "execveat"), ("capset",), ("setresuid",), ("prctl",)):
+        option = written(tmp_path / "none", rule(*names))
+        done = kernelbox("run", "--rm", *ALONE, "--security-opt", option, "busybox", "true")
+        assert done.returncode in (125, 126), done
+        assert done.stderr.count("\n") == 1 and "seccomp profile" in done.stderr, done
+    everything = written(tmp_path / "none", default="SCMP_ACT_KILL_PROCESS")
+    done = kernelbox("run", "--rm", *ALONE, "--security-opt", everything, "busybox", "true")
+    assert done.returncode == 125 and done.stderr.count("\n") == 1, done
+    assert "seccomp profile" in done.stderr, done
+    assert kernelbox.ok("ps", "-aq") == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        ("seccomp=/nonesuch", "cannot read the profile '/nonesuch': No such file"),
+        ("seccomp=/", "cannot read the profile '/'"),
+        ("seccomp=/dev/null", "is no JSON"),
+        ("seccomp=", "no security option 'seccomp='"),
+        ("seccomp", "no security option 'seccomp'"),
+        ("apparmor=mine", "no security option 'apparmor=mine'"),
+        ("no-new-privileges=maybe", "no security option"),
+        ("nonesuch", "no security option 'nonesuch'"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_one_clear_line(
+    kernelbox: Kernelbox, option: str, complaint: str
+) -> None:
+    line = kernelbox.refused("run", "--rm", *ALONE, "--security-opt", option, "busybox", "true")
+    assert complaint in line
+
+
+# --- kernelbox seccomp ----------------------------------------------------------------------------
+
+
+def test_a_decision_is_explained(kernelbox: Kernelbox, tmp_path: Path) -> None:
+    explain = ("seccomp", "explain")
+    assert kernelbox.ok(*explain, "default", "mount").startswith("mount fails with EPERM: no rule")
+    allowed = kernelbox.ok(*explain, "--cap-add", "SYS_ADMIN", "default", "mount")
+    assert allowed == "mount is allowed: a rule names it\n"
+    assert "argument 0 & 0x7e020000 == 0x0" in kernelbox.ok(*explain, "default", "clone", "0x11")
+    assert kernelbox.ok(*explain, "default", "clone", "0x10000000").startswith("clone fails with")
+    assert kernelbox.ok(*explain, "default", "9999").startswith(
+        "call 9999 fails with ENOSYS: it is"
+    )
+    told = kernelbox.ok(*explain, "default")
+    assert "1 fails with ENOSYS:\n    clone3\n" in told
+    assert "is allowed, or fails with EPERM:" in told
+    profile = tmp_path / "profile"
+    written(profile, rule("mkdir", "nonesuch", errnoRet=13))
+    done = kernelbox(*explain, str(profile), "mkdir")
+    assert done.stdout == "mkdir fails with EACCES: a rule names it\n"
+    assert done.stderr == "kernelbox: left out: 1 calls that no machine here has: nonesuch\n"
+    for words, complaint in (
+        (("default", "nonesuch"), "has no system call 'nonesuch'"),
+        (("default", "read", "x"), "'x' is no argument of 64 bits"),
+        (("default", "read", "-1"), "'-1' is no argument of 64 bits"),
+        (("default", "read", *"1234567"), "six arguments at most"),
+        (("/nonesuch",), "cannot read the profile"),
+    ):
+        assert complaint in kernelbox.refused(*explain, *words)
+
+
+def test_a_filter_is_listed(kernelbox: Kernelbox) -> None:
+    lines = kernelbox.ok("seccomp", "list", "default").splitlines()
+    assert lines[0].split() == ["0", "take", "the", "machine"] and len(lines) > 50
+    assert "no command 'seccomp nonesuch'" in kernelbox.refused("seccomp", "nonesuch")
