@@ -96,6 +96,7 @@ BUDGET: dict[str, float] = {
     "README.ipynb": 5,
     "broken-host-04.ipynb": 5,
     "broken-host-07.ipynb": 5,
+    "broken-host-12.ipynb": 5,
     "playground.ipynb": 5,
     "what-do-you-believe.ipynb": 5,
 }

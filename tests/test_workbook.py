@@ -352,7 +352,7 @@ def test_every_box_of_the_map_is_a_link_that_says_how_far_it_is(workbook: Path) 
 
 
 def test_a_broken_host_is_on_the_map_and_no_chapter_begins_with_it(workbook: Path) -> None:
-    assert [one.state for one in Overview().challenges.values()] == ["", ""]
+    assert [one.state for one in Overview().challenges.values()] == [""] * len(record.NUMBERS)
     record.note("04", 7, 3)
     record.note("04", 7, 2)  # worse than before: the best one counts
     course = Overview()

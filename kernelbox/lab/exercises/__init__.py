@@ -20,6 +20,7 @@ plain.py        what a student's function returned, whatever kind of it
 hints.py        the first follows from what the check last observed
 grading.py      a grader's checks are the ones that were delivered
 outside.py      what checks ask the kernel
+packets.py      what checks send from inside a network namespace, and count there
 tries.py        how often an exercise was checked, and what the check said
 exercise.py     something to do, and its check
 questions.py    questions of a quiz

@@ -12,6 +12,7 @@ mount_faults.py    after chapter 04: mounts
 image_faults.py    after chapter 07: images
 layer_faults.py    after chapter 07: layers and overlays
 user_faults.py     after chapter 07: users and rights
+network_faults.py  after chapter 12: addresses, routes and rules
 process_faults.py  after chapter 04: processes and names
 parts.py           which kinds a host is drawn from
 host.py            the host itself, as a notebook has it

@@ -8,6 +8,7 @@ from kernelbox.lab.hosts import (
     image_faults,
     layer_faults,
     mount_faults,
+    network_faults,
     process_faults,
     user_faults,
 )
@@ -40,6 +41,17 @@ KINDS: dict[str, tuple[type[Fault], ...]] = {
         user_faults.WrongOwner,
         user_faults.ExtraCapability,
         user_faults.SetUserId,
+    ),
+    "12": (
+        network_faults.PortDown,
+        network_faults.WrongPrefix,
+        network_faults.NoWayOut,
+        network_faults.WrongGateway,
+        network_faults.NotForwarding,
+        network_faults.DropRule,
+        network_faults.DeadRoute,
+        network_faults.WrongNeighbour,
+        network_faults.WrongSize,
     ),
 }
 
