@@ -24,7 +24,7 @@ import pytest
 
 from kernelbox import lab
 from kernelbox.lab import Lab
-from tests import budget, looking, store_notebooks, workers
+from tests import budget, looking, store_notebooks, unsteady, workers
 from tests.command import Kernelbox, Running
 from tests.scene import Scene
 
@@ -49,7 +49,9 @@ def pytest_configure(config: pytest.Config) -> None:
     progress = tempfile.mkdtemp(prefix="kernelbox-progress-")  # nobody's own is to be written
     os.environ["KERNELBOX_PROGRESS"] = f"{progress}/progress.json"
     if (count := config.getoption("workers")) > 1:
-        config.pluginmanager.register(workers.Front(count))
+        second_tries = unsteady.SecondTries(config.getoption("second_tries"))
+        config.pluginmanager.register(second_tries)
+        config.pluginmanager.register(workers.Front(count, second_tries))
     if config.getoption("budget"):
         config.pluginmanager.register(budget.Bill())
 
@@ -66,6 +68,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--share", metavar="K/N", help="run share K of N: every Nth file's tests")
     parser.addoption(
         "--workers", type=int, default=1, metavar="N", help="run the tests in N processes at once"
+    )
+    parser.addoption(
+        "--second-tries",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with workers: run again, alone, up to N tests that failed beside others",
     )
     parser.addoption(
         "--budget", action="store_true", help="end with what each file took, and what it may take"

@@ -30,11 +30,11 @@ PLAN = {
         flags errors
         explain mount_words stepping_stone
         door
-        syscalls session netdevice trace
+        syscalls session netdevice packets trace
         bpf files process mounts lookup watch loop netlink
         aside links conntrack nft
         rtnetlink
-        qdisc
+        cabling qdisc
     """,
     "kernelbox/root": """
         pivot targets
@@ -58,11 +58,11 @@ PLAN = {
         shell
     """,
     "kernelbox/network": """
-        addresses dns listeners
-        link_names
-        definition
+        addresses port dns
+        listeners notes link_names
+        forwarding definition
         endpoints subnets nat
-        names ports
+        ipv6 names ports
         bridge veth shaping
         creation
     """,
@@ -122,7 +122,7 @@ PLAN = {
         builder
     """,
     "kernelbox/observe": """
-        model procfs union routes nftables
+        model procfs union routes nftables headers
         codec difference process_table mountinfo overlays usage packet_filter
         updates processes topology
         reach
@@ -132,8 +132,8 @@ PLAN = {
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
         fork_limit
-        groups next_door
-        loading remote networks
+        groups next_door cabling
+        networks loading remote
         calls
         agent
     """,
@@ -142,27 +142,28 @@ PLAN = {
         effects still recordings player
         base
         foreign form process_tree capability_table mount_tree layer_stack
-        graph lanes resource_graph
+        graph journeys lanes resource_graph
         network_map timeline
         stepper
     """,
     "kernelbox/lab": """
-        conversation signatures traces doctor
+        conversation signatures traces traffic doctor
         connect
         agent_link
+        cabling
         held started groups
-        working measuring
+        working measuring speed
         command_line live magics reading
         birth_view networked
         notebook
-        surroundings exercises serving
+        neighbours surroundings exercises serving
         chapters hosts inventory
         course
         workbook
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
-        grading
+        bars grading
         outside packets tries exercise questions parsons loader
         keeper
         attempt
@@ -175,13 +176,13 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter12
+        chapter08 chapter09 chapter10 chapter11 chapter12
     """,
     "kernelbox/lab/hosts": """
         eye record
         world
         fault shelf pages
-        mount_faults image_faults layer_faults user_faults network_faults
+        mount_faults image_faults layer_faults user_faults time_faults limit_faults network_faults
         process_faults
         parts
         host

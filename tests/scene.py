@@ -67,14 +67,14 @@ class Inside:
         finally:
             os.close(fd)
 
-    def socket(self, kind: int = socket.SOCK_STREAM) -> socket.socket:
+    def socket(self, kind: int = socket.SOCK_STREAM, family: int = socket.AF_INET) -> socket.socket:
         with self.entered():
-            opened = socket.socket(socket.AF_INET, kind)
+            opened = socket.socket(family, kind)
         opened.settimeout(5)
         return opened
 
     def listener(self, at: tuple[str, int]) -> socket.socket:
-        listener = self.socket()
+        listener = self.socket(family=family_of(at))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(at)
         listener.listen()
@@ -88,6 +88,11 @@ class Inside:
                     file.write(value)
             with open(f"/proc/sys/net/{key}") as file:
                 return file.read().strip()
+
+
+def family_of(at: tuple[str, int]) -> int:
+    """Return AF_INET6 for an address with colons, and otherwise AF_INET."""
+    return socket.AF_INET6 if ":" in at[0] else socket.AF_INET
 
 
 class Namespace(Inside):
@@ -155,18 +160,23 @@ class Scene:
         inode = os.stat(f"/proc/{self.host.pid}/ns/net").st_ino
         return Path(f"/run/kernelbox-forwards-{inode}")
 
+    def notes(self) -> list[Path]:
+        """The notes about both switches, of IPv4 and of IPv6."""
+        return [self.note(), Path(str(self.note()).replace("-forwards-", "-forwards6-"))]
+
     def tables(self) -> list[str]:
         return [line for line in self.host.run("nft list tables").splitlines() if line]
 
     def close(self) -> None:
-        self.note().unlink(missing_ok=True)
+        for note in self.notes():
+            note.unlink(missing_ok=True)
         for namespace in self.made:
             namespace.close()
 
 
 def talk(server: Inside, at: tuple[str, int], client: Inside, to: tuple[str, int]) -> str:
     """Send a word over TCP from `client` to `to`, where `server` listens `at`; who was it from?"""
-    with server.listener(at) as listener, client.socket() as caller:
+    with server.listener(at) as listener, client.socket(family=family_of(to)) as caller:
         caller.connect(to)
         accepted, peer = listener.accept()
         with accepted:
@@ -179,7 +189,7 @@ def talk(server: Inside, at: tuple[str, int], client: Inside, to: tuple[str, int
 
 def refuses(client: Inside, to: tuple[str, int]) -> bool:
     """Whether nobody answers at `to`."""
-    with client.socket() as caller:
+    with client.socket(family=family_of(to)) as caller:
         caller.settimeout(0.5)
         try:
             caller.connect(to)

@@ -29,6 +29,7 @@ from tests import looking
 from tests.command import Kernelbox
 from tests.looking import enter, is_alive, mounts, namespace, soon, status
 
+BESIDE = ("agent", "cabling")  # rooms in which a held process is asked
 AGENT = [sys.executable, "-I", "-m", "kernelbox.agent"]
 RUN = {"image": "busybox", "network": "none", "rm": True}
 BOUND = {"observed": False, "bound": True}
@@ -815,6 +816,18 @@ def test_python_runs_in_the_process_itself_and_remembers(
     p.python("assert x == os.getpid()")
 
 
+def test_memory_that_python_maps_in_the_process_is_its_own_once_it_is_touched(p: Held) -> None:
+    def resident() -> int:
+        pages = int(Path(f"/proc/{p.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    before = resident()
+    p.python("memory = mmap.mmap(-1, 64 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)")
+    assert resident() - before < 8 << 20
+    p.python("for page in range(0, 16 << 20, mmap.PAGESIZE): memory[page] = 1")
+    assert 15 << 20 < resident() - before < 24 << 20
+
+
 def test_exec_makes_it_a_program(p: Held, capsys: pytest.CaptureFixture[str]) -> None:
     pid = p.pid
     p.exec("/bin/sh", "-c", "echo $$; sleep 0.05; echo end >&2")
@@ -941,7 +954,7 @@ def test_requests_outside_the_list_are_refused(p: Held) -> None:
 
 
 def test_every_request_there_is_has_been_made_here() -> None:
-    here = Path(__file__).read_text()
+    here = "".join(Path(__file__).with_name(f"test_{one}.py").read_text() for one in BESIDE)
     assert [name for name in remote.REQUESTS if f".{name}(" not in here] == []
 
 

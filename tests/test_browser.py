@@ -664,6 +664,30 @@ def test_a_map_of_ten_namespaces_is_readable_on_a_projector(
     assert violations(view) == []
 
 
+def test_a_ping_is_followed_over_the_map_forward_and_back(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    hops = "[(5000, 6, 'sends'), (worlds.HOST['net'], 10, 'receives'), (5000, 6, 'receives')]"
+    notebook = open_notebook(MADE_UP, f"NetworkMap(worlds.networks(2, alone=0), journey={hops})")
+    notebook.run()
+    view = notebook.view("Network namespaces and cables")
+    said, here = view.locator(".kb-journey span"), view.locator(".kb-here")
+    expect(said).to_have_text("hop 1 of 3  web-0: sends")
+    back, forward = (view.get_by_role("button", name=name) for name in ("Back", "Forward"))
+    expect(back).to_have_attribute("aria-disabled", "true")
+    forward.click()
+    expect(said).to_have_text("hop 2 of 3  host: receives")
+    expect(here).to_have_attribute("data-end", f"{worlds.HOST['net']}/10")
+    expect(view.locator(".kb-passed")).to_have_attribute("data-end", "5000/6")
+    jupyterlab.page.screenshot(path=artefacts / "journey.png")
+    forward.click()
+    expect(said).to_have_text("hop 3 of 3  web-0: receives")
+    expect(forward).to_have_attribute("aria-disabled", "true")
+    back.click()
+    expect(said).to_have_text("hop 2 of 3  host: receives")
+    assert violations(view) == []
+
+
 def test_the_keyboard_reaches_every_control_and_each_has_a_name(
     open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab
 ) -> None:

@@ -14,16 +14,11 @@ import pytest
 
 from kernelbox import lab
 from kernelbox.lab import Lab, LabError
+from kernelbox.lab.measuring import io_counters, io_stat, moved
 from tests.command import Kernelbox
 from tests.looking import soon
 
 MIB = 1 << 20
-
-
-@pytest.fixture(autouse=True)
-def there_are_loop_devices() -> None:
-    if not os.path.exists("/dev/loop-control"):
-        pytest.skip("this kernel has no loop devices")
 
 
 def in_use(path: str) -> bool:
@@ -43,6 +38,28 @@ def test_a_disk_has_its_size_and_is_zeros_until_it_is_let_go(box: Lab) -> None:
         assert Path(disk.path).read_bytes() == bytes(8 * MIB)
     assert soon(lambda: not in_use(disk.path))
     disk.remove()
+
+
+@pytest.mark.vm
+def test_what_a_group_moves_is_counted_for_the_disk_that_it_is_moved_to(box: Lab) -> None:
+    one, other = box.disk(MIB), box.disk(MIB)
+    group = box.cgroup("movers")
+    for disk in (one, other):
+        group.write("io.max", f"{disk.number} wbps=max")  # v1 counts from then on
+    assert io_counters(group, one.number) == dict.fromkeys(("rbytes", "wbytes", "rios", "wios"), 0)
+    box.write(one.path, MIB, MIB, block=32 << 10, direct=True, group=group)
+    assert soon(lambda: sectors(one.path, 6) > 100)
+    rates = moved(group, one.number, seconds=0.5)
+    # It writes a MiB a second, and may be kept from that; it has none of the other, and no reads.
+    assert 0 < rates["wbytes"] < 1.5 * MIB
+    assert rates["wbytes"] == pytest.approx(rates["wios"] * (32 << 10))
+    assert rates["rbytes"] == 0
+    assert not any(io_counters(group, other.number).values())
+    total = io_counters(group, one.number)["wbytes"]
+    assert total <= sectors(one.path, 6) * 512
+    directory = group.directory("io")
+    assert f"{one.number} " in io_stat(directory) and "wbytes=" in io_stat(directory)
+    group.remove()
 
 
 def test_direct_writes_of_a_load_reach_the_disk_and_direct_reads_come_from_it(box: Lab) -> None:
@@ -83,6 +100,28 @@ def test_a_disk_goes_with_the_agent(how: str) -> None:
     else:
         box.close()
     assert soon(lambda: not in_use(disk.path))
+    with contextlib.suppress(LabError):
+        box.close()
+
+
+@pytest.mark.parametrize("how", ["let go", "killed"])
+def test_its_partitions_go_with_a_disk(how: str) -> None:
+    box = lab.start()
+    disk = box.disk(4 * MIB)
+    trace = disk.partition(1, MIB, 2 * MIB)
+    assert "BLKPG_ADD_PARTITION" in str(trace[0]) and "addpart" in repr(trace)
+    name = disk.path.removeprefix("/dev/")
+    partition = Path(f"/sys/block/{name}/{name}p1")
+    assert (partition / "partition").read_text() == "1\n"
+    assert [int((partition / one).read_text()) for one in ("start", "size")] == [2048, 4096]
+    with pytest.raises(LabError, match="EBUSY"):
+        disk.partition(2, 2 * MIB, 2 * MIB)
+    if how == "killed":
+        os.kill(box.agent, signal.SIGKILL)
+    else:
+        disk.remove()
+    assert soon(lambda: not in_use(disk.path))
+    assert soon(lambda: not partition.exists())
     with contextlib.suppress(LabError):
         box.close()
 

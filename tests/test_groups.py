@@ -18,7 +18,7 @@ from kernelbox import cgroup, lab
 from kernelbox.lab import Group, Lab, LabError, measuring
 from tests.command import Kernelbox
 from tests.conftest import suffix_of
-from tests.looking import is_alive, soon
+from tests.looking import is_alive, soon, status
 
 V2 = cgroup.find().version == 2
 # By v2's name: the file, and what v1 has instead.
@@ -282,6 +282,21 @@ def test_v2_passes_nothing_down_from_a_group_with_processes_in_it(box: Lab) -> N
         outer.pass_down("memory")
 
 
+@pytest.mark.skipif(not V2, reason="controllers are in cgroup v1: no group has a type there")
+def test_who_passes_pids_down_from_a_group_with_processes_is_told_why_none_can_enter_below(
+    box: Lab,
+) -> None:
+    outer = box.cgroup("threaded")
+    outer.add(box.hold())
+    inner = outer.cgroup("inner")
+    outer.pass_down("pids")
+    assert outer.read("cgroup.type") == "domain threaded"
+    with pytest.raises(LabError, match=r"(EOP)?NOTSUPP?.*domain invalid: the group above"):
+        inner.add(box.hold())
+    outer.remove()
+    assert not left("threaded")
+
+
 def test_a_group_in_one_that_is_gone_cannot_be_made(box: Lab) -> None:
     outer = box.cgroup("gone")
     outer.remove()
@@ -465,3 +480,37 @@ def test_the_groups_of_a_process_are_told_from_its_own_up_with_the_quota_of_each
     assert str(held.pid) in (found[0] / "cgroup.procs").read_text().split()
     assert [measuring.cpu_max(path) for path in found[:2]] == ["max 100000", "30000 60000"]
     assert measuring.cpu_max(found[-1]) == "max 100000"  # /kernelbox
+
+
+def test_the_groups_of_a_process_are_told_with_the_memory_limit_of_each(box: Lab) -> None:
+    outer = box.cgroup("outer")
+    outer.pass_down("memory")
+    outer.write("memory.max", 48 << 20)
+    inner = outer.cgroup("inner")
+    held = box.hold()
+    inner.add(held)
+    found = measuring.memory_groups(held.pid)
+    assert [path.name for path in found[:2]] == ["inner", "outer"]
+    assert str(held.pid) in (found[0] / "cgroup.procs").read_text().split()
+    assert [measuring.memory_max(path) for path in found[:2]] == ["max", str(48 << 20)]
+    assert measuring.memory_max(found[-1]) == "max"  # /kernelbox
+
+
+@pytest.mark.vm
+@pytest.mark.parametrize("how", ["killed", "removed", "further up"])
+def test_who_waits_for_a_disk_below_a_tiny_limit_is_ended_all_the_same(box: Lab, how: str) -> None:
+    outer = box.cgroup("outer")
+    outer.pass_down("io")
+    inner = outer.cgroup("inner")
+    disk = box.disk(1 << 20)
+    inner.write("io.max", f"{disk.number} wbps=2")
+    load = box.write(disk.path, disk.size, direct=True, group=inner)
+    assert soon(lambda: status(load.pid)["State"].startswith("D"))
+    if how == "killed":
+        inner.kill()
+    elif how == "removed":
+        inner.remove()
+    else:
+        outer.remove()
+    assert not is_alive(load.pid)
+    outer.remove()

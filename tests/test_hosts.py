@@ -19,8 +19,9 @@ from typing import Any
 
 import pytest
 
+from kernelbox import cgroup
 from kernelbox.kernel.errors import UsageError
-from kernelbox.lab import Lab
+from kernelbox.lab import Group, Lab
 from kernelbox.lab.exercises import progress
 from kernelbox.lab.hosts import host as hosts
 from kernelbox.lab.hosts import record
@@ -87,6 +88,39 @@ CAPABILITY = (
 )
 OPAQUE = "import os, sys; os.setxattr(sys.argv[1], 'trusted.overlay.opaque', b'y')"
 
+# Files of control groups, as the host has them. `$cpu`, `$memory` and so on are the directories of
+# the service's group, `$cpu_other` those of its neighbour's.
+V1 = cgroup.find().version == 1
+QUOTA = (
+    "echo 100000 > {0}/cpu.cfs_period_us && echo 10000 > {0}/cpu.cfs_quota_us"
+    if V1
+    else "echo 10000 100000 > {0}/cpu.max"
+)
+THAW = "echo THAWED > $freezer/freezer.state" if V1 else "echo 0 > $freezer/cgroup.freeze"
+ALL_CPUS = f"cat $cpuset/../cpuset.cpus{'' if V1 else '.effective'} > {{}}/cpuset.cpus"
+WEIGHT = "cpu.shares" if V1 else "cpu.weight"
+SWAP = (
+    f"mine=$(cat $cpu/{WEIGHT}); cat $cpu_other/{WEIGHT} > $cpu/{WEIGHT}; "
+    f"echo $mine > $cpu_other/{WEIGHT}"
+)
+MEMORY = (
+    "for f in memory.memsw memory; do f=$memory/$f.limit_in_bytes; "
+    "[ ! -e $f ] || echo {most} > $f; done"
+    if V1
+    else "echo {most} > $memory/memory.max"
+)
+WRITES = (
+    "for f in bps iops; do echo $disk 0 > $io/blkio.throttle.write_${f}_device; done"
+    if V1
+    else "echo $disk wbps=max wiops=max > $io/io.max"
+)
+READS = (
+    "echo $disk 0 > $io/blkio.throttle.read_bps_device"
+    if V1
+    else "echo $disk rbps=max > $io/io.max"
+)
+MILL = "mill=$(grep -vx $neighbour $pids_other/cgroup.procs)"
+
 REPAIR = {
     "StaleProc": f"{IN} mount -t proc proc /proc",
     "LeakingMount": f"{IN} mount --make-private $top/pool",
@@ -140,6 +174,14 @@ REPAIR = {
     "DeadRoute": f"{NET} ip route del $({NET} ip route | awk '/^[bup]/ {{print $1, $2}}')",
     "WrongNeighbour": f"{NET} ip neighbour del $gateway dev eth0",
     "WrongSize": f"{ROAD} ip link set port1 mtu 1500",
+    "Runaway": QUOTA.format("$cpu"),
+    "Frozen": THAW,
+    "OneProcessor": ALL_CPUS.format("$cpuset"),
+    "SwappedWeights": SWAP,
+    "TightMemory": MEMORY.format(most="$((need + 8))M"),
+    "FewProcesses": "echo 60 > $pids/pids.max",
+    "SlowDisk": WRITES,
+    "WrongGroup": f"{MILL}; for d in $all; do echo $mill > $d/cgroup.procs; done",
 }
 
 # Another right way, where there is one of quite another kind.
@@ -165,6 +207,9 @@ OTHERWISE = {
     ),
     "WrongNeighbour": f"{ROAD} ip link set port1 address $wrong",
     "WrongSize": f"{NET} ip link set eth0 mtu $size",
+    "SwappedWeights": f"echo 3000 > $cpu/{WEIGHT}; echo 300 > $cpu_other/{WEIGHT}",
+    "OneProcessor": "echo 0-$(($(nproc --all) - 1)) > $cpuset/cpuset.cpus",
+    "TightMemory": MEMORY.format(most="$((2 * need))M"),
 }
 
 # What also silences the complaint, or seems to, and destroys something: it must not count.
@@ -212,6 +257,14 @@ LAZY = {
     "DeadRoute": f"{NET} ip route flush table main",
     "WrongNeighbour": f"{NET} ip link set eth0 down",
     "WrongSize": f"{ROAD} nft delete table ip road; {ROAD} ip link set port1 mtu 1500",
+    "Runaway": "kill -KILL $(pgrep -P $pid)",
+    "Frozen": f"kill -KILL $(pgrep -P $pid); {THAW}",
+    "OneProcessor": f"{ALL_CPUS.format('$cpuset')}; {ALL_CPUS.format('$cpuset_other')}",
+    "SwappedWeights": f"{SWAP}; {QUOTA.format('$cpu_other')}",
+    "TightMemory": MEMORY.format(most="-1" if V1 else "max"),
+    "FewProcesses": "echo max > $pids/pids.max",
+    "SlowDisk": f"{WRITES}; {READS}",
+    "WrongGroup": f"{MILL}; kill -KILL $mill",
 }
 
 
@@ -237,7 +290,19 @@ def variables(fault: Fault) -> str:
         "root": f"/proc/{machine}/root{fault.top}",
         **fault.words,
     }
+    for name, group in fault.groups.items():
+        suffix = "" if name == fault.name else "_other"
+        for controller in ("cpu", "cpuset", "memory", "pids", "io", "freezer"):
+            found[controller + suffix] = place(group, controller)
+        found["all" + suffix] = shlex.quote(" ".join(group.found.directories))
     return "; ".join(f"{name}={value}" for name, value in found.items())
+
+
+def place(group: Group, controller: str) -> str:
+    """Return the directory in which the host has the files of a controller for a group."""
+    mounts = cgroup.find().mounts
+    where = mounts.get({"io": "blkio"}.get(controller, controller)) if V1 else mounts["cgroup"]
+    return f"{where}{group.path}"
 
 
 def typed(fault: Fault, script: str) -> None:
@@ -392,6 +457,10 @@ HELD: dict[str, Callable[[Fault], object]] = {
     "NotForwarding": lambda one: one.processes["ferry-road"].write(
         "/proc/sys/net/ipv4/ip_forward", "1"
     ),
+    "Runaway": lambda one: one.groups["ferry"].write("cpu.max", "4000 50000"),
+    "Frozen": lambda one: one.groups["ferry"].thaw(),
+    "FewProcesses": lambda one: one.groups["ferry"].write("pids.max", 99),
+    "WrongGroup": lambda one: one.groups["ferry"].add(one.mill),  # type: ignore[attr-defined]
 }
 
 
@@ -509,9 +578,9 @@ def test_who_ends_the_whole_machine_has_settled_nothing(
 ) -> None:
     host = opened(number, 3)
     subprocess.run(["kill", "-KILL", str(host.machine.pid)], check=True)
-    assert looking.soon(lambda: not looking.is_alive(host.machine.pid))
+    # Who is frozen, with cgroup v1, ends when thawed, and process 1 waits for that.
+    assert looking.soon(lambda: "The harbour has ended." in repr(host.check()))
     assert host.check().solved == 0
-    assert "The harbour has ended." in repr(host.check())
 
 
 def test_an_image_of_tonights_page_has_numbers_names_and_hints(
@@ -523,6 +592,20 @@ def test_an_image_of_tonights_page_has_numbers_names_and_hints(
     assert host["harbour"] is host.machine
     assert repr(host.hint(1)).count("?") >= 2 and "<details>" in host.hint(1)._repr_html_()
     assert "<table>" in host.check()._repr_html_() and "<table>" in host._repr_html_()
+
+
+def test_the_groups_of_a_host_are_found_by_name_and_go_with_it(
+    opened: Callable[..., BrokenHost],
+) -> None:
+    host = opened("10", 5)
+    groups = {name: group for fault in host.faults for name, group in fault.groups.items()}
+    assert len(groups) >= 5 and all(host.group(name) is groups[name] for name in groups)
+    with pytest.raises(UsageError, match="no control group is called 'nobody'"):
+        host.group("nobody")
+    there = [Path(one) for group in groups.values() for one in group.found.directories]
+    assert all(one.exists() for one in there)
+    host.end()
+    assert not any(one.exists() for one in there)
 
 
 # --- a student's terminal -------------------------------------------------------------------------

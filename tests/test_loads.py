@@ -166,7 +166,7 @@ def test_a_writer_and_a_reader_move_the_bytes_that_they_count(
     tmp_path: Path, at_random: bool, direct: bool
 ) -> None:
     file = Path("/var/tmp") / f"kernelbox-load-{os.getpid()}"  # tmp_path may be a tmpfs
-    how = {"path": str(file), "size": MIB, "rate": math.inf}
+    how = {"path": str(file), "size": MIB, "rate": math.inf, "block": 64 << 10}
     how |= {"at_random": at_random, "direct": direct}
     try:
         with load("write", **how) as (pid, told):
@@ -192,7 +192,8 @@ def moved(pid: int, name: str) -> int:
 
 def test_direct_writes_reach_the_disk_at_the_stated_rate_at_most() -> None:
     file = f"/var/tmp/kernelbox-load-{os.getpid()}"
-    how = {"path": file, "size": MIB, "rate": 4.0 * MIB, "at_random": False, "direct": True}
+    how = {"path": file, "size": MIB, "rate": 4.0 * MIB, "block": 64 << 10}
+    how |= {"at_random": False, "direct": True}
     try:
         with load("write", **how) as (pid, told):
             began = time.monotonic()
@@ -212,6 +213,8 @@ def test_direct_writes_reach_the_disk_at_the_stated_rate_at_most() -> None:
         ("serve", 1, {"work": -1.0, "every": 1.0, "open_loop": True}, "work of serve is -1.0"),
         ("serve", 1, {"work": math.nan, "every": 1.0}, "work of serve is nan"),
         ("eat", 1, {"size": math.inf, "rate": 1.0}, "size of eat is infinite"),
+        ("write", 1, {"block": 0, "direct": False}, "block of write is 0"),
+        ("read", 1, {"block": 1000, "direct": True}, "block of read is 1000, and no direct"),
     ],
 )
 def test_what_no_load_can_do_is_refused(
@@ -219,6 +222,17 @@ def test_what_no_load_can_do_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         kinds.check(kind, workers, options)
+
+
+def test_a_reader_asks_for_blocks_of_the_stated_size(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(MIB))
+    how = {"path": str(file), "size": MIB, "rate": math.inf, "block": 4096}
+    with load("read", **how, at_random=True, direct=False) as (pid, told):
+        assert soon(lambda: sheet.read(told)[0].done >= MIB)
+        os.kill(pid, signal.SIGSTOP)
+        assert soon(lambda: status(pid)["State"].startswith("T"))
+        assert 4096 <= moved(pid, "rchar") / moved(pid, "syscr") < 6000  # two were of its own
 
 
 # --- inside a container of busybox ----------------------------------------------------------------

@@ -573,7 +573,8 @@ def test_an_address_that_the_host_lacks_is_refused(scene: Scene) -> None:
     [
         "", "80:", "8080:80:", "a:b", "80:0", "65536:80", "-1:80", "+1:80", "80-82:80-81", "9-8:1",
         "1 :80", "8080:80/", "8080:80/sctp", "1.2.3:80:80", "1.2.3.4.5:80:80", "host:80:80",
-        "[::1]:80:80", "80:80 drop", "٣:80", "80-:80", "1-2-3:80",
+        "[::1]:80", "[::g]:80:80", "[]:80:80", "::1:80:80", "80:80 drop", "٣:80", "80-:80",
+        "1-2-3:80",
     ],
 )  # fmt: skip
 def test_a_malformed_port_is_refused_with_the_form_it_should_have(text: str) -> None:

@@ -160,7 +160,7 @@ def test_a_container_has_the_address_that_it_wants(town: Town) -> None:
         ("10.170.0.1", "in use by its gateway"),
         ("10.170.0.255", "is no address for a container"),
         ("10.171.0.2", "is no address for a container"),
-        ("10.170.0", "is not an IPv4 address"),
+        ("10.170.0", "is not an IP address"),
     ):
         assert words in town.refused(*run, wanted, *TRUE)
     assert "on networks of your own only" in town.refused("run", "--ip", "172.29.0.7", *TRUE)
@@ -184,7 +184,7 @@ def test_a_network_in_use_stays_and_prune_leaves_it(town: Town) -> None:
     [
         (("--subnet", "10.1.2.3/24", "n"), "10.1.2.3/24 is an address in a subnet. Write .*10.1.2"),
         (("--subnet", "10.1.2.0", "n"), "no IPv4 subnet"),
-        (("--subnet", "fd00::/64", "n"), "no IPv4 subnet"),
+        (("--subnet", "fd00::/64", "n"), "fd00::/64 is IPv6. Ask for it: --ipv6"),
         (("--subnet", "10.1.2.0/33", "n"), "no prefix from /8 to /29|no IPv4 subnet"),
         (("--subnet", "10.1.2.0/31", "n"), "no prefix from /8 to /29"),
         (("--subnet", "224.0.0.0/8", "n"), "reserved"),
@@ -363,6 +363,7 @@ def test_networks_are_in_docker_words(town: Town) -> None:
     assert told["Containers"][container] == {
         "Name": "one",
         "IPv4Address": "10.170.0.2/24",
+        "IPv6Address": "",
         "MacAddress": "02:42:0a:aa:00:02",
     }
 

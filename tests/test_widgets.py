@@ -304,6 +304,43 @@ def test_of_the_hosts_links_only_those_are_drawn_that_lead_somewhere() -> None:
     assert names(every) == ["lo", "eth0", "docker0", "kernelbox0", "veth860a099", "veth1f5c2d9"]
 
 
+HOPS = [
+    (5000, 6, "eth0 sends  a ping"),
+    (worlds.HOST["net"], 10, "veth receives  a ping"),
+    (worlds.HOST["net"], 5, "kernelbox0 receives  a ping"),
+    (5001, 7, "of a link that is not there"),
+    (5001, 6, "eth0 receives  a ping"),
+]
+
+
+def test_a_ping_goes_over_the_map_hop_by_hop() -> None:
+    names = {worlds.HOST["net"]: "router", 5000: "ann", 5001: "bob"}
+    view = NetworkMap(worlds.networks(3, alone=4), names=names, journey=HOPS)
+    said = [
+        "1. ann: eth0 sends  a ping",
+        "2. router: veth receives  a ping",
+        "3. router: kernelbox0 receives  a ping",
+        "4. bob: eth0 receives  a ping",
+    ]
+    assert str(view).splitlines()[-4:] == said
+    assert [hop["end"] for hop in view.now["picture"]["hops"]][:2] == [
+        "5000/6", f"{worlds.HOST['net']}/10"
+    ]  # fmt: skip
+    assert all(f">{line.replace('  ', ' ')}<" in view.svg().replace("  ", " ") for line in said)
+    assert "The way of a ping" in view.table() and ">bob<" in view.table()
+    assert NetworkMap(worlds.world()).now["picture"]["hops"] == []
+    assert "The way of a ping" not in NetworkMap(worlds.world()).table()
+
+
+def test_a_map_of_namespaces_by_name_has_these_alone() -> None:
+    names = {5001: "bob", worlds.HOST["net"]: "router"}
+    view = NetworkMap(worlds.networks(3, alone=4), names=names)
+    picture = view.now["picture"]
+    assert [one["label"] for one in picture["namespaces"].values()] == ["router", "bob"]
+    assert picture["reach"].keys() == {"router -> bob", "bob -> router"}
+    assert picture["folded"] == {} and "web-" not in str(view)
+
+
 def test_without_graphviz_the_map_says_so_and_the_grid_stays(monkeypatch: Any) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     image = NetworkMap(worlds.world()).svg()

@@ -144,6 +144,48 @@ def test_after_so_many_failures_it_stops(tmp_path: Path) -> None:
     assert "stopping after 1 failures" in said and "= 1 failed in " in said, said
 
 
+def test_what_fails_beside_others_and_passes_alone_is_told_and_fails_nothing(
+    tmp_path: Path,
+) -> None:
+    unsteady = """
+@pytest.fixture
+def ending():
+    yield
+    assert not (HERE / "busy").exists(), "at the end"
+
+def test_alone(ending):
+    is_first = not (HERE / "tried").exists()
+    assert not is_first or looking.soon((HERE / "busy").exists)
+    (HERE / "tried").touch()
+    assert not (HERE / "busy").exists(), "in the middle"
+"""
+    neighbour = """
+def test_busy():
+    (HERE / "busy").touch()
+    until("tried")
+    time.sleep(1)
+    (HERE / "busy").unlink()
+"""
+    files = {"neighbour": neighbour, "unsteady": unsteady}
+    said = told(session(tmp_path, "--second-tries", "5", **files), 0)
+    assert "= 2 passed, 2 unsteady in " in said, said
+    assert "failed at first: test_unsteady.py::test_alone" in said
+    assert "in the middle" in said and "at the end" in said
+
+
+def test_what_fails_alone_too_has_failed_and_many_are_not_tried_again(tmp_path: Path) -> None:
+    failing = """
+@pytest.mark.parametrize("number", range(3))
+def test_failing(number):
+    with (HERE / "tried").open("a") as file:
+        file.write(str(number))
+    assert False
+"""
+    said = told(session(tmp_path, "--second-tries", "2", failing=failing), 1)
+    assert "= 3 failed, 2 unsteady in " in said, said
+    assert sorted((tmp_path / "tried").read_text()) == list("00112")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_is_interrupted_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     text = """

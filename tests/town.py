@@ -60,8 +60,8 @@ class Town(Kernelbox):
         assert not self.root.exists()
         assert self.scene.tables() == []
         assert not [name for name in self.scene.host.links() if name.startswith("kernelbox")]
-        note = self.scene.note()
-        assert not os.path.exists(note), note.read_text()
+        for note in self.scene.notes():
+            assert not os.path.exists(note), note.read_text()
         self.holder.kill()
         self.holder.wait()
         self.scene.close()

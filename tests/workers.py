@@ -9,6 +9,7 @@ notebooks are one unit together, because their outputs are stored for one root's
 A test marked `alone` has the machine for itself: it comes last, when the other workers have nothing
 to do any more. What the tests of a session share ends after that, one worker after the other. So
 what several roots share on a host, as the switch for forwarding, does not change under a test.
+What failed beside others is tried again then, if it may be: see `unsteady`.
 
 This is what pytest-xdist does, but that its workers have a second thread, and a process with
 threads must neither fork nor clone as some tests here do. Python 3.12 warns of it, and a warning is
@@ -34,6 +35,7 @@ from _pytest.config import create_terminal_writer
 
 from tests import budget
 from tests.command import Kernelbox
+from tests.unsteady import SecondTries
 
 LATE = "test_vm.py"
 OTHERS_HAVE_ENDED = pytest.StashKey[bool]()
@@ -109,10 +111,12 @@ class Front:
 
     Args:
         count: How many workers there are to be.
+        second_tries: Whoever knows what failed beside others, and is to be run again alone.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, second_tries: SecondTries) -> None:
         self.count = count
+        self._second_tries = second_tries
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -156,9 +160,12 @@ class Front:
     def _hand_out(self, session: pytest.Session, workers: list[Worker]) -> None:
         left = units(session.items)
         last = units(session.items, alone=True)
+        again: deque[list[int]] | None = None  # known when all the others have ended
         while workers:
             if all(worker.is_idle for worker in workers) and not left:
                 workers[0].is_idle = False
+                if not last and again is None:
+                    last = again = self._second_tries.units(session.items)
                 order = ("run", last.popleft()) if last else ("end", len(workers) == 1)
                 workers[0].link.send(order)
             for worker in workers:
@@ -198,6 +205,7 @@ class Front:
             )
         else:
             report = config.hook.pytest_report_from_serializable(config=config, data=told)
+            self._second_tries.puts_off(report)
             config.hook.pytest_runtest_logreport(report=report)
 
     def _see_off(self, session: pytest.Session, worker: Worker, workers: list[Worker]) -> None:

@@ -10,6 +10,7 @@
     fork_limit.py  one control group for all held processes, with an end to their forks
     groups.py      control groups that a student makes by hand
     next_door.py   another machine, at the other end of a cable
+    cabling.py     links, addresses, routes and rules of a held process's own network
     networks.py    networks that a student makes in a notebook
     loading.py     a load: a process that does nothing but use something up
     remote.py      a process under remote control: one request a message

@@ -52,6 +52,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "namespaces": _namespaces,
     "group": groups.ask,
     "make_disk": disks.make,
+    "add_partition": disks.partition,
     "remove_disk": disks.remove,
     **networks.REQUESTS,
     "move_next_door": next_door.move_in,

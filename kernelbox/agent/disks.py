@@ -11,7 +11,7 @@ import os
 
 from kernelbox.container import state
 from kernelbox.container.ledger import Ledger
-from kernelbox.kernel import loop
+from kernelbox.kernel import door, loop
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
 
@@ -49,6 +49,24 @@ def _attached(file: int) -> str:
     path = f"/dev/loop{number}"
     _open[path] = device
     return path
+
+
+def partition(path: str, number: int, begin: int, size: int) -> list[door.Event]:
+    """Make a partition of a disk, which goes with it; return what the kernel was asked.
+
+    Raises:
+        UsageError: The disk is none that this agent has made.
+        KernelError: See `loop.add_partition`.
+    """
+    if path not in _open:
+        raise UsageError(f"{path} is no disk of the lab's", "box.disk() makes one")
+    events: list[door.Event] = []
+    before, door.sink = door.sink, events.append
+    try:
+        loop.add_partition(path, number, begin, size)
+    finally:
+        door.sink = before
+    return events
 
 
 def remove(path: str) -> None:

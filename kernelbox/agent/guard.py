@@ -10,6 +10,7 @@ requests, and no door of ours is in its way.
 from __future__ import annotations
 
 import os
+import re
 
 from kernelbox import namespaces, sysctls
 from kernelbox.kernel import flags as k
@@ -114,6 +115,12 @@ class Guard:
 
     def _in_network(self, name: str, arguments: tuple[Any, ...]) -> None:
         self._refuse_on_host("net", name)
+        carried = re.search(r"\bnet_ns_fd=(\d+)", str(arguments[0]))
+        if carried and os.fstat(int(carried[1])).st_ino == self._host.get("net"):
+            raise UsageError(
+                f"{name} would change the host itself: a link would be carried into its network",
+                "Carry it to a process that has a network namespace of its own",
+            )
 
     def _ioctl(self, name: str, arguments: tuple[Any, ...]) -> None:
         if arguments[1].startswith("SIOCS"):

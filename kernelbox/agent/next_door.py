@@ -16,7 +16,7 @@ from kernelbox.kernel import netdevice, netlink
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network import link_names, subnets
-from kernelbox.network.addresses import Subnet, dotted, host_locked
+from kernelbox.network.addresses import Subnet, host_locked, written
 from kernelbox.plumbing import paths
 
 _PREFIX = 30  # two addresses: the host's, and the one next door
@@ -54,7 +54,7 @@ def move_in(pid: int) -> dict[str, str]:
 
 def _cabled(netns_fd: int, pid: int) -> dict[str, str]:
     subnet = _subnet()
-    ours, theirs = subnet.gateway, dotted(subnet.first + 2)
+    ours, theirs = subnet.gateway, written(subnet.first + 2)
     names = (f"door{paths.suffix()}{place}" for place in range(_CABLES))
     link = next((one for one in names if not netdevice.exists(one)), "")
     if not link:

@@ -6,6 +6,7 @@ A cell may be interrupted at any moment, so signals are seen to here, too.
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import signal
 import subprocess
@@ -89,6 +90,7 @@ def _shell(fds: list[int], script: str) -> int:
 
 # What the code of `python` sees, and what it leaves for the next.
 _SCOPE: dict[str, Any] = {
+    "mmap": mmap,
     "os": os,
     "sys": sys,
     "signal": signal,

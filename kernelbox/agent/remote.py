@@ -1,9 +1,9 @@
 """A process under remote control: it makes one request to the kernel per message, then waits.
 
 This is what a student holds in a notebook: "now unshare; now look; now mount /proc; look again".
-It is a fork of the agent, and knows the requests in requests.py and programs.py and no others. It
-can fork, and then there is one more such process; and it can become a program, which ends its
-obedience.
+It is a fork of the agent, and knows the requests in requests.py, cabling.py and programs.py and no
+others. It can fork, and then there is one more such process; and it can become a program, which
+ends its obedience.
 
 Messages to it: `do` with `request`, `arguments` and a `ticket`. Each is answered by `done` with
 the same ticket, the trace of what it asked the kernel, and a value or an error.
@@ -15,6 +15,7 @@ import os
 import sys
 
 from kernelbox.agent import programs
+from kernelbox.agent.cabling import NETWORK_REQUESTS, OPENING
 from kernelbox.agent.programs import LONGEST_ERROR, PROGRAMS
 from kernelbox.agent.requests import KERNEL_REQUESTS
 from kernelbox.kernel import door, process
@@ -70,7 +71,7 @@ def _answer(channel: Channel, message: dict[str, Any]) -> None:
     passed: list[int] = []
     try:
         value = _obey(fds, message["request"], message["arguments"])
-        if message["request"] == "fork":
+        if message["request"] in _PASSING:
             passed = value
         else:
             reply["value"] = value
@@ -114,4 +115,10 @@ def _fork(_fds: list[int]) -> list[int]:
     return [ours.socket.detach(), pidfd]
 
 
-REQUESTS: dict[str, Callable[..., Any]] = {**KERNEL_REQUESTS, "fork": _fork, **PROGRAMS}
+_PASSING = {"fork": _fork, **OPENING}  # what these return are descriptors
+REQUESTS: dict[str, Callable[..., Any]] = {
+    **KERNEL_REQUESTS,
+    **NETWORK_REQUESTS,
+    **_PASSING,
+    **PROGRAMS,
+}

@@ -138,10 +138,12 @@ class Limited(Members):
         words = (f"{key}={limit_values.rate(most)}" for key, most in rates.items())
         self.set("io.max", " ".join([disk, *words]))
 
-    def limit_devices(self) -> None:
+    def limit_devices(self) -> bool:
         """Let the group use the devices that every container has, and no other of the host's.
 
-        A kernel without such programs cannot keep a container with CAP_SYS_ADMIN from them.
+        Returns:
+            Whether the kernel sees to it. One without such programs cannot keep a container with
+            CAP_SYS_ADMIN from them.
 
         Raises:
             KernelError: EPERM without CAP_BPF or CAP_SYS_ADMIN.
@@ -158,5 +160,7 @@ class Limited(Members):
         except KernelError as refusal:
             if refusal.errno not in (errno.ENOSYS, errno.EINVAL):
                 raise
+            return False
         finally:
             os.close(group)
+        return True

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 
 from kernelbox.cgroup import tree
 from kernelbox.cgroup.entrance import Entrance
 from kernelbox.cgroup.interface import Interface
+from kernelbox.cgroup.translation import IO_FILES
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError, KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_INVALID = (
+    "Its cgroup.type is domain invalid: the group above passed a controller down while it had "
+    "processes. Make both anew, and put processes into the lower one only"
+)
 
 
 class Members(Interface):
@@ -32,12 +39,18 @@ class Members(Interface):
         """Move the running process `pid`, with all its threads, into the group.
 
         Raises:
-            KernelError: ESRCH if there is no such process; ENOENT if there is no such group.
+            KernelError: ESRCH if there is no such process; ENOENT if there is no such group;
+                EOPNOTSUPP if its v2 type is `domain invalid`.
 
-        Source: cgroups(7), cgroup.procs.
+        Source: cgroups(7), cgroup.procs, "Thread mode".
         """
         for directory in self.directories:
-            files.write(f"{directory}/cgroup.procs", str(pid))
+            try:
+                files.write(f"{directory}/cgroup.procs", str(pid))
+            except KernelError as refusal:
+                if refusal.errno == errno.EOPNOTSUPP:
+                    refusal.hint = _INVALID
+                raise
 
     def processes(self) -> list[int]:
         """Return the pids in the group and in the groups below it."""
@@ -110,7 +123,21 @@ class Members(Interface):
                 self.set("cgroup.kill", 1)
             else:
                 self._kill_each()
-            self.wait_empty(1.0)
+            if not self.wait_empty(1.0):
+                self._let_disks_go()
+
+    def _let_disks_go(self) -> None:
+        """Lift each limit of a disk, here and below: who waits for one does not hear SIGKILL.
+
+        Source: io_schedule() in the kernel, for requests that block/blk-throttle.c holds back.
+        """
+        free = " ".join(f"{key}=max" for key in IO_FILES)
+        for directory in self.directories:
+            for place in tree.below(directory):
+                with contextlib.suppress(KernelboxError):
+                    group = type(self)(self.name + place.removeprefix(directory), self.host)
+                    for line in group.get("io.max").splitlines():
+                        group.set("io.max", f"{line.split()[0]} {free}")
 
     def _kill_each(self) -> None:
         """Signal one process after another; frozen meanwhile, or they might fork faster."""

@@ -61,6 +61,17 @@ def _io_max(read: Reader) -> str:
     )
 
 
+def _io_stat(read: Reader) -> str:
+    devices: dict[str, list[str]] = {}
+    for file, unit in (("service_bytes", "bytes"), ("serviced", "ios")):
+        # Lines such as `8:0 Read 90112`; Sync, Async and Total count the same once more.
+        for line in read(f"blkio.throttle.io_{file}_recursive").splitlines():
+            device, kind, *number = line.split()
+            if kind in ("Read", "Write", "Discard"):
+                devices.setdefault(device, []).append(f"{kind[0].lower()}{unit}={number[0]}")
+    return "\n".join(" ".join([device, *found]) for device, found in devices.items())
+
+
 def _io_weight(read: Reader) -> str:
     return (read("blkio.bfq.weight") or read("blkio.weight")).strip()
 
@@ -128,6 +139,7 @@ TABLE: dict[str, Row] = {
     "cpuset.mems": _same("cpuset.mems"),
     "cpuset.mems.effective": _same("cpuset.effective_mems"),
     "io.max": _io_max,
+    "io.stat": _io_stat,
     "io.bfq.weight": _io_weight,
     "pids.max": _same("pids.max"),
     "pids.current": _same("pids.current"),

@@ -165,10 +165,12 @@ class CgroupV1(Cgroup):
         """Give the group's disk requests a weight, 10 to 1000, as BFQ itself has it in v1."""
         self.set("io.bfq.weight", limit_values.bfq_weight(weight))
 
-    def limit_devices(self) -> None:
+    def limit_devices(self) -> bool:
         """Let the group use the devices that every container has, and no other of the host's.
 
-        A host without the controller cannot keep a container with CAP_SYS_ADMIN from them.
+        Returns:
+            Whether the kernel sees to it. A host without the controller cannot keep a container
+            with CAP_SYS_ADMIN from them.
 
         Raises:
             KernelError: EPERM without CAP_SYS_ADMIN.
@@ -176,10 +178,11 @@ class CgroupV1(Cgroup):
         Source: cgroup-v1/devices.rst.
         """
         if "devices" not in self.host.mounts:
-            return
+            return False
         files.write(self._path("devices.deny"), "a")
         for rule in devices.DEFAULT:
             files.write(self._path("devices.allow"), str(rule))
+        return True
 
     def _writes(self, file: str, value: str) -> list[tuple[str, str]]:
         reason = self.why_not(file)

@@ -62,7 +62,7 @@ def command_port(argv: list[str]) -> int:
         )
     for one in found:
         inside = "" if wanted else f"{one.container_port}/{one.protocol} -> "
-        print(f"{inside}{one.host_ip}:{one.host_port}")
+        print(f"{inside}{one.host_side.rpartition('/')[0]}")
     return 0
 
 

@@ -36,8 +36,16 @@ def _usage() -> str:
 def _create(argv: list[str]) -> int:
     """Make a network: containers on it reach each other, and no other network's reach them."""
     parser = parser_for("network create", "Make a network.")
-    parser.add_argument("--subnet", default="", help="such as 10.170.0.0/24; a free one without it")
-    parser.add_argument("--gateway", default="", help="the bridge's own address; or the first")
+    parser.add_argument("--ipv6", action="store_true", help="IPv6 addresses beside the others")
+    parser.add_argument(
+        "--subnet",
+        action="append",
+        default=[],
+        help="such as 10.170.0.0/24, or fd12:3456:789a::/64; a free one without it",
+    )
+    parser.add_argument(
+        "--gateway", action="append", default=[], help="the bridge's own address; or the first"
+    )
     parser.add_argument("--internal", action="store_true", help="nothing gets in or out")
     parser.add_argument("--driver", "-d", choices=["bridge"], default="bridge", help="bridge")
     parser.add_argument(
@@ -50,10 +58,33 @@ def _create(argv: list[str]) -> int:
     )
     parser.add_argument("name", metavar="NAME")
     given = parser.parse_args(argv)
-    wish = creation.define(given.name, given.subnet, given.gateway, given.opt)
+    subnet, subnet6 = _by_family("--subnet", given.subnet)
+    gateway, gateway6 = _by_family("--gateway", given.gateway)
+    wish = creation.define(
+        given.name,
+        subnet,
+        gateway,
+        given.opt,
+        use_ipv6=given.ipv6,
+        subnet6=subnet6,
+        gateway6=gateway6,
+    )
     networks.create(wish._replace(internal=given.internal))
     print(given.name)
     return 0
+
+
+def _by_family(option: str, given: list[str]) -> tuple[str, str]:
+    """Return what was given for IPv4 and for IPv6; empty where nothing was."""
+    found = ["", ""]
+    for text in given:
+        if found[":" in text]:
+            raise UsageError(
+                f"{option} {found[':' in text]:.80} and {text:.80} are of one kind",
+                "Give one of IPv4, and one of IPv6",
+            )
+        found[":" in text] = text
+    return found[0], found[1]
 
 
 def _ls(argv: list[str]) -> int:
@@ -85,11 +116,13 @@ def _connect(argv: list[str]) -> int:
     parser = parser_for("network connect", "Connect a running container to one more network.")
     parser.add_argument("--alias", action="append", default=[], help="what it is called there, too")
     parser.add_argument("--ip", default="", help="the address that it wants there")
+    parser.add_argument("--ip6", default="", help="the IPv6 address that it wants there")
     parser.add_argument("network", metavar="NETWORK")
     parser.add_argument("container", metavar="CONTAINER")
     given = parser.parse_args(argv)
     aliases = [network_options.alias(one) for one in given.alias]
-    networks.attach(names.find(given.container), given.network, aliases, given.ip)
+    container = names.find(given.container)
+    networks.attach(container, given.network, aliases, given.ip, given.ip6)
     return 0
 
 

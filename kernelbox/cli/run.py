@@ -73,6 +73,7 @@ RUN = Command(
             default="bridge",
         ),
         Option(("--ip",), "its address on a network of your own", "ADDRESS", default=""),
+        Option(("--ip6",), "its IPv6 address there", "ADDRESS", default=""),
         Option(("--network-alias",), "what it is called there, too", "NAME", default=[]),
         Option(("--mac-address",), "of its link there", "ADDRESS", default=""),
         Option(("--dns",), "a name server instead of the host's", "ADDRESS", default=[]),

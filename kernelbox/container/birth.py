@@ -63,6 +63,7 @@ class Birth(NamedTuple):
         controllers: The v1 hierarchies it shall see.
         network_fd: A network namespace to join; None when born into its own, or sharing the host's.
         devices: Device nodes to borrow, by name; empty when it can make its own.
+        is_limited_to_devices: Whether the kernel lets it use no others, whatever nodes it makes.
         helper: The small init of `--init`; None without.
         stone: What its first process becomes before it is the program.
         observed: Whether the other side wants to hear of every request.
@@ -79,6 +80,7 @@ class Birth(NamedTuple):
     controllers: list[str]
     network_fd: int | None
     devices: dict[str, int]
+    is_limited_to_devices: bool
     helper: int | None
     stone: Stone
     observed: bool

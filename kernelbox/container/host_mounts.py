@@ -61,19 +61,18 @@ def deliveries(delivery: Channel) -> Iterator[HostMount]:
             yield HostMount(fd, *what)
 
 
-def open_all(spec: Spec, address: str, pid: int) -> list[HostMount]:
+def open_all(spec: Spec, addresses: list[str], pid: int) -> list[HostMount]:
     """Open every file and directory of the host that the container shall see, and its volumes.
 
     Args:
         spec: What the container shall be.
-        address: On the bridge; empty without one.
+        addresses: On the bridge; none without one.
         pid: Of its first process.
 
     Raises:
         UsageError: The source of a volume does not exist.
     """
-    networks = [spec.kernelbox.network] if address else []
-    own_files.write(spec, [address] if address else [], networks)
+    own_files.write(spec, addresses, [spec.kernelbox.network] if addresses else [])
     with ExitStack() as stack:
         userns = None
         if spec.has_user_namespace:

@@ -92,7 +92,8 @@ def build(birth: Birth) -> int | None:
         furnishing.attach_console(terminal)
     if birth.helper is not None:
         targets.attach(birth.helper, program.INIT_PATH, directory=False)
-    furnishing.seal_dev()
+    if not birth.is_limited_to_devices:
+        furnishing.seal_dev()
     for one in host_mounts.deliveries(birth.delivery):
         targets.attach(one.fd, one.target, directory=one.directory, may_decline=one.own)
 

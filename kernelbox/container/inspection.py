@@ -130,7 +130,12 @@ def status(spec: Spec, its: State) -> str:
 
 def _networks(container_id: str) -> dict[str, dict[str, object]]:
     return {
-        name: {"IPAddress": end.address, "MacAddress": end.mac, "Aliases": end.names}
+        name: {
+            "IPAddress": end.address,
+            "GlobalIPv6Address": end.address6,
+            "MacAddress": end.mac,
+            "Aliases": end.names,
+        }
         for name, end in network.of_container(container_id).items()
     }
 

@@ -48,7 +48,7 @@ def _check(given: RunOptions, found: str) -> None:
         )
     if given["mac_address"] and not spec.is_bridged(found):
         raise UsageError("only a link to a bridge has a MAC address to choose", "Leave it out")
-    if (given["ip"] or given["network_alias"]) and not network.exists(found):
+    if (given["ip"] or given["ip6"] or given["network_alias"]) and not network.exists(found):
         raise UsageError(
             "a container has an address or aliases of its choice on networks of your own only",
             "Make one: kernelbox network create NAME; then use --network NAME",

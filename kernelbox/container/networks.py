@@ -62,7 +62,7 @@ def remove(name: str) -> None:
     cleanup.delete_files(f"network-{name}")
 
 
-def attach(container_id: str, name: str, aliases: list[str], ip: str = "") -> None:
+def attach(container_id: str, name: str, aliases: list[str], ip: str = "", ip6: str = "") -> None:
     """Connect a running container to one more network.
 
     Args:
@@ -70,6 +70,7 @@ def attach(container_id: str, name: str, aliases: list[str], ip: str = "") -> No
         name: Of the network.
         aliases: What it is called there, besides its name and id.
         ip: The address that it wants there; empty for the next.
+        ip6: The IPv6 address, likewise.
 
     Raises:
         UsageError: It cannot be: the container does not run, has no network of its own, or is on
@@ -83,7 +84,7 @@ def attach(container_id: str, name: str, aliases: list[str], ip: str = "") -> No
         ends = endpoints.of_container(container_id)
         if name in ends:
             raise UsageError(f"container {container_id} is on network {name} already", _LS)
-        if (ip or aliases) and name == addresses.DEFAULT:
+        if (ip or ip6 or aliases) and name == addresses.DEFAULT:
             raise UsageError("the default network gives no aliases, nor addresses of choice", _LS)
         bridge = network.prepare(ledger.recording(name), name)
         own = ledger.Ledger(paths.container(container_id))
@@ -91,18 +92,27 @@ def attach(container_id: str, name: str, aliases: list[str], ip: str = "") -> No
         device = next(one for number in range(256) if (one := f"eth{number}") not in used)
         address = network.lease(bridge, container_id, own.record, ip)
         called = str(state.extra(container_id).get("name") or container_id)
-        mac = link_names.mac_address(address)
+        mac, address6 = link_names.mac_address(address), ""
         try:
-            network.connect(bridge, its.pid, container_id, address, own.record, device)
+            address6 = network.lease_ipv6(bridge, container_id, address, own.record, ip6)
+            network.connect(
+                bridge, its.pid, container_id, address, own.record, device, address6=address6
+            )
             servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
             end = endpoints.Endpoint(
-                container_id, address, [called, *aliases], mac, device, servers
+                container_id,
+                address,
+                [called, *aliases],
+                mac,
+                device,
+                servers,
+                address6=address6,
             )
             endpoints.add(name, end, own.record)
             if state.read(container_id).status != "running":
                 raise KernelboxError(f"container {container_id} has ended meanwhile")
         except BaseException:
-            _take_off(container_id, name, address, device)
+            _take_off(container_id, name, [address, address6], device)
             raise
         _rewrite_files(spec)
 
@@ -122,10 +132,12 @@ def detach(container_id: str, name: str) -> None:
             raise UsageError(f"container {container_id} is not on a network {name!r:.80}", _LS)
         network.release["ports"](f"{link_names.bridge_and_table(name)[1]}:{container_id}")
         end = ends.pop(name)
-        _take_off(container_id, name, end.address, end.device)
-        bridges = {one: network.gateway(one) for one in ends if not network.is_internal(one)}
-        ways = [(gateway, ends[one].device) for one, gateway in bridges.items()]
-        network.route_out(its.pid, ways)
+        _take_off(container_id, name, [end.address, end.address6], end.device)
+        for gateway in (network.gateway, network.gateway6):
+            ways = [
+                (gateway(one), ends[one].device) for one in ends if not network.is_internal(one)
+            ]
+            network.route_out(its.pid, [way for way in ways if way[0]])
         _rewrite_files(spec)
 
 
@@ -147,20 +159,22 @@ def _running(container_id: str) -> tuple[Spec, State]:
     return spec, its
 
 
-def _take_off(container_id: str, name: str, address: str, device: str) -> None:
+def _take_off(container_id: str, name: str, its: list[str], device: str) -> None:
     """Undo what `attach` made; what it did not come to is fine."""
     network.release["endpoint"](f"{name}={container_id}")
     link = link_names.link_name(container_id, device)
     if netdevice.exists(link):
         with RouteSocket() as host:
             host.delete_link(link)
-    network.release["lease"](f"{addresses.directory(name)}/{address}={container_id}")
+    for address in filter(None, its):
+        network.release["lease"](f"{addresses.directory(name)}/{address}={container_id}")
 
 
 def _rewrite_files(spec: Spec) -> None:
     """Bring a container's hosts and resolv.conf up to the networks that it is on."""
     ends = endpoints.of_container(spec.id)
-    own_files.write(spec, [one.address for one in ends.values()], list(ends))
+    its = [address for one in ends.values() for address in (one.address, one.address6) if address]
+    own_files.write(spec, its, list(ends))
 
 
 def prune() -> list[str]:
@@ -197,8 +211,17 @@ def inspection(name: str) -> dict[str, Any]:
         "Name": name,
         "Created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(created)) if created else "",
         "Driver": "bridge",
-        "EnableIPv6": False,
-        "IPAM": {"Config": [{"Subnet": str(default.subnet), "Gateway": default.gateway}]},
+        "EnableIPv6": default.subnet6 is not None,
+        "IPAM": {
+            "Config": [
+                {"Subnet": str(subnet), "Gateway": gateway}
+                for subnet, gateway in (
+                    (default.subnet, default.gateway),
+                    (default.subnet6, default.gateway6),
+                )
+                if subnet
+            ]
+        },
         "Internal": default.internal,
         "Containers": containers(default),
         "Options": {
@@ -217,6 +240,7 @@ def containers(bridge: Bridge) -> dict[str, dict[str, str]]:
             "Name": one.names[0],
             "MacAddress": one.mac,
             "IPv4Address": f"{one.address}/{bridge.subnet.prefix}",
+            "IPv6Address": f"{one.address6}/{bridge.subnet6.prefix}" if bridge.subnet6 else "",
         }
         for _, one in sorted(endpoints.of(bridge.network).items())
     }

@@ -53,6 +53,7 @@ class ContainerOptions(ExecOptions, total=False):
         cgroup_parent: Its group lies in this one below `/kernelbox`.
         network: `bridge`, one that you have made, `none`, `host` or `container:NAME`.
         ip: Its address there, if you have made it; empty for the next.
+        ip6: Its IPv6 address there, likewise.
         network_alias: What it is called there, too.
         mac_address: Of its link there.
         dns: Name servers instead of the host's.
@@ -95,6 +96,7 @@ class ContainerOptions(ExecOptions, total=False):
     cgroup_parent: str
     network: str
     ip: str
+    ip6: str
     network_alias: list[str] | tuple[str, ...]
     mac_address: str
     dns: list[str] | tuple[str, ...]

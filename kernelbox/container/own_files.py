@@ -21,7 +21,7 @@ def write(spec: Spec, addresses: list[str], networks: list[str]) -> None:
     Args:
         spec: Whose they are.
         addresses: The container's, the first network's first.
-        networks: Which it is on, in the same order; empty without a bridge.
+        networks: Which it is on, in order; empty without a bridge.
     """
     directory = paths.container(spec.id)
     for name, text in (

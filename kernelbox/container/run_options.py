@@ -46,6 +46,7 @@ RUN_DEFAULTS: RunOptions = {
     "entrypoint": None,
     "network": "bridge",
     "ip": "",
+    "ip6": "",
     "network_alias": (),
     "mac_address": "",
     "dns": (),
@@ -123,13 +124,14 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
             lowerdirs=image.lowerdirs,
             network=mode,
             ip=given["ip"],
+            ip6=given["ip6"],
             aliases=[network_options.alias(one) for one in given["network_alias"]],
             mac=network_options.mac(given["mac_address"]),
             dns=[network_options.server(one) for one in given["dns"]],
             dns_search=[network_options.search(one) for one in given["dns_search"]],
             hosts=[network_options.host(one) for one in given["add_host"]],
             shape=network_options.shape(given, mode),
-            ports=_ports(given, image.config),
+            ports=_ports(given, image.config, mode),
             interactive=given["interactive"],
             init=given["init"],
             remove=given["rm"],
@@ -141,12 +143,18 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
     )
 
 
-def _ports(given: RunOptions, config: dict[str, Any]) -> list[str]:
-    """Return what is published: what was wished, and with `-P` what the image exposes, too."""
+def _ports(given: RunOptions, config: dict[str, Any], mode: str) -> list[str]:
+    """Return what is published: what was wished, and with `-P` what the image exposes, too.
+
+    What holds for all addresses of the host holds for those of IPv6, where the network has any.
+    """
     wished = list(given["publish"])
     if given["publish_all"]:
         wished += map(str, config.get("ExposedPorts") or {})
-    return [str(port) for text in wished for port in network.parse_ports(text)]
+    found = [port for text in wished for port in network.parse_ports(text)]
+    if found and network.has_ipv6(mode):
+        found = network.on_both(found)
+    return list(map(str, found))
 
 
 def compose_exec(own: Process, command: list[str], options: ExecOptions) -> Process:

@@ -46,13 +46,13 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
     directory = paths.container(spec.id)
     own = ledger.Ledger(directory)
     shared = ledger.Ledger(paths.host())
-    bridge, address = None, ""
+    bridge, addresses = None, []
     if spec.kernelbox.is_plugged_in:
         mode = spec.kernelbox.network
         bridge = network.prepare(ledger.recording(mode), mode)
-        address = network.lease(bridge, spec.id, own.record, spec.kernelbox.ip)
+        addresses = _lease(bridge, spec, own)
 
-    group = _make_cgroup(spec, own, shared)
+    group, is_limited_to_devices = _make_cgroup(spec, own, shared)
     tree = _make_overlay_directories(spec, directory)
     if spec.linux.namespace("time"):
         _shift_time(spec.linux.timeOffsets)
@@ -73,6 +73,7 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
             controllers=group.host.shown,
             network_fd=_network_to_join(spec),
             devices=host_mounts.open_devices() if spec.has_user_namespace else {},
+            is_limited_to_devices=is_limited_to_devices,
             helper=host_mounts.open_helper() if spec.kernelbox.init else None,
             stone=stone,
             observed=door.sink is not None,
@@ -94,28 +95,39 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
     with closing(giving):
         if spec.has_user_namespace:
             host_mounts.deliver(giving, [_prepare_user_namespace(pid, spec, tree)])
-        host_mounts.deliver(giving, host_mounts.open_all(spec, address, pid))
+        host_mounts.deliver(giving, host_mounts.open_all(spec, addresses, pid))
     if bridge:
-        _plug_in(container, bridge, spec, address, own)
+        _plug_in(container, bridge, spec, addresses, own)
     return container
 
 
+def _lease(bridge: Bridge, spec: Spec, own: ledger.Ledger) -> list[str]:
+    """Lease the container's address on its network, and its IPv6 address where there are any."""
+    address = network.lease(bridge, spec.id, own.record, spec.kernelbox.ip)
+    address6 = network.lease_ipv6(bridge, spec.id, address, own.record, spec.kernelbox.ip6)
+    return [address, address6] if address6 else [address]
+
+
 def _plug_in(
-    container: Newborn, bridge: Bridge, spec: Spec, address: str, own: ledger.Ledger
+    container: Newborn, bridge: Bridge, spec: Spec, addresses: list[str], own: ledger.Ledger
 ) -> None:
     """Connect the container to the bridge, publish its ports, make its names known."""
+    address, address6 = (*addresses, "")[:2]
     container.address = address
     try:
         mac = spec.kernelbox.mac
-        network.connect(bridge, container.pid, spec.id, address, own.record, mac=mac)
+        network.connect(
+            bridge, container.pid, spec.id, address, own.record, mac=mac, address6=address6
+        )
         wish = network.parse(*spec.kernelbox.shape)
         network.shape(network.link_name(spec.id), container.pid, "eth0", wish)
-        network.publish(bridge, spec.id, address, list(spec.kernelbox.ports), own.record)
+        ports = list(spec.kernelbox.ports)
+        network.publish(bridge, spec.id, address, ports, own.record, address6)
         names = [str(state.extra(spec.id).get("name") or spec.id), *spec.kernelbox.aliases]
         mac = mac or network.mac_address(address)
         servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
         end = network.Endpoint(
-            spec.id, address, names, mac, dns=servers, ports=list(spec.kernelbox.ports)
+            spec.id, address, names, mac, dns=servers, ports=ports, address6=address6
         )
         network.add(bridge.network, end, own.record)
     except KernelboxError:
@@ -146,7 +158,8 @@ def _new_namespaces(spec: Spec) -> int:
     return namespaces.flags([kind for kind in kinds if kind not in ("cgroup", "time")])
 
 
-def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> Cgroup:
+def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> tuple[Cgroup, bool]:
+    """Make its control group; return it, and whether it keeps the container to its devices."""
     group = cgroup.of(spec.group)
     _record_parents(group, own, shared)
     own.record("cgroup", spec.group)
@@ -155,9 +168,9 @@ def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> Cgrou
         from kernelbox.cgroup import applying  # only for who is limited
 
         applying.apply(group, spec.linux.resources)
-    group.limit_devices()
+    is_limited_to_devices = group.limit_devices()
     group.create_inside()
-    return group
+    return group, is_limited_to_devices
 
 
 def _record_parents(group: Cgroup, own: ledger.Ledger, shared: ledger.Ledger) -> None:

@@ -144,6 +144,7 @@ class Extra(NamedTuple):
         lowerdirs: Its unpacked layers, the topmost first.
         network: `bridge` or the name of one that somebody made; `none`, `host`, `container:PID`.
         ip: The address that it wants there; empty for the next.
+        ip6: The IPv6 address that it wants there, likewise.
         aliases: What it is called there, besides its name and id.
         mac: The MAC address of its link there; empty for the one that belongs to its address.
         dns: Name servers that it wants instead of the host's.
@@ -165,6 +166,7 @@ class Extra(NamedTuple):
     lowerdirs: list[str]
     network: str = "bridge"
     ip: str = ""
+    ip6: str = ""
     aliases: tuple[str, ...] | list[str] = ()
     mac: str = ""
     dns: tuple[str, ...] | list[str] = ()

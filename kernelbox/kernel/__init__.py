@@ -9,6 +9,7 @@
     syscalls.py     namespaces, ids, capabilities: a function per system call
     session.py      sessions, terminals, streams, umask: what a program is left with
     netdevice.py    what ioctl tells and does of links, without netlink
+    packets.py      sockets by name, and those that hear every frame of a link
     trace.py        what the door has seen, as text and as JSON
     bpf.py          programs that the kernel runs itself
     files.py        writes to procfs, sysfs and cgroupfs; directories, device nodes, owners
@@ -23,6 +24,7 @@
     conntrack.py    flows that the kernel remembers, and how it forgets them
     nft.py          packet filter rules (nftables, through `nft`)
     rtnetlink.py    requests for links, addresses and routes
+    cabling.py      more of them, as hands ask: pairs, moves, routes
     qdisc.py        what a link does with packets before it sends them
 
 It knows requests, not containers. `ctypes` and netlink's messages are found nowhere else. Each

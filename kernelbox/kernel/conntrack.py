@@ -23,10 +23,10 @@ from kernelbox.kernel.netlink import NETFILTER, NetlinkSocket, attribute, attrib
 from kernelbox.plumbing.records import NamedTuple
 
 _GET, _DELETE = 1 << 8 | 1, 1 << 8 | 2  # of the subsystem NFNL_SUBSYS_CTNETLINK
-_IPV4 = bytes((socket.AF_INET, 0, 0, 0))  # struct nfgenmsg
 _ORIGINAL, _ID, _ZONE = 1, 12, 18  # CTA_...
 _IP, _PROTOCOL = 1, 2  # CTA_TUPLE_...
-_SOURCE, _DESTINATION = 1, 2  # CTA_IP_V4_...
+# CTA_IP_V4_SRC and _DST, CTA_IP_V6_SRC and _DST
+_ENDS = {socket.AF_INET: (1, 2), socket.AF_INET6: (3, 4)}
 _NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3  # CTA_PROTO_...
 
 # A kernel without conntrack, or without this way to it.
@@ -37,7 +37,7 @@ class Flow(NamedTuple):
     """A flow as its first packet had it, and the words in which the kernel knows it again.
 
     Attributes:
-        source: IPv4 address of who began.
+        source: Address of who began.
         source_port: Its port.
         destination: Address to which it sent, before any translation.
         destination_port: The port there.
@@ -51,8 +51,12 @@ class Flow(NamedTuple):
     key: bytes
 
 
-def udp_flows_to(port: int) -> list[Flow]:
-    """Return the UDP flows over IPv4 to a port, in the caller's network namespace.
+def _header(family: int) -> bytes:
+    return bytes((family, 0, 0, 0))  # struct nfgenmsg
+
+
+def udp_flows_to(port: int, family: socket.AddressFamily = socket.AF_INET) -> list[Flow]:
+    """Return the UDP flows to a port, in the caller's network namespace.
 
     There is none to forget where the kernel does not track, or does not tell.
 
@@ -61,16 +65,16 @@ def udp_flows_to(port: int) -> list[Flow]:
     """
     try:
         with NetlinkSocket(NETFILTER) as kernel:
-            entries = kernel.all(_GET, _IPV4)
+            entries = kernel.all(_GET, _header(family))
     except OSError as refusal:
         if refusal.errno in _UNKNOWN:
             return []
         raise
-    found = (_udp_flow(attributes(entry, len(_IPV4))) for entry in entries)
+    found = (_udp_flow(attributes(entry, len(_header(family))), family) for entry in entries)
     return [flow for flow in found if flow is not None and flow.destination_port == port]
 
 
-def _udp_flow(entry: dict[int, bytes]) -> Flow | None:
+def _udp_flow(entry: dict[int, bytes], family: socket.AddressFamily) -> Flow | None:
     tuple_ = attributes(entry.get(_ORIGINAL, b""))
     ends, kind = attributes(tuple_.get(_IP, b"")), attributes(tuple_.get(_PROTOCOL, b""))
     if kind.get(_NUMBER) != bytes((socket.IPPROTO_UDP,)):
@@ -79,10 +83,11 @@ def _udp_flow(entry: dict[int, bytes]) -> Flow | None:
     key = nested(_ORIGINAL, entry[_ORIGINAL]) + attribute(_ID, entry[_ID])
     if _ZONE in entry:
         key += attribute(_ZONE, entry[_ZONE])
+    source, destination = _ENDS[family]
     return Flow(
-        socket.inet_ntoa(ends[_SOURCE]),
+        socket.inet_ntop(family, ends[source]),
         _port(kind[_SOURCE_PORT]),
-        socket.inet_ntoa(ends[_DESTINATION]),
+        socket.inet_ntop(family, ends[destination]),
         _port(kind[_DESTINATION_PORT]),
         key,
     )
@@ -102,10 +107,11 @@ def forget(flow: Flow) -> None:
     Source: linux/netfilter/nfnetlink_conntrack.h, IPCTNL_MSG_CT_DELETE.
     """
     source, source_port, destination, port, key = flow
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
 
     def act() -> None:
         with NetlinkSocket(NETFILTER) as kernel:
-            kernel.change(_DELETE, _IPV4 + key)
+            kernel.change(_DELETE, _header(family) + key)
 
     shown = Structure(proto="udp", src=source, sport=source_port, dst=destination, dport=port)
     shell = f"conntrack -D -p udp -s {source} --sport {source_port} -d {destination} --dport {port}"

@@ -140,18 +140,20 @@ def addresses(message: bytes) -> tuple[Address, ...]:
 @functools.lru_cache(4096)
 def routes(message: bytes, wanted: int) -> tuple[Route, ...]:
     """Return a route, as several if it has several next hops; nothing if it is of another table."""
-    _, prefix, _, _, table, protocol, scope, kind, flags = ROUTE.unpack_from(message)
+    family, prefix, _, _, table, protocol, scope, kind, flags = ROUTE.unpack_from(message)
     if wanted not in (0, table):  # before Linux 4.20 all tables are listed
         return ()
     fields = attributes(message, ROUTE.size)
     return tuple(
         Route(
-            destination=_dotted(fields.get(k.RTA_DST, bytes(4))),
+            destination=_written(
+                fields.get(k.RTA_DST, bytes(4 if family == socket.AF_INET else 16))
+            ),
             prefix=prefix,
-            gateway=_dotted(hop.get(k.RTA_GATEWAY)),
+            gateway=_written(hop.get(k.RTA_GATEWAY)),
             ifindex=index,
             metric=number(fields.get(k.RTA_PRIORITY)),
-            source=_dotted(fields.get(k.RTA_PREFSRC)),
+            source=_written(fields.get(k.RTA_PREFSRC)),
             kind=kind,
             protocol=protocol,
             scope=scope,
@@ -174,5 +176,7 @@ def _hops(fields: dict[int, bytes], flags: int) -> list[tuple[dict[int, bytes], 
     return hops
 
 
-def _dotted(address: bytes | None) -> str:
-    return socket.inet_ntoa(address) if address else ""
+def _written(address: bytes | None) -> str:
+    if not address:
+        return ""
+    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)

@@ -49,6 +49,22 @@ def first_address(name: str) -> tuple[str, int] | None:
     return socket.inet_ntoa(address[4:8]), int.from_bytes(mask[4:8], "big").bit_count()
 
 
+def has_address6(name: str, address: str, prefix: int) -> bool:
+    """Whether a link has an IPv6 address with this prefix length.
+
+    ioctl gives no list of them; procfs does, each as 32 digits.
+
+    Source: kernel, `net/ipv6/addrconf.c`, if6_seq_show.
+    """
+    wanted = [socket.inet_pton(socket.AF_INET6, address).hex(), f"{prefix:02x}", name]
+    try:
+        with open("/proc/thread-self/net/if_inet6", encoding="ascii") as file:
+            lines = [line.split() for line in file]
+    except FileNotFoundError:  # a kernel without IPv6
+        return False
+    return any([line[0], line[2], line[5]] == wanted for line in lines)
+
+
 def mtu(name: str) -> int:
     """Return a link's MTU in bytes; 0 if there is no such link. Source: netdevice(7)."""
     answer = _ask_interface(_SIOCGIFMTU, name)

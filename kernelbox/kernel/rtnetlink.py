@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _SKIP_STATISTICS = attribute(k.IFLA_EXT_MASK, k.RTEXT_FILTER_SKIP_STATS)  # they never stand still
 _UP = Symbol("IFF_UP")
+_NODAD = 0x02  # IFA_F_NODAD: no waiting until duplicate address detection has found nobody
 
 
 def fields(**values: object) -> Symbol:
@@ -79,7 +80,7 @@ class RouteSocket(NetlinkSocket):
                 refusal.hint = f"The kernel says: {cause.words}"
             raise
 
-    def add_bridge(self, name: str, mac: str) -> None:
+    def add_bridge(self, name: str, mac: str = "") -> None:
         """Make a bridge. A MAC address given stays; one left to the kernel follows its ports.
 
         Raises:
@@ -90,13 +91,13 @@ class RouteSocket(NetlinkSocket):
         body = (
             _link_header()
             + attribute(k.IFLA_IFNAME, name)
-            + attribute(k.IFLA_ADDRESS, _mac(mac))
+            + (attribute(k.IFLA_ADDRESS, _mac(mac)) if mac else b"")
             + nested(k.IFLA_LINKINFO, attribute(k.IFLA_INFO_KIND, "bridge"))
         )
         self._request(
             "RTM_NEWLINK",
-            fields(ifname=name, kind="bridge", address=mac),
-            f"ip link add {name} address {mac} type bridge",
+            fields(ifname=name, kind="bridge", address=mac or None),
+            f"ip link add {name}{f' address {mac}' if mac else ''} type bridge",
             lambda: self.change(k.RTM_NEWLINK, body, CREATE | EXCLUSIVE),
         )
 
@@ -209,36 +210,57 @@ class RouteSocket(NetlinkSocket):
         self._request("RTM_DELLINK", fields(ifname=name), f"ip link del {name}", act)
 
     def add_address(self, name: str, address: str, prefix: int) -> None:
-        """Give a link an IPv4 address, and with it a route to the network of `prefix` bits.
+        """Give a link an address, and with it a route to the network of `prefix` bits.
+
+        An IPv6 address can be used at once (`nodad`): whoever gives it knows that nobody has it.
 
         Raises:
-            KernelError: EEXIST if the link has it already.
+            KernelError: EEXIST if the link has it already; EACCES if it has IPv6 switched off.
 
-        Source: ip-address(8).
+        Source: ip-address(8). RFC 3021: a network for two has no address for all.
         """
+        if ":" in address:
+            self._add_address6(name, address, prefix)
+            return
         own = socket.inet_aton(address)
         host_bits = (1 << (32 - prefix)) - 1
         last = (int.from_bytes(own, "big") | host_bits).to_bytes(4, "big")
-        broadcast = socket.inet_ntoa(last)
+        broadcast = socket.inet_ntoa(last) if host_bits > 1 else None
 
         def act() -> None:
             body = (
                 ADDRESS.pack(socket.AF_INET, prefix, 0, 0, self._index(name))
                 + attribute(k.IFA_ADDRESS, own)
                 + attribute(k.IFA_LOCAL, own)
-                + attribute(k.IFA_BROADCAST, last)
+                + (attribute(k.IFA_BROADCAST, last) if broadcast else b"")
             )
             self.change(k.RTM_NEWADDR, body, CREATE | EXCLUSIVE)
 
         self._request(
             "RTM_NEWADDR",
             fields(ifname=name, address=address, prefixlen=prefix, broadcast=broadcast),
-            f"ip address add {address}/{prefix} broadcast {broadcast} dev {name}",
+            f"ip address add {address}/{prefix}{f' broadcast {broadcast}' if broadcast else ''}"
+            f" dev {name}",
+            act,
+        )
+
+    def _add_address6(self, name: str, address: str, prefix: int) -> None:
+        def act() -> None:
+            own = attribute(k.IFA_LOCAL, socket.inet_pton(socket.AF_INET6, address))
+            header = ADDRESS.pack(socket.AF_INET6, prefix, _NODAD, 0, self._index(name))
+            self.change(k.RTM_NEWADDR, header + own, CREATE | EXCLUSIVE)
+
+        self._request(
+            "RTM_NEWADDR",
+            fields(ifname=name, address=address, prefixlen=prefix, flags=Symbol("IFA_F_NODAD")),
+            f"ip address add {address}/{prefix} nodad dev {name}",
             act,
         )
 
     def add_default_route(self, gateway: str, name: str) -> None:
         """Send what no other route wants to `gateway`, over the link `name`.
+
+        What it is of both, IPv4 or IPv6, the gateway's address says.
 
         Raises:
             KernelError: ENETUNREACH if no address of the link reaches the gateway, or the link is
@@ -246,19 +268,21 @@ class RouteSocket(NetlinkSocket):
 
         Source: ip-route(8).
         """
+        family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
 
         def act() -> None:
             body = (
-                ROUTE.pack(
-                    socket.AF_INET, 0, 0, 0, k.RT_TABLE_MAIN, k.RTPROT_STATIC, 0, k.RTN_UNICAST, 0
-                )
-                + attribute(k.RTA_GATEWAY, socket.inet_aton(gateway))
+                ROUTE.pack(family, 0, 0, 0, k.RT_TABLE_MAIN, k.RTPROT_STATIC, 0, k.RTN_UNICAST, 0)
+                + attribute(k.RTA_GATEWAY, socket.inet_pton(family, gateway))
                 + attribute(k.RTA_OIF, self._index(name))
             )
             self.change(k.RTM_NEWROUTE, body, CREATE | EXCLUSIVE)
 
         shown = fields(dst="default", gateway=gateway, oif=name)
-        self._request("RTM_NEWROUTE", shown, f"ip route add default via {gateway} dev {name}", act)
+        ip = "ip -6" if family == socket.AF_INET6 else "ip"
+        self._request(
+            "RTM_NEWROUTE", shown, f"{ip} route add default via {gateway} dev {name}", act
+        )
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -299,13 +323,13 @@ class RouteSocket(NetlinkSocket):
         messages = self.all(k.RTM_GETADDR, ADDRESS.pack(family, 0, 0, 0, 0))
         return [one for message in messages for one in links.addresses(message)]
 
-    def routes(self, table: int = 0) -> list[Route]:
-        """Return the IPv4 routes of a table, or of all, in the kernel's order.
+    def routes(self, table: int = 0, family: int = socket.AF_INET) -> list[Route]:
+        """Return the routes of a table, or of all, in the kernel's order.
 
         Source: RTM_GETROUTE; ip-route(8).
         """
         try:
-            body = ROUTE.pack(socket.AF_INET, 0, 0, 0, table, 0, 0, 0, 0)
+            body = ROUTE.pack(family, 0, 0, 0, table, 0, 0, 0, 0)
             messages = self.all(k.RTM_GETROUTE, body)
         except OSError as refusal:
             if refusal.errno != errno.ENOENT:  # there has never been a route in this table

@@ -19,14 +19,17 @@ Its rooms:
     conversation.py  ask, and wait for the answer while output flows
     signatures.py    options by name, for who presses Tab
     traces.py        traces and looks, as text and as tables
+    traffic.py       a ping, and what is heard of it on a link
     doctor/          what this host has, and what it lacks
     connect.py       how a notebook comes by an agent
     agent_link.py    the link to it: every question goes through there
+    cabling.py       cables, addresses, routes and rules, one request a call
     held.py          the notebook's end of a held process
     started.py       containers that run, and what became of them
     groups.py        the notebook's end of a control group
     working.py       loads: what uses up CPU time, memory, processes or a disk
     measuring.py     processors used, percentiles, and what limits a process
+    speed.py         how long a message takes, and how many bytes pass in a second
     command_line.py  commands of kernelbox's, as in a terminal
     live.py          live views of processes, mounts, layers, networks and use
     magics.py        %%inside
@@ -34,6 +37,7 @@ Its rooms:
     birth_view.py    a container's birth, stepped through
     networked.py     the notebook's end of networks, the machine next door, who reaches whom
     notebook.py      the lab itself, as a notebook has it
+    neighbours.py    network namespaces, cabled: two of them, or a street to the world
     surroundings.py  where it works, with nothing spreading to the host
     exercises/       what makes an exercise: predictions, checks, quizzes
     serving.py       the workbook in JupyterLab

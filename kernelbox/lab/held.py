@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kernelbox.kernel.door import Event
 from kernelbox.kernel.process import pid_behind, wait_until_gone
+from kernelbox.lab.cabling import Cabling
 from kernelbox.lab.conversation import Conversation, LabError, Pipe
 from kernelbox.lab.traces import Look, Trace
 from kernelbox.plumbing.channel import Channel
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _PATIENCE = 1.0  # seconds
 
 
-class Held:
+class Held(Cabling):
     """A process that makes one request to the kernel for each call, and then waits.
 
     Every method that asks the kernel something returns the trace of it, and raises LabError when
@@ -128,7 +129,7 @@ class Held:
         return int(self._with_output("shell", Pipe("stdout"), script=script)["value"])
 
     def python(self, source: str) -> None:
-        """Run Python inside it, with `os`, `signal`, `syscalls`, `mounts`, `flags` and `files`.
+        """Run Python inside it, with mmap, os, signal, syscalls, mounts, flags and files at hand.
 
         Raises:
             LabError: The code raised an exception.

@@ -21,7 +21,7 @@ from kernelbox.plumbing.channel import disclose
 from kernelbox.widgets.palette import letter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import TypeVar
 
     from kernelbox.lab.agent_link import AgentLink
@@ -134,6 +134,18 @@ class LiveViews:
         self._views: list[View] = []
         self._letters: dict[str, str] = {}  # of each container, the same in every view
 
+    def snapshot(self, *parts: str) -> Snapshot:
+        """Return what there is now, as the views see it: `snapshot("network")`.
+
+        Args:
+            *parts: Of `kernelbox.observe.PARTS`.
+
+        Raises:
+            LabError: The lab is closed.
+        """
+        scene = self._scenes.setdefault(None, Scene(self._agent.snapshot, None))
+        return scene.look(frozenset(parts))
+
     def processes(self, *containers: Container | str, **options: Any) -> ProcessTree:
         """Show who runs, as whose child, and who shares which namespace with whom.
 
@@ -185,14 +197,24 @@ class LiveViews:
         scope = self._scope((container,))
         return self._view(LayerStack, scope, options, {"layers", "merged"})
 
-    def network(self, **options: Any) -> NetworkMap:
+    def network(self, names: Mapping[str, Any] | None = None, **options: Any) -> NetworkMap:
         """Show the network namespaces, the cables between them, and who reaches whom.
 
-        Options are those of `kernelbox.widgets.NetworkMap`; errors as for `processes`.
+        Args:
+            names: Held processes or containers by name: their namespaces alone are shown, called
+                like this.
+            **options: Of `kernelbox.widgets.NetworkMap`, such as `journey`.
+
+        Raises:
+            LabError: As for `processes`.
         """
         from kernelbox.widgets import NetworkMap
 
-        return self._view(NetworkMap, self._scope(()), options)
+        inodes = {
+            self._agent.call("namespaces", pid=one.pid)["net"]: name
+            for name, one in (names or {}).items()
+        }
+        return self._view(NetworkMap, self._scope(()), {"names": inodes, **options})
 
     def resources(self, *containers: Container | Group | str, **options: Any) -> ResourceGraph:
         """Show what containers use, against what they may use, over time.

@@ -7,9 +7,12 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from kernelbox.kernel.door import Event
 from kernelbox.kernel.process import wait_until_gone
 from kernelbox.lab.groups import Group
+from kernelbox.lab.traces import Trace
 from kernelbox.loads import sheet
+from kernelbox.loads.disk import BLOCK
 
 if TYPE_CHECKING:
     from kernelbox.lab.agent_link import AgentLink
@@ -88,6 +91,24 @@ class Disk:
         self.number = f"{os.major(device)}:{os.minor(device)}"
         self._agent = agent
         agent.owned.append(self)
+
+    def partition(self, number: int, begin: int, size: int) -> Trace:
+        """Tell the kernel of a partition, `/dev/loop0p1` of `/dev/loop0`; it goes with the disk.
+
+        Args:
+            number: Of the partition, from 1 on.
+            begin: Bytes from the disk's begin.
+            size: Bytes.
+
+        Raises:
+            LabError: EBUSY: it overlaps another, or has its number; EINVAL: it does not fit.
+
+        Source: linux/blkpg.h; addpart(8).
+        """
+        told = self._agent.call(
+            "add_partition", path=self.path, number=number, begin=begin, size=size
+        )
+        return Trace(Event(*event) for event in told)
 
     def remove(self) -> None:
         """Let go of it. Twice is fine."""
@@ -189,17 +210,19 @@ class Working:
         size: int,
         rate: float = math.inf,
         *,
+        block: int = BLOCK,
         at_random: bool = False,
         direct: bool = False,
         group: Group | None = None,
         cpus: tuple[int, ...] = (),
     ) -> Load:
-        """Write a file of `size` bytes over and over, in blocks of 64 KiB.
+        """Write a file of `size` bytes over and over, block after block.
 
         Args:
             path: Of the file, which stays; or of a disk, `disk.path`.
             size: Bytes.
             rate: Bytes in a second, at most.
+            block: Bytes of one request; direct ones are a multiple of the disk's own block.
             at_random: Whether the blocks come in any order.
             direct: Whether to go past the page cache: open(2), O_DIRECT.
             group: As for every load.
@@ -207,7 +230,7 @@ class Working:
 
         It counts bytes, and measures each request.
         """
-        return self._move("write", path, size, rate, at_random, direct, group, cpus)
+        return self._move("write", path, size, rate, block, at_random, direct, group, cpus)
 
     def read(
         self,
@@ -215,13 +238,14 @@ class Working:
         size: int,
         rate: float = math.inf,
         *,
+        block: int = BLOCK,
         at_random: bool = False,
         direct: bool = False,
         group: Group | None = None,
         cpus: tuple[int, ...] = (),
     ) -> Load:
         """Read the first `size` bytes of a file over and over. Arguments are those of `write`."""
-        return self._move("read", path, size, rate, at_random, direct, group, cpus)
+        return self._move("read", path, size, rate, block, at_random, direct, group, cpus)
 
     def _move(
         self,
@@ -229,12 +253,14 @@ class Working:
         path: str | os.PathLike[str],
         size: int,
         rate: float,
+        block: int,
         at_random: bool,
         direct: bool,
         group: Group | None,
         cpus: tuple[int, ...],
     ) -> Load:
-        options = {"size": size, "rate": rate, "at_random": at_random, "direct": direct}
+        options = {"size": size, "rate": rate, "block": block}
+        options |= {"at_random": at_random, "direct": direct}
         return self._load(kind, 1, group, cpus, path=os.path.abspath(path), **options)
 
     def _load(

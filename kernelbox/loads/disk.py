@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 
     from kernelbox.loads.sheet import Sheet
 
-BLOCK = 64 << 10  # bytes of one request; O_DIRECT wants a multiple of the disk's own block
+BLOCK = 64 << 10  # bytes of one request, if nothing else is said
 
 
 def write(
-    sheet: Sheet, worker: int, path: str, size: int, rate: float, at_random: bool, direct: bool
+    sheet: Sheet,
+    worker: int,
+    path: str,
+    size: int,
+    rate: float,
+    block: int,
+    at_random: bool,
+    direct: bool,
 ) -> NoReturn:
     """Write blocks of a file over and over. Tells bytes, and measures each request.
 
@@ -34,27 +41,35 @@ def write(
         path: The file; made if it is missing. A second worker has a file of its own, `PATH.1`.
         size: Of the file, bytes; a whole number of blocks is used.
         rate: Bytes in a second.
+        block: Bytes of one request; O_DIRECT wants a multiple of the disk's own block.
         at_random: Whether the blocks come in any order.
         direct: Whether to go past the page cache.
 
     Source: open(2), O_DIRECT; pwrite(2).
     """
     fd = os.open(_own(path, worker), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | _flag(direct), 0o600)
-    block = _block()
-    block.write(random.randbytes(BLOCK))
-    _go_on(sheet, worker, size, rate, at_random, lambda at: os.pwritev(fd, [block], at))
+    said = _memory(block)
+    said.write(random.randbytes(block))
+    _go_on(sheet, worker, size, rate, block, at_random, lambda at: os.pwritev(fd, [said], at))
 
 
 def read(
-    sheet: Sheet, worker: int, path: str, size: int, rate: float, at_random: bool, direct: bool
+    sheet: Sheet,
+    worker: int,
+    path: str,
+    size: int,
+    rate: float,
+    block: int,
+    at_random: bool,
+    direct: bool,
 ) -> NoReturn:
     """Read blocks of a file over and over; it has to be there. The rest is as for `write`.
 
     Source: open(2), O_DIRECT; preadv(2).
     """
     fd = os.open(_own(path, worker), os.O_RDONLY | os.O_CLOEXEC | _flag(direct))
-    block = _block()
-    _go_on(sheet, worker, size, rate, at_random, lambda at: os.preadv(fd, [block], at))
+    heard = _memory(block)
+    _go_on(sheet, worker, size, rate, block, at_random, lambda at: os.preadv(fd, [heard], at))
 
 
 def _own(path: str, worker: int) -> str:
@@ -65,22 +80,28 @@ def _flag(direct: bool) -> int:
     return os.O_DIRECT if direct else 0
 
 
-def _block() -> mmap.mmap:
+def _memory(size: int) -> mmap.mmap:
     """Return memory that begins with a page, as O_DIRECT wants it."""
-    return mmap.mmap(-1, BLOCK)
+    return mmap.mmap(-1, size)
 
 
 def _go_on(
-    sheet: Sheet, worker: int, size: int, rate: float, at_random: bool, move: Callable[[int], int]
+    sheet: Sheet,
+    worker: int,
+    size: int,
+    rate: float,
+    block: int,
+    at_random: bool,
+    move: Callable[[int], int],
 ) -> NoReturn:
-    blocks = max(size // BLOCK, 1)
+    blocks = max(size // block, 1)
     pace = Pace(rate)
     number = moved = 0
     while True:
         place = random.randrange(blocks) if at_random else number % blocks
         began = time.perf_counter()
-        moved += move(place * BLOCK)
+        moved += move(place * block)
         sheet.measure(worker, time.perf_counter() - began)
         sheet.tell(worker, moved)
         number += 1
-        pace.wait(BLOCK)
+        pace.wait(block)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 MOST = 64  # workers of one load
+SECTOR = 512  # bytes: the least that any disk moves
 
 KINDS: dict[str, Callable[..., NoReturn]] = {
     "burn": processor.burn,
@@ -43,6 +44,11 @@ def check(kind: str, workers: int, options: dict[str, Any]) -> None:
     for name, value in options.items():
         if name != "rate" and value == math.inf:
             raise UsageError(f"{name} of {kind} is infinite", "Ask for a number")
+    if options.get("direct") and options["block"] % SECTOR:
+        raise UsageError(
+            f"block of {kind} is {options['block']}, and no direct request has that size",
+            f"Ask for a multiple of {SECTOR}",
+        )
 
 
 def run(kind: str, workers: int, options: dict[str, Any], sheet: Sheet) -> NoReturn:

@@ -3,13 +3,17 @@
 Chapters 11 and 12 cable one by hand.
 
     addresses.py   which container has which address: leases
-    listeners.py   which program of the host's has a port
+    port.py        a published port: of the host, and of the container
     dns.py         the container's /etc/hosts and /etc/resolv.conf
+    listeners.py   which port of the host's is free, and which program has it
+    notes.py       what was found or done since the host was started
     link_names.py  what bridge, table, links and MAC addresses are called
+    forwarding.py  the host's switches for forwarding, and for whom they are on
     definition.py  the networks that people make: what they wished, on disk
     endpoints.py   who is on a network, and by which names
     subnets.py     which subnets are free on this host
-    nat.py         forwarding and masquerade, and keeping strangers out
+    nat.py         which packets pass, masquerade, and keeping strangers out
+    ipv6.py        IPv6 addresses beside the others
     names/         the name server of a network that somebody made
     ports.py       published ports: `-p 8080:80`
     bridge.py      a network's bridge: made when it is needed, and repaired
@@ -32,33 +36,40 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kernelbox.network.addresses import missing, release_lease
-    from kernelbox.network.bridge import gateway, lease, prepare, remembered
-    from kernelbox.network.definition import exists, is_internal
+    from kernelbox.network.bridge import gateway, gateway6, lease, prepare, remembered
+    from kernelbox.network.definition import exists, has_ipv6, is_internal
     from kernelbox.network.dns import hosts_file, resolv_conf, resolv_conf_with
     from kernelbox.network.endpoints import Endpoint, add, of_container, release_endpoint
+    from kernelbox.network.forwarding import restore
+    from kernelbox.network.ipv6 import lease_ipv6
     from kernelbox.network.link_names import Bridge, link_name, mac_address
     from kernelbox.network.names.keeper import release_names
-    from kernelbox.network.nat import release_nft, restore_sysctl
-    from kernelbox.network.ports import Port, parse_ports, publish, release_ports
+    from kernelbox.network.nat import release_nft
+    from kernelbox.network.port import Port
+    from kernelbox.network.ports import on_both, parse_ports, publish, release_ports
     from kernelbox.network.shaping import Shape, parse, shape
     from kernelbox.network.veth import connect, release_link, route_out
 
 _ROOM_OF = {
     "Bridge": "link_names",
     "Endpoint": "endpoints",
-    "Port": "ports",
+    "Port": "port",
     "Shape": "shaping",
     "add": "endpoints",
     "connect": "veth",
     "exists": "definition",
     "gateway": "bridge",
+    "gateway6": "bridge",
+    "has_ipv6": "definition",
     "hosts_file": "dns",
     "is_internal": "definition",
     "lease": "bridge",
+    "lease_ipv6": "ipv6",
     "link_name": "link_names",
     "mac_address": "link_names",
     "missing": "addresses",
     "of_container": "endpoints",
+    "on_both": "ports",
     "parse": "shaping",
     "parse_ports": "ports",
     "prepare": "bridge",
@@ -72,7 +83,7 @@ _ROOM_OF = {
     "remembered": "bridge",
     "resolv_conf": "dns",
     "resolv_conf_with": "dns",
-    "restore_sysctl": "nat",
+    "restore": "forwarding",
     "route_out": "veth",
     "shape": "shaping",
 }
@@ -85,13 +96,17 @@ __all__ = [
     "connect",
     "exists",
     "gateway",
+    "gateway6",
+    "has_ipv6",
     "hosts_file",
     "is_internal",
     "lease",
+    "lease_ipv6",
     "link_name",
     "mac_address",
     "missing",
     "of_container",
+    "on_both",
     "parse",
     "parse_ports",
     "prepare",
@@ -106,7 +121,7 @@ __all__ = [
     "remembered",
     "resolv_conf",
     "resolv_conf_with",
-    "restore_sysctl",
+    "restore",
     "route_out",
     "shape",
 ]
@@ -131,5 +146,5 @@ release = {
     "endpoint": _later("release_endpoint"),
     "names": _later("release_names"),
     "lease": _later("release_lease"),
-    "sysctl": _later("restore_sysctl"),
+    "sysctl": _later("restore"),
 }

@@ -30,49 +30,72 @@ DEFAULT = "bridge"  # the network that is there without being made
 
 
 class Subnet(NamedTuple):
-    """An IPv4 network: its first address as a number, and its prefix length in bits."""
+    """An IP network: its first address as a number, and lengths in bits.
+
+    Attributes:
+        first: As a number.
+        prefix: What its addresses begin with alike.
+        bits: Of an address: 32, or 128 for IPv6.
+    """
 
     first: int
     prefix: int
+    bits: int = 32
 
     @classmethod
     def parse(cls, text: str) -> Subnet:
-        """Return the network written as `172.29.0.0/16`; host bits are cut off."""
+        """Return the network written as `172.29.0.0/16`, `fd00::/64`; host bits are cut off."""
         address, _, prefix = text.partition("/")
-        size = 1 << (32 - int(prefix))
-        return cls(number(address) // size * size, int(prefix))
+        bits = width(address)
+        size = 1 << (bits - int(prefix))
+        return cls(number(address) // size * size, int(prefix), bits)
 
     @property
     def size(self) -> int:
         """How many addresses it spans, its first and its last (broadcast) included."""
-        return 1 << (32 - self.prefix)
+        return 1 << (self.bits - self.prefix)
 
     @property
     def gateway(self) -> str:
         """The bridge's own address: the first after the network's."""
-        return dotted(self.first + 1)
+        return self.address(1)
+
+    def address(self, place: int) -> str:
+        """Return the address that is so many after the network's."""
+        return written(self.first + place, self.bits)
 
     def overlaps(self, other: Subnet) -> bool:
         """Whether some address is in both."""
-        return self.first < other.first + other.size and other.first < self.first + self.size
+        return (
+            self.bits == other.bits
+            and self.first < other.first + other.size
+            and other.first < self.first + self.size
+        )
 
     def has(self, address: str) -> bool:
         """Whether an address is in it, and neither its first nor its last (broadcast)."""
-        return 0 < number(address) - self.first < self.size - 1
+        return self.bits == width(address) and 0 < number(address) - self.first < self.size - 1
 
     def __str__(self) -> str:
-        return f"{dotted(self.first)}/{self.prefix}"
+        return f"{self.address(0)}/{self.prefix}"
 
 
 # Not the module ipaddress: it costs 4 ms to import, and this is all that is needed of it.
+def width(address: str) -> int:
+    """Return how many bits an address has, by the colons that only IPv6 has: 32 or 128."""
+    return 128 if ":" in address else 32
+
+
 def number(address: str) -> int:
-    """Return a dotted IPv4 address as a number. Raises OSError if it is none."""
-    return int.from_bytes(socket.inet_pton(socket.AF_INET, address), "big")
+    """Return an address, `172.29.0.2` or `fd00::2`, as a number. Raises OSError if it is none."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return int.from_bytes(socket.inet_pton(family, address), "big")
 
 
-def dotted(value: int) -> str:
-    """Return a number as a dotted IPv4 address."""
-    return socket.inet_ntoa(value.to_bytes(4, "big"))
+def written(value: int, bits: int = 32) -> str:
+    """Return a number as an address, as it is usually written."""
+    family = socket.AF_INET if bits == 32 else socket.AF_INET6
+    return socket.inet_ntop(family, value.to_bytes(bits // 8, "big"))
 
 
 def directory(network: str = DEFAULT) -> str:
@@ -155,14 +178,14 @@ def reserve(
     gateway = gateway or subnet.gateway
     with locked("cursor", network) as cursor:
         if wanted:
-            _demand(subnet, gateway, network, wanted)
-            return _lease(network, wanted, container_id, record)
+            demand(subnet, gateway, network, wanted)
+            return take(network, wanted, container_id, record)
         start = _last_given(cursor, subnet) - subnet.first
         for step in range(subnet.size - 2):
-            address = dotted(subnet.first + 1 + (start + step) % (subnet.size - 2))
-            if address == gateway or os.path.lexists(f"{directory(network)}/{address}"):
+            address = subnet.address(1 + (start + step) % (subnet.size - 2))
+            if address == gateway or is_leased(network, address):
                 continue
-            _lease(network, address, container_id, record)
+            take(network, address, container_id, record)
             os.pwrite(cursor, address.ljust(15).encode(), 0)
             return address
     raise KernelboxError(
@@ -170,14 +193,17 @@ def reserve(
     )
 
 
-def _demand(subnet: Subnet, gateway: str, network: str, wanted: str) -> None:
-    """Refuse an address that the network cannot give."""
+def demand(subnet: Subnet, gateway: str, network: str, wanted: str) -> None:
+    """Refuse an address that the network cannot give. Its lock is held.
+
+    Raises:
+        UsageError: It is none, not one of this network's, or not free.
+    """
+    option, like = ("--ip", "10.0.0.7") if subnet.bits == 32 else ("--ip6", "fd00::7")
     try:
         fits = subnet.has(wanted)
     except OSError:
-        raise UsageError(
-            f"{wanted!r:.80} is not an IPv4 address", "Write it like 10.0.0.7"
-        ) from None
+        raise UsageError(f"{wanted!r:.80} is not an IP address", f"Write it like {like}") from None
     if not fits:
         raise UsageError(
             f"{wanted} is no address for a container of {network!r}, {subnet}",
@@ -188,13 +214,22 @@ def _demand(subnet: Subnet, gateway: str, network: str, wanted: str) -> None:
         whose = f"container {owner[:12]}" if owner else "its gateway"
         raise UsageError(
             f"the address {wanted} of network {network!r} is in use by {whose}",
-            "Choose another, or leave out --ip",
+            f"Choose another, or leave out {option}",
         )
 
 
-def _lease(
-    network: str, address: str, container_id: str, record: Callable[[str, str], None]
-) -> str:
+def is_leased(network: str, address: str) -> bool:
+    """Whether an address is somebody's."""
+    return os.path.lexists(f"{directory(network)}/{address}")
+
+
+def take(network: str, address: str, container_id: str, record: Callable[[str, str], None]) -> str:
+    """Lease an address to a container, and return it. The network's lock is held.
+
+    Raises:
+        UsageError: There is no such network any more.
+        FileExistsError: The address is somebody's.
+    """
     path = f"{directory(network)}/{address}"
     record("lease", f"{path}={container_id}")
     try:

@@ -12,7 +12,7 @@ import os
 from kernelbox.kernel import files, netdevice, nft
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import definition, endpoints, nat, ports, subnets
+from kernelbox.network import definition, endpoints, ipv6, nat, ports, subnets
 from kernelbox.network.addresses import (
     DEFAULT,
     Subnet,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kernelbox.kernel.links import Link
+    from kernelbox.network.subnets import Taken
 
 
 def prepare(record: Callable[[str, str], None], network: str = DEFAULT) -> Bridge:
@@ -72,8 +73,15 @@ def gateway(network: str) -> str:
     return found.gateway if found else ""
 
 
+def gateway6(network: str) -> str:
+    """Return the IPv6 address of a network's bridge; empty where it has none. Raises as above."""
+    return "" if network == DEFAULT else definition.read(network).bridge.gateway6
+
+
 def mend(bridge: Bridge, record: Callable[[str, str], None]) -> None:
     """Make whatever a bridge lacks; the locks of `prepare` are held, and it raises as that."""
+    if bridge.subnet6:
+        ipv6.demand()
     if not _is_whole(bridge):
         _repair(bridge, record)
     if nat.prepare(bridge, record):
@@ -107,14 +115,20 @@ def _defined(network: str) -> Bridge:
     """
     bridge = definition.read(network).bridge
     if not netdevice.exists(bridge.name):
-        clash = subnets.overlap(bridge.subnet, subnets.taken(bridge.name))
-        if clash is not None:
-            raise KernelboxError(
-                f"network {network} cannot have its subnet {bridge.subnet} any more: it overlaps "
-                f"{clash.subnet}, and {clash.by}",
-                f"Change that, or make the network anew: kernelbox network rm {network}",
-            )
+        _demand_free(network, bridge.subnet, subnets.taken(bridge.name))
+        if bridge.subnet6:
+            _demand_free(network, bridge.subnet6, ipv6.taken(bridge.name))
     return bridge
+
+
+def _demand_free(network: str, subnet: Subnet, in_use: list[Taken]) -> None:
+    clash = subnets.overlap(subnet, in_use)
+    if clash is not None:
+        raise KernelboxError(
+            f"network {network} cannot have its subnet {subnet} any more: it overlaps "
+            f"{clash.subnet}, and {clash.by}",
+            f"Change that, or make the network anew: kernelbox network rm {network}",
+        )
 
 
 def _default(record: Callable[[str, str], None]) -> Bridge:
@@ -163,7 +177,15 @@ def _is_whole(bridge: Bridge) -> bool:
         netdevice.is_up(bridge.name)
         and netdevice.first_address(bridge.name) == expected
         and files.read(_setting(bridge, "route_localnet")).strip() == "1"
+        and _has_ipv6(bridge)
     )
+
+
+def _has_ipv6(bridge: Bridge) -> bool:
+    """Whether a bridge has the IPv6 address that it is to have, if it is to have any."""
+    if bridge.subnet6 is None:
+        return True
+    return netdevice.has_address6(bridge.name, bridge.gateway6, bridge.subnet6.prefix)
 
 
 def _setting(bridge: Bridge, key: str, family: str = "ipv4") -> str:
@@ -189,6 +211,9 @@ def _repair(bridge: Bridge, record: Callable[[str, str], None]) -> None:
             host.add_address(name, bridge.gateway, prefix)
         if not links[name].up:
             host.set_up(name)
+        if bridge.subnet6 and not _has_ipv6(bridge):
+            ipv6.switch_on(name)
+            host.add_address(name, bridge.gateway6, bridge.subnet6.prefix)
     # Lets 127.0.0.1:8080 on the host be a container's port; see nat.py for what it must not let.
     if files.read(_setting(bridge, "route_localnet")).strip() != "1":
         files.write(_setting(bridge, "route_localnet"), "1")

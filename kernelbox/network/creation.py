@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from kernelbox.kernel import netdevice, nft
 from kernelbox.kernel.errors import UsageError
-from kernelbox.network import bridge, definition, subnets
+from kernelbox.network import bridge, definition, ipv6, subnets
 from kernelbox.network.addresses import DEFAULT, Subnet, directory, host_locked, leases, locked
 from kernelbox.network.definition import Definition
 
@@ -23,7 +23,14 @@ _PREFIXES = (8, 29)
 
 
 def define(
-    name: str, subnet: str = "", gateway: str = "", options: list[str] | tuple[str, ...] = ()
+    name: str,
+    subnet: str = "",
+    gateway: str = "",
+    options: list[str] | tuple[str, ...] = (),
+    *,
+    use_ipv6: bool = False,
+    subnet6: str = "",
+    gateway6: str = "",
 ) -> Definition:
     """Return what a person's wish for a network means; a subnet left open is chosen later.
 
@@ -31,6 +38,9 @@ def define(
         name: What it is to be called.
         subnet: As `10.170.0.0/24`; empty to have one chosen.
         gateway: The bridge's own address; empty for the first of the subnet.
+        use_ipv6: Whether it has IPv6 addresses, too.
+        subnet6: These, as `fd12:3456:789a::/64`; empty to have them chosen.
+        gateway6: The bridge's own one of these; empty for the first.
         options: `NAME=VALUE`: `mtu`, `icc`, or Docker's longer names for them.
 
     Raises:
@@ -45,11 +55,20 @@ def define(
         )
     if subnet:
         _check_subnet(subnet)
-    if gateway:
-        _check_gateway(subnet, gateway)
-    elif subnet:
-        gateway = Subnet.parse(subnet).gateway
-    wish = Definition(name, subnet, gateway, created=time.time())
+    if subnet6:
+        ipv6.check(subnet6)
+        subnet6 = str(Subnet.parse(subnet6))
+    if (subnet6 or gateway6) and not use_ipv6:
+        raise UsageError(f"{subnet6 or gateway6:.80} is IPv6", "Ask for it: --ipv6")
+    wish = Definition(
+        name,
+        subnet,
+        _gateway(subnet, gateway),
+        created=time.time(),
+        ipv6=use_ipv6,
+        subnet6=subnet6,
+        gateway6=_gateway(subnet6, gateway6),
+    )
     for option in options:
         wish = _with_option(wish, option)
     return wish
@@ -71,7 +90,10 @@ def _check_subnet(text: str) -> None:
         raise UsageError(f"no link can have the subnet {text}: it is reserved", hint)
 
 
-def _check_gateway(subnet: str, gateway: str) -> None:
+def _gateway(subnet: str, gateway: str) -> str:
+    """Return the bridge's own address in a subnet; empty while there is no subnet."""
+    if not gateway:
+        return Subnet.parse(subnet).gateway if subnet else ""
     if not subnet:
         raise UsageError(
             "a gateway goes with a subnet", f"Name both: --subnet, --gateway {gateway}"
@@ -85,6 +107,7 @@ def _check_gateway(subnet: str, gateway: str) -> None:
             f"the gateway {gateway!r:.80} is no address in {subnet}",
             f"Leave it out for the first, {Subnet.parse(subnet).gateway}",
         )
+    return gateway
 
 
 def _with_option(wish: Definition, option: str) -> Definition:
@@ -125,6 +148,11 @@ def create(wish: Definition, record: Callable[[str, str], None]) -> Definition:
         subnet = _subnet(wish)
         gateway = wish.gateway or subnet.gateway
         made = wish._replace(subnet=str(subnet), gateway=gateway)
+        if wish.ipv6:
+            ipv6.demand()
+            subnet6 = ipv6.choose(wish.subnet6)
+            gateway6 = wish.gateway6 or subnet6.gateway
+            made = made._replace(subnet6=str(subnet6), gateway6=gateway6)
         if netdevice.exists(made.bridge.name):
             raise UsageError(
                 f"the bridge of network {wish.name!r}, {made.bridge.name}, is there already",

@@ -35,6 +35,9 @@ class Definition(NamedTuple):
         icc: Whether its containers reach each other.
         mtu: In bytes; 0 for that of the way out.
         created: Seconds since the epoch.
+        ipv6: Whether it has IPv6 addresses, too.
+        subnet6: These, as `fd12:3456:789a::/64`.
+        gateway6: The bridge's own one of these.
     """
 
     name: str
@@ -44,6 +47,9 @@ class Definition(NamedTuple):
     icc: bool = True
     mtu: int = 0
     created: float = 0.0
+    ipv6: bool = False
+    subnet6: str = ""
+    gateway6: str = ""
 
     @property
     def bridge(self) -> Bridge:
@@ -56,6 +62,8 @@ class Definition(NamedTuple):
             self.internal,
             self.icc,
             self.mtu,
+            Subnet.parse(self.subnet6) if self.subnet6 else None,
+            self.gateway6,
         )
 
 
@@ -84,7 +92,7 @@ def read(name: str) -> Definition:
     try:
         found: Any = json.loads(storage.read(_path(name)))
         definition = Definition(**found)
-        Subnet.parse(definition.subnet)
+        definition.bridge  # noqa: B018 - of which every subnet is read
         return definition
     except (OSError, TypeError, ValueError) as error:
         raise KernelboxError(
@@ -96,6 +104,11 @@ def read(name: str) -> Definition:
 def is_internal(name: str) -> bool:
     """Whether nothing gets in or out of a network; raises as `read`."""
     return exists(name) and read(name).internal
+
+
+def has_ipv6(name: str) -> bool:
+    """Whether a network has IPv6 addresses, too; raises as `read`."""
+    return exists(name) and read(name).ipv6
 
 
 def write(definition: Definition) -> None:

@@ -34,6 +34,7 @@ class Endpoint(NamedTuple):
         device: What its link is called inside: `eth0`.
         dns: Name servers that are asked for it instead of the host's.
         ports: What it publishes, as `[ip:]hostPort:containerPort/protocol`.
+        address6: Its IPv6 address on the network; empty where that has none.
     """
 
     container: str
@@ -43,6 +44,7 @@ class Endpoint(NamedTuple):
     device: str = "eth0"
     dns: list[str] = []  # noqa: RUF012 - nobody changes it
     ports: list[str] = []  # noqa: RUF012 - likewise
+    address6: str = ""
 
 
 def parse(text: str) -> dict[str, Endpoint]:

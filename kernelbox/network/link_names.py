@@ -27,6 +27,8 @@ class Bridge(NamedTuple):
         internal: Whether nothing gets in or out.
         icc: Whether its containers reach each other ("inter-container communication").
         mtu: In bytes; 0 for that of the way out.
+        subnet6: The IPv6 addresses on it, beside the others; None where it has none.
+        own6: Its own IPv6 address, where that is not the first of these.
     """
 
     name: str
@@ -37,11 +39,18 @@ class Bridge(NamedTuple):
     internal: bool = False
     icc: bool = True
     mtu: int = 0
+    subnet6: Subnet | None = None
+    own6: str = ""
 
     @property
     def gateway(self) -> str:
         """The bridge's own address: where containers send what is not for each other."""
         return self.own or self.subnet.gateway
+
+    @property
+    def gateway6(self) -> str:
+        """Its own IPv6 address; empty where it has none."""
+        return self.own6 or (self.subnet6.gateway if self.subnet6 else "")
 
     def reaches(self, address: str) -> bool:
         """Whether packets of its containers get to an address, as far as the network is asked."""

@@ -1,8 +1,16 @@
-"""Which program of the host's has a port."""
+"""Which port of the host's is free, and which program has one that is not."""
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
+
+from kernelbox.kernel.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kernelbox.network.port import Port
 
 
 def listener(protocol: str, port: int) -> str:
@@ -26,3 +34,66 @@ def listener(protocol: str, port: int) -> str:
         except OSError:  # it ended while we looked, or is not ours to look at
             continue
     return "a program on this host"
+
+
+def demand(port: Port) -> None:
+    """Refuse a port on which a program of the host listens: that program would starve.
+
+    Binding is the question, and closing at once takes the answer back: the rule needs no socket.
+
+    Raises:
+        UsageError: Somebody has it; or no link has the address.
+    """
+    with _socket(port) as sock:
+        if port.protocol == "tcp":  # connections that are closing do not count
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((port.host_ip, port.host_port))
+        except OSError as refusal:
+            if refusal.errno == errno.EADDRINUSE:
+                raise in_use(port, listener(port.protocol, port.host_port)) from refusal
+            if refusal.errno == errno.EADDRNOTAVAIL:
+                raise _no_such_address(port) from refusal
+            raise
+
+
+def choose(port: Port) -> Port:
+    """Return the port with one of the host's that the kernel says is free.
+
+    Raises:
+        UsageError: No link has the address.
+    """
+    with _socket(port) as sock:
+        try:
+            sock.bind((port.host_ip, 0))
+        except OSError as refusal:
+            raise _no_such_address(port) from refusal
+        return port._replace(host_port=sock.getsockname()[1])
+
+
+def in_use(port: Port, owner: str) -> UsageError:
+    """Return the refusal of a port that somebody has."""
+    return UsageError(
+        f"port {port.host_side} is in use by {owner}",
+        f"Publish another, such as -p {port.host_port % 65535 + 1}:{port.container_port}",
+    )
+
+
+def _socket(port: Port) -> socket.socket:
+    kind = socket.SOCK_STREAM if port.protocol == "tcp" else socket.SOCK_DGRAM
+    try:
+        sock = socket.socket(port.family, kind)
+    except OSError as refusal:
+        raise UsageError(
+            "this kernel speaks no IPv6, so no port of it can be published", "Leave out [::]"
+        ) from refusal
+    if port.family == socket.AF_INET6:  # what listens on IPv4 alone is not in its way
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return sock
+
+
+def _no_such_address(port: Port) -> UsageError:
+    return UsageError(
+        f"no link of this host has the address {port.host_ip}",
+        "Publish on one that `ip address` shows, or on all: leave the address out",
+    )

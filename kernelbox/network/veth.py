@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import time
 from contextlib import contextmanager
 
+from kernelbox.kernel import flags as k
 from kernelbox.kernel import netdevice, netlink
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.kernel.rtnetlink import RouteSocket
+from kernelbox.network import ipv6
 from kernelbox.network.link_names import link_name, mac_address
 
 TYPE_CHECKING = False
@@ -31,6 +34,7 @@ def connect(
     record: Callable[[str, str], None],
     device: str = "eth0",
     mac: str = "",
+    address6: str = "",
 ) -> None:
     """Connect the network namespace of process `pid` to the bridge.
 
@@ -46,6 +50,7 @@ def connect(
         record: Writes down what is about to be made: kind and name.
         device: What the link is called inside.
         mac: The container's MAC address; empty for the one that belongs to its address.
+        address6: From `lease_ipv6`; empty without IPv6.
 
     Raises:
         KernelError: EEXIST if the namespace has a link of this name already; EPERM.
@@ -71,24 +76,40 @@ def connect(
             if not bridge.icc:
                 host.set_isolated(name)
             host.set_up(name)
-            _configure_inside(netns_fd, pid, bridge, address, device)
+            _configure_inside(netns_fd, pid, bridge, [address, address6], device)
             for link in (name, bridge.name):
                 host.wait_until_running(link)
 
 
-def _configure_inside(netns_fd: int, pid: int, bridge: Bridge, address: str, device: str) -> None:
+def _configure_inside(
+    netns_fd: int, pid: int, bridge: Bridge, addresses: list[str], device: str
+) -> None:
+    address, address6 = addresses
     with netlink.inside(netns_fd, f"nsenter -t {pid} -n"):
         netdevice.loopback_up()
         with RouteSocket() as container:
             container.add_address(device, address, bridge.subnet.prefix)
+            if address6 and bridge.subnet6:
+                ipv6.switch_on(device)
+                container.add_address(device, address6, bridge.subnet6.prefix)
             container.set_up(device)
-            if not bridge.internal and not _has_way_out(container, device):
-                container.add_default_route(bridge.gateway, device)
+            for gateway in (bridge.gateway, bridge.gateway6):
+                if gateway and not bridge.internal and not _has_way_out(container, device, gateway):
+                    container.add_default_route(gateway, device)
 
 
-def _has_way_out(container: RouteSocket, device: str) -> bool:
-    """Whether a container has a default route; with its first link it cannot have any."""
-    return device != "eth0" and any(one.prefix == 0 for one in container.routes())
+def _has_way_out(container: RouteSocket, device: str, gateway: str) -> bool:
+    """Whether a container has a default route already, of the kind that goes to this gateway.
+
+    With its first link it cannot have any.
+    """
+    return device != "eth0" and _has_default_route(container, gateway)
+
+
+def _has_default_route(container: RouteSocket, gateway: str) -> bool:
+    family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
+    routes = container.routes(k.RT_TABLE_MAIN, family)
+    return any(one.prefix == 0 and one.gateway for one in routes)
 
 
 def route_out(pid: int, ways: list[tuple[str, str]]) -> None:
@@ -96,7 +117,7 @@ def route_out(pid: int, ways: list[tuple[str, str]]) -> None:
 
     Args:
         pid: A process in its network namespace.
-        ways: Gateways and links inside that could have it, the best first.
+        ways: Gateways and links inside that could have it, the best first; of IPv4 or of IPv6.
 
     Raises:
         KernelboxError: The container has ended.
@@ -106,7 +127,7 @@ def route_out(pid: int, ways: list[tuple[str, str]]) -> None:
         netlink.inside(netns_fd, f"nsenter -t {pid} -n"),
         RouteSocket() as container,
     ):
-        if ways and not any(one.prefix == 0 for one in container.routes()):
+        if ways and not _has_default_route(container, ways[0][0]):
             container.add_default_route(*ways[0])
 
 

@@ -5,6 +5,7 @@
     union.py          directories that lie over each other: what hides what
     routes.py         routes in the words of `ip route`
     nftables.py       packet filter rules, nft's text taken apart
+    headers.py        the headers of a frame: Ethernet, ARP, IPv4, ICMP, UDP, TCP
     codec.py          the dataclasses to JSON and back
     difference.py     diff(): what is different between two snapshots
     process_table.py  what /proc says of every process

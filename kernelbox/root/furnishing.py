@@ -113,10 +113,11 @@ def attach_console(terminal: int) -> None:
 
 
 def seal_dev() -> None:
-    """Make /dev read-only: a device node made by the container has nowhere to work.
+    """Make /dev read-only, where no control group says which devices may be used.
 
-    Every other mount it can write to is `nodev`. Reading and writing the devices themselves does
-    not write to the file system they are named in.
+    Then a device node that the container makes has nowhere to work: every other mount it can write
+    to is `nodev`. Reading and writing the devices themselves does not write to the file system they
+    are named in. What it costs: no socket such as /dev/log, and no link, can be made there.
     """
     flags = k.MS_REMOUNT | k.MS_BIND | k.MS_RDONLY | k.MS_NOSUID | k.MS_NOEXEC
     mounts.mount(None, "/dev", None, flags)

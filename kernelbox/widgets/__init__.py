@@ -18,6 +18,7 @@
     mount_tree.py        mounts and how they spread; two namespaces side by side
     layer_stack.py       layers, upperdir, and what the container sees
     graph.py             network namespaces on paper
+    journeys.py          a ping on its way over the network map
     lanes.py             a timeline on paper
     resource_graph.py    CPU, memory, pids, I/O and pressure against their limits
     network_map.py       network namespaces, cables, who reaches whom

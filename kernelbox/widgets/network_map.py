@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from kernelbox.widgets import graph
+from kernelbox.widgets import graph, journeys
 from kernelbox.widgets.base import View, bundle, marked
 from kernelbox.widgets.palette import HOST
 from kernelbox.widgets.still import (
@@ -26,7 +26,7 @@ from kernelbox.widgets.still import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from kernelbox.observe.model import Link, Network, NetworkNamespace, Snapshot
@@ -46,6 +46,10 @@ class NetworkMap(View):
     Args:
         source: As for every view.
         every: Whether to draw all of the host's interfaces, and all namespaces.
+        names: What namespaces are called, by the inode that identifies each: then there are these
+            alone.
+        journey: A ping's way over the map, hop by hop: the inode of a namespace, the number of a
+            link in there, and what was heard.
         interval: Seconds between two looks.
 
     Source: network_namespaces(7); veth(4); nft(8).
@@ -61,17 +65,22 @@ class NetworkMap(View):
         source: Callable[[], Snapshot] | Snapshot | None = None,
         *,
         every: bool = False,
+        names: Mapping[int, str] | None = None,
+        journey: Sequence[tuple[int, int, str]] = (),
         **options: Any,
     ) -> None:
         self._every = every
+        self._names = dict(names or {})
+        self._journey = tuple(journey)
         super().__init__(source, **options)
 
     def picture(self, snapshot: Snapshot) -> Document:
         """Return the namespaces with their links, the cables, the rules and the grid."""
-        network = snapshot.network
+        host = next((one.inode for one in snapshot.network.namespaces), 0)
+        network = journeys.only(snapshot.network, self._names)
         cables = _cables(network)
         namespaces = {
-            str(one.inode): self._namespace(one, place, cables)
+            str(one.inode): self._namespace(one, place, cables, host=one.inode == host)
             for place, one in enumerate(network.namespaces)
         }
         alone = [] if self._every else _alone(network.namespaces)
@@ -84,10 +93,13 @@ class NetworkMap(View):
             "nat": list(network.nat),
             "ports": list(network.ports),
             "reach": {way: {"ok": ok, "why": why} for way, (ok, why) in network.reach.items()},
+            "hops": journeys.hops(self._journey, namespaces),
         }
 
-    def _namespace(self, one: NetworkNamespace, place: int, cables: dict[str, str]) -> Document:
-        host = place == 0 and not one.container
+    def _namespace(
+        self, one: NetworkNamespace, place: int, cables: dict[str, str], *, host: bool
+    ) -> Document:
+        host = host and not one.container
         if host:
             self._letters.host("net", one.inode)
         ends = {*cables, *cables.values()}
@@ -139,6 +151,7 @@ class NetworkMap(View):
             )
             lines += [f"{one['letter']} reaches {told}"] if told else []
         lines += [f"{way}: {_timeless(why)}" for way, ok, why in self._ways() if not ok]
+        lines += journeys.lines(self._picture["hops"])
         return "\n".join(lines)
 
     def svg(self) -> str:
@@ -163,6 +176,9 @@ class NetworkMap(View):
         for rule in (*translated, *published):
             height += ROW
             content += words(rule, left, height, "code muted", varies=True)
+        for line in journeys.lines(self._picture["hops"]):
+            height += ROW
+            content += words(line, left, height, "code")
         note = (
             self._folded() if drawn else "The map itself needs Graphviz: apt-get install graphviz"
         )
@@ -194,7 +210,8 @@ class NetworkMap(View):
             [Cell(way), Cell("yes" if ok else "no"), Cell(why, varies=True)]
             for way, ok, why in self._ways()
         ]
-        return links + table("Who reaches whom", ("from -> to", "arrives", "why"), ways)
+        grid = table("Who reaches whom", ("from -> to", "arrives", "why"), ways)
+        return links + grid + journeys.hop_table(self._picture.get("hops", []))
 
     def _folded(self) -> str:
         """Return how many namespaces are not drawn, in words; empty for none."""

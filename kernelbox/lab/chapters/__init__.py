@@ -9,6 +9,9 @@ chapter05/  images
 chapter06/  OverlayFS
 chapter07/  user namespaces and capabilities
 chapter08/  CPU: weight and quota
+chapter09/  memory and processes
+chapter10/  disk I/O
+chapter11/  the network by hand: cables, bridges, NAT
 chapter12/  networks of one's own: names, ports and rates
 
 A folder's own page says what is in it. A teacher's chapters have the same form, and lie elsewhere:

@@ -14,6 +14,7 @@ course.hints("all-its-numbers")       three, each folded within the one before
 course.check("all-its-numbers", ...)  looks at the kernel now; raises if the exercise is not solved
 course.pieces("birth")                requests to be put in order
 course.curve("...", points, ...)      what was measured at several sizes
+course.bars("...", measured, ...)     what was measured in several ways
 course.predictions()                  guessed and observed, side by side
 course.quiz()
 course.progress()
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kernelbox.lab import notebook
 from kernelbox.lab.conversation import LabError
 from kernelbox.lab.exercises import judge, progress, tries
+from kernelbox.lab.exercises.bars import Bars
 from kernelbox.lab.exercises.catalogue import contents
 from kernelbox.lab.exercises.chart import Comparison
 from kernelbox.lab.exercises.clean import Left, clean
@@ -213,6 +215,7 @@ class Chapter:
         return found
 
     curve = Curve  # what was measured at several sizes: `course.curve(title, points, ...)`
+    bars = Bars  # or in several ways: `course.bars(title, measured, up=...)`
 
     # --- exercises -------------------------------------------------------------------------------
 

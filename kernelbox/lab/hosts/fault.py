@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from kernelbox.lab.groups import Group
     from kernelbox.lab.held import Held
     from kernelbox.lab.hosts.world import World
 
@@ -55,6 +56,7 @@ class Fault(ABC):
         complaint: What somebody has reported; `{name}`, `{other}` and its words are put in.
         keeps: What a repair must leave as it was.
         processes: The held processes that are the student's to use, by name.
+        groups: The control groups that are, likewise.
         words: What was drawn, and is put into its sentences as well.
     """
 
@@ -74,6 +76,7 @@ class Fault(ABC):
         self.name, self.other, self.draw = name, other, draw
         self.keeps: list[Keep] = []
         self.processes: dict[str, Held] = {}
+        self.groups: dict[str, Group] = {}
         self.words: dict[str, str] = {}
         self.break_()
 
@@ -116,6 +119,17 @@ class Fault(ABC):
         """Remember whose all of a directory's files are, and who may do what with them."""
         where = self.world.path(path)
         self.keep(f"whose the files in {path} are", lambda: self.eye.owners(where))
+
+    def group(self, name: str = "") -> Group:
+        """Make the control group of a service."""
+        name = name or self.name
+        self.groups[name] = self.world.box.cgroup(name)
+        return self.groups[name]
+
+    def end(self) -> None:
+        """End what it has made outside the world; twice is fine."""
+        for group in self.groups.values():
+            group.remove()
 
     def word(self) -> str:
         """Draw a word, as a file's content that nobody can know beforehand."""

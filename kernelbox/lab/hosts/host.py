@@ -3,6 +3,7 @@
     host = lab.broken_host("04")      five faults, drawn; `seed=7` draws the same five again
     host                              what was reported, and where to look
     host["ferry"]                     a process of a service: held, as from box.hold()
+    host.group("ferry")               a control group of a service, as from box.cgroup()
     host.machine                      process 1 of the machine
     host.hint(2)                      questions about the second complaint
     host.check()                      what is settled, and what should have stayed as it was
@@ -14,6 +15,7 @@ processes, in a shell of the student's, with a script.
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kernelbox.kernel.errors import UsageError
@@ -29,6 +31,7 @@ from kernelbox.lab.hosts.world import NAME, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kernelbox.lab.groups import Group
     from kernelbox.lab.held import Held
     from kernelbox.lab.hosts.fault import Fault
     from kernelbox.lab.notebook import Lab
@@ -96,6 +99,18 @@ class BrokenHost:
             there = ", ".join(self.places)
             raise UsageError(f"no process is called {name!r}", f"There are: {there}") from None
 
+    def group(self, name: str) -> Group:
+        """Return the control group of a service.
+
+        Raises:
+            UsageError: No service of this name has one.
+        """
+        there = {each: group for fault in self.faults for each, group in fault.groups.items()}
+        if name not in there:
+            known = ", ".join(there) or "none"
+            raise UsageError(f"no control group is called {name!r}", f"There are: {known}")
+        return there[name]
+
     def hint(self, number: int) -> Hints:
         """Return questions about one complaint; what to do about it, they leave to you.
 
@@ -123,7 +138,10 @@ class BrokenHost:
             return False
 
     def end(self) -> None:
-        """End it; all its processes and mounts go with it. Twice is fine."""
+        """End it; its processes, groups and mounts go with it. Twice is fine."""
+        for fault in self.faults:  # first of all: who is frozen cannot end
+            with suppress(LabError):  # the lab is closed, and all of it has gone with that
+                fault.end()
         for process in [*reversed(self.places.values()), self._world.eye.process]:
             process.end()
 

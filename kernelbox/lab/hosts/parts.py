@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from kernelbox.lab.hosts import (
     image_faults,
     layer_faults,
+    limit_faults,
     mount_faults,
     network_faults,
     process_faults,
+    time_faults,
     user_faults,
 )
 
@@ -41,6 +43,16 @@ KINDS: dict[str, tuple[type[Fault], ...]] = {
         user_faults.WrongOwner,
         user_faults.ExtraCapability,
         user_faults.SetUserId,
+    ),
+    "10": (
+        time_faults.Runaway,
+        time_faults.Frozen,
+        time_faults.OneProcessor,
+        time_faults.SwappedWeights,
+        limit_faults.TightMemory,
+        limit_faults.FewProcesses,
+        limit_faults.SlowDisk,
+        limit_faults.WrongGroup,
     ),
     "12": (
         network_faults.PortDown,

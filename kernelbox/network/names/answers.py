@@ -1,8 +1,8 @@
 """One packet in, one packet out: what a container is called is answered here.
 
-A name that is a container's has an address and nothing else. Asked for anything but that, the
+A name that is a container's has its addresses and nothing else. Asked for anything but that, the
 answer is that the name exists and has no such record (NOERROR, and empty): NXDOMAIN would say that
-there is no such name, and a resolver that asked for the IPv6 address first would stop there.
+there is no such name, and a resolver that asked for an IPv6 address first would stop there.
 
 An answer is good for no time at all (TTL 0): the next moment, the container may be gone.
 
@@ -23,6 +23,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.OPT  # dnspython loads some of itself when it needs it, which is too late
 import dns.rdtypes.ANY.PTR  # where no file can be read any more: see server.py
 import dns.rdtypes.IN.A
+import dns.rdtypes.IN.AAAA
 import dns.reversename
 import dns.rrset
 import dns.update
@@ -64,24 +65,28 @@ def answer(packet: bytes, known: Known, *, stream: bool = False) -> bytes | None
     if question.rdclass != dns.rdataclass.IN:
         return None
     name = question.name.to_text(omit_final_dot=True)
-    addresses = known.addresses(name)
+    ends = known.ends(name)
     records: list[dns.rdata.Rdata] = []
-    if question.rdtype == dns.rdatatype.PTR and not addresses:
+    if question.rdtype == dns.rdatatype.PTR and not ends:
         owner = known.name(_address(question.name))
         if not owner:
             return None
         records = [dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.PTR, f"{owner}.")]
-    elif not addresses:
+    elif not ends:
         return None
-    elif question.rdtype in (dns.rdatatype.A, dns.rdatatype.ANY):
-        records = [
-            dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.A, one) for one in addresses
-        ]
+    if question.rdtype in (dns.rdatatype.A, dns.rdatatype.ANY):
+        records += _records(dns.rdatatype.A, [one.address for one in ends])
+    if question.rdtype in (dns.rdatatype.AAAA, dns.rdatatype.ANY):
+        records += _records(dns.rdatatype.AAAA, [one.address6 for one in ends])
     return _reply(packet, records, stream)
 
 
+def _records(kind: dns.rdatatype.RdataType, addresses: list[str]) -> list[dns.rdata.Rdata]:
+    return [dns.rdata.from_text(dns.rdataclass.IN, kind, one) for one in addresses if one]
+
+
 def _address(name: dns.name.Name) -> str:
-    """Return the address that a name below in-addr.arpa stands for; empty if it is no such name."""
+    """Return the address that a name below in-addr.arpa or ip6.arpa stands for; else empty."""
     try:
         return str(dns.reversename.to_address(name))
     except (dns.exception.DNSException, ValueError):

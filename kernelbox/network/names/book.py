@@ -100,14 +100,14 @@ class Known:
         self._turn = turn
         self.servers = list(servers)
 
-    def addresses(self, name: str) -> list[str]:
-        """Return the addresses of everybody of that name, or of `name.network`.
+    def ends(self, name: str) -> list[Endpoint]:
+        """Return everybody of that name, or of `name.network`.
 
         Two who share a name are named first in turn.
         """
         name = name.lower()
         found = [
-            one.address
+            one
             for network, ends in self._networks.items()
             for one in ends.values()
             if name in one.names
@@ -120,7 +120,7 @@ class Known:
         """Return what the container with an address is called, as `name.network`; or nothing."""
         for network, ends in self._networks.items():
             for one in ends.values():
-                if one.address == address:
+                if address and address in (one.address, one.address6):
                     return f"{one.names[0]}.{network}"
         return ""
 

@@ -18,8 +18,9 @@ export function networkMap(host) {
   const map = h("div");
   const grid = h("div");
   const rules = h("div");
+  const way_of = journey(map);
   const folded = h("p", { class: "kb-legend" });
-  const sides = h("div", { class: "kb-network" }, h("div", {}, map, folded), h("div", {}, grid, rules));
+  const sides = h("div", { class: "kb-network" }, h("div", {}, way_of.element, map, folded), h("div", {}, grid, rules));
   host.element.classList.add("kb-networks");
   host.body.append(sides);
   const reachable = keyboard(map, host.choose);
@@ -46,6 +47,7 @@ export function networkMap(host) {
     const alone = Object.values(picture.folded ?? {});
     folded.textContent = alone.length ? `and ${alone.length} more, with nothing but a loopback interface: ${alone.join(", ")}` : "";
     brighten(map, host.chosen);
+    way_of.show(picture.hops ?? []);
     reachable(host.chosen);
     settle(host.detail, ...details(picture, host.chosen, way));
   }
@@ -53,6 +55,43 @@ export function networkMap(host) {
 }
 
 export default widget(networkMap);
+
+// A ping's way: one hop at a time is shown on the map, those before it are marked as passed.
+function journey(map) {
+  let hops = [];
+  let at = 0;
+  const back = h("button", { type: "button", onclick: () => go(at - 1) }, "◀ Back");
+  const on = h("button", { type: "button", onclick: () => go(at + 1) }, "Forward ▶");
+  const said = h("span", { class: "kb-code", "aria-live": "polite" });
+  const element = h("div", { class: "kb-journey", role: "group", "aria-label": "the way of a ping" });
+  function go(number) {
+    at = Math.min(Math.max(number, 0), hops.length - 1);
+    draw();
+  }
+  function draw() {
+    element.hidden = hops.length === 0;
+    if (element.hidden) return element.replaceChildren();
+    if (!element.firstChild) element.append(back, on, said);
+    const hop = hops[at];
+    // Not `disabled`: a button that has the focus would lose it, in the middle of stepping.
+    back.setAttribute("aria-disabled", String(at === 0));
+    on.setAttribute("aria-disabled", String(at === hops.length - 1));
+    settle(said, `hop ${at + 1} of ${hops.length}  ${hop.where}: ${hop.text}`);
+    const passed = new Set(hops.slice(0, at).map((one) => one.end));
+    for (const row of map.querySelectorAll("[data-end]")) {
+      row.classList.toggle("kb-here", row.dataset.end === hop.end);
+      row.classList.toggle("kb-passed", passed.has(row.dataset.end) && row.dataset.end !== hop.end);
+    }
+  }
+  function show(found) {
+    if (JSON.stringify(found) !== JSON.stringify(hops)) {
+      hops = found;
+      at = 0;
+    }
+    draw();
+  }
+  return { element, show };
+}
 
 function ordered(namespaces) {
   return Object.entries(namespaces).map(([inode, one]) => ({ inode, ...one })).sort((a, b) => a.place - b.place);
@@ -91,12 +130,12 @@ function box(one, { x, y }) {
     s("rect", { x: 8, y: 7, width: 26, height: 19, rx: 4, style: number === null ? "fill: none; stroke: var(--kb-rule)" : `fill: var(--kb-chip-${number})` }),
     s("text", { x: 21, y: 21, "text-anchor": "middle", class: "kb-strong", style: number === null ? "fill: var(--kb-muted)" : `fill: var(--kb-on-${number})` }, one.letter),
     s("text", { x: 43, y: 21, class: "kb-strong" }, signed(one.mark), short(one.label, 32)),
-    links.map(([, link], number) => linkRow(link, HEAD + ROW * number)),
+    links.map(([index, link], number) => linkRow(link, HEAD + ROW * number, `${one.inode}/${index}`)),
     one.more ? s("text", { x: 12, y: HEAD + ROW * links.length + 16, class: "kb-small" }, `and ${one.more} more`) : null);
 }
 
-function linkRow(link, y) {
-  return s("g", { class: classed(link.mark) },
+function linkRow(link, y, end) {
+  return s("g", { class: classed(link.mark), "data-end": end },
     s("rect", { class: "kb-band", x: 4, y: y + 1, width: WIDTH - 8, height: ROW - 2, rx: 3 }),
     s("text", { x: 12, y: y + 16 }, signed(link.mark), short((link.master ? "└ " : "") + link.name, NAME)),
     s("text", { x: 142, y: y + 16, class: "kb-small" }, short(given(link) ?? link.kind, ADDRESS)),

@@ -1,0 +1,25 @@
+"""Chapter 11, the network by hand: what it asks.
+
+predictions.py      guesses, before the kernel answers
+wires.py            what the checks see: namespaces, cables, and who answers whom
+cables.py           a cable, a switch, whose end
+cables_answers.py   answers to these, right and wrong
+streets.py          to the world, published by hand, a pod
+streets_answers.py  answers to these, right and wrong
+quiz.py             questions at the end
+"""
+
+from __future__ import annotations
+
+from kernelbox.lab.chapters.chapter11.cables import a_cable, a_switch, whose_end
+from kernelbox.lab.chapters.chapter11.cables_answers import ANSWERS as CABLES
+from kernelbox.lab.chapters.chapter11.predictions import PREDICTIONS
+from kernelbox.lab.chapters.chapter11.quiz import QUIZ
+from kernelbox.lab.chapters.chapter11.streets import a_pod, published, to_the_world
+from kernelbox.lab.chapters.chapter11.streets_answers import ANSWERS as STREETS
+
+__all__ = ["ANSWERS", "EXERCISES", "FURTHER", "PREDICTIONS", "QUIZ"]
+
+EXERCISES = (a_cable, a_switch, to_the_world, published, whose_end, a_pod)
+FURTHER = ("whose-end", "a-pod")
+ANSWERS = {**CABLES, **STREETS}

@@ -1,0 +1,146 @@
+"""The host's switches for forwarding packets, of IPv4 and of IPv6: who has turned one on, for whom.
+
+The kernel forwards nothing while `net.ipv4.ip_forward`, or `net.ipv6.conf.all.forwarding`, is off.
+Where it was off, kernelbox turns it on, and back when nobody needs it any more. Several roots may
+rely on it: a note of the host's says that kernelbox has turned it on, and for whom; each of them
+has it in its ledger, and the `reset` of the last one turns it off.
+
+A host that forwards IPv6 is a router, and a router does not believe what others announce: one whose
+own way out was announced to it would lose that. It is left alone, and told.
+
+Source: kernel, `Documentation/networking/ip-sysctl.rst`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+
+from kernelbox.kernel import files
+from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.rtnetlink import RouteSocket
+from kernelbox.network.addresses import directory, host_locked
+from kernelbox.network.link_names import bridge_and_table
+from kernelbox.network.notes import boot_id, note, noted
+from kernelbox.plumbing import storage
+from kernelbox.plumbing.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_BY_ANNOUNCEMENT = 9  # RTPROT_RA
+
+
+class Switch(NamedTuple):
+    """One of the two.
+
+    Attributes:
+        key: As sysctl(8) calls it.
+        note: What the notes about it are called: a root's, and the end of the host's.
+    """
+
+    key: str
+    note: str
+
+    @property
+    def path(self) -> str:
+        """Its file."""
+        return "/proc/sys/" + self.key.replace(".", "/")
+
+    def is_off(self) -> bool:
+        """Whether the kernel forwards nothing."""
+        return files.read(self.path).strip() == "0"
+
+    @property
+    def register(self) -> str:
+        """The host's note: one for each network namespace."""
+        return f"/run/kernelbox-{self.note}-{os.stat('/proc/self/ns/net').st_ino}"
+
+
+IPV4 = Switch("net.ipv4.ip_forward", "forwards")
+IPV6 = Switch("net.ipv6.conf.all.forwarding", "forwards6")
+
+
+def is_ours(switch: Switch) -> bool:
+    """Whether it was off before kernelbox, or is still."""
+    return switch.is_off() or bool(_registered(switch))
+
+
+def turn_on(switch: Switch, record: Callable[[str, str], None]) -> None:
+    """Turn it on, if it is off; rely on it, if kernelbox has. The host's lock is held.
+
+    Raises:
+        KernelError: EPERM, EROFS.
+        KernelboxError: The host would lose its own way out.
+    """
+    is_off, registered = switch.is_off(), _registered(switch)
+    if not is_off and not registered:
+        return
+    if is_off and switch is IPV6:
+        _demand_no_announced_way()
+    root = bridge_and_table()[1]
+    if is_off or noted(switch.note) != boot_id():
+        record("sysctl", f"{switch.key}=0")
+        note(switch.note, boot_id())
+    if root not in registered:
+        _register(switch, registered | {root})
+    if is_off:
+        files.write(switch.path, "1")
+
+
+def _demand_no_announced_way() -> None:
+    with RouteSocket() as host:
+        ways = [one for one in host.routes(family=socket.AF_INET6) if not one.prefix]
+        names = {one.ifindex: one.name for one in host.links()}
+    for one in ways:
+        name = names.get(one.ifindex, "")
+        if one.protocol == _BY_ANNOUNCEMENT and not _listens_always(name):
+            raise KernelboxError(
+                f"this host does not forward IPv6, and would lose its own way out on {name} if it "
+                "did: a router announces that, and routers do not listen to routers",
+                f"Let it listen all the same: sysctl net.ipv6.conf.{name}.accept_ra=2",
+            )
+
+
+def _listens_always(link: str) -> bool:
+    path = f"/proc/sys/net/ipv6/conf/{link}/accept_ra"
+    return os.path.exists(path) and files.read(path).strip() == "2"
+
+
+def restore(name: str) -> None:
+    """Set a switch back to what it was; `name` is as recorded, `net.ipv4.ip_forward=0`.
+
+    After a reboot there is nothing to set back: the setting is the host's own again. As long as
+    another root relies on it, it stays; the last one sets it back.
+    """
+    key, _, value = name.partition("=")
+    switch = IPV6 if key == IPV6.key else IPV4
+    with host_locked():
+        before = _registered(switch)
+        left = before - {bridge_and_table()[1]}
+        if before and not left and files.read(switch.path).strip() != value:
+            files.write(switch.path, value)
+        _register(switch, left)
+    with suppress(FileNotFoundError):
+        os.unlink(f"{directory()}/{switch.note}")
+
+
+def _registered(switch: Switch) -> set[str]:
+    """Return the tables of the roots that rely on its having been turned on."""
+    try:
+        boot, *tables = storage.read(switch.register).splitlines()
+    except (FileNotFoundError, ValueError):
+        return set()
+    return set(tables) if boot == boot_id().strip() else set()
+
+
+def _register(switch: Switch, tables: set[str]) -> None:
+    path = switch.register
+    if tables:
+        storage.write(f"{path}.new", "\n".join([boot_id().strip(), *sorted(tables)]), mode=0o644)
+        os.replace(f"{path}.new", path)
+    else:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
