@@ -170,7 +170,7 @@ PLAN = {
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
         bars grading
-        outside tries exercise questions parsons loader
+        outside packets tries exercise questions parsons loader
         keeper
         attempt
         benches catalogue forms pictures
@@ -188,7 +188,7 @@ PLAN = {
         eye record
         world
         fault shelf pages
-        mount_faults image_faults layer_faults user_faults time_faults limit_faults
+        mount_faults image_faults layer_faults user_faults time_faults limit_faults network_faults
         process_faults
         parts
         host

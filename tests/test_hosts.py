@@ -43,6 +43,8 @@ SPACE = "$(readlink /proc/$pid/ns/pid)"
 MEMBERS = (
     f'for p in $(ls /proc | grep \'^[0-9]\'); do [ "$(readlink /proc/$p/ns/pid)" = "{SPACE}" ]'
 )
+NET, ROAD = "nsenter -t $pid -n", "nsenter -t $road -n"
+HANDLE = f"$({ROAD} nft --handle list chain ip road forward | awk '/counter/ {{print $NF}}')"
 RETAG = r"""
 import hashlib, json, os, gzip, sys
 os.chdir(sys.argv[1])
@@ -160,6 +162,18 @@ REPAIR = {
     "WrongOwner": "chown $(($(awk '{print $2}' /proc/$pid/uid_map) + inner)) $root/journal",
     "ExtraCapability": f"python3 -c {shlex.quote(CAPABILITY)} $root/bin/probe",
     "SetUserId": "chmod u-s $root/tools/*",
+    "PortDown": f"for n in 1 2 3; do {ROAD} ip link set port$n up; done",
+    "WrongPrefix": (
+        f"{NET} ip address del $near/$wide dev eth0; {NET} ip address add $near/24 dev eth0; "
+        f"{NET} ip route replace default via $gateway"
+    ),
+    "NoWayOut": f"{NET} ip route add default via $gateway",
+    "WrongGateway": f"{NET} ip route replace default via $gateway",
+    "NotForwarding": f"{ROAD} sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'",
+    "DropRule": f"{ROAD} nft delete rule ip road forward handle {HANDLE}",
+    "DeadRoute": f"{NET} ip route del $({NET} ip route | awk '/^[bup]/ {{print $1, $2}}')",
+    "WrongNeighbour": f"{NET} ip neighbour del $gateway dev eth0",
+    "WrongSize": f"{ROAD} ip link set port1 mtu 1500",
     "Runaway": QUOTA.format("$cpu"),
     "Frozen": THAW,
     "OneProcessor": ALL_CPUS.format("$cpuset"),
@@ -185,6 +199,14 @@ OTHERWISE = {
         "owner=$(stat -c %u $root/data/ledger); "
         'sed -i "s/$((owner + 1))/$owner/; s/65536/60000/" $root/config.json'
     ),
+    "NoWayOut": f"{NET} ip route add ${{far%.2}}.0/24 via $gateway",
+    "WrongGateway": f"{ROAD} ip address add $nobody/24 dev port1",
+    "DropRule": (
+        f"for way in saddr daddr; do {ROAD} nft insert rule ip road forward ip $way $far accept; "
+        "done"
+    ),
+    "WrongNeighbour": f"{ROAD} ip link set port1 address $wrong",
+    "WrongSize": f"{NET} ip link set eth0 mtu $size",
     "SwappedWeights": f"echo 3000 > $cpu/{WEIGHT}; echo 300 > $cpu_other/{WEIGHT}",
     "OneProcessor": "echo 0-$(($(nproc --all) - 1)) > $cpuset/cpuset.cpus",
     "TightMemory": MEMORY.format(most="$((2 * need))M"),
@@ -221,6 +243,20 @@ LAZY = {
     ),
     "ExtraCapability": "cp $root/bin/probe $root/p; mv $root/p $root/bin/probe",
     "SetUserId": "rm $root/tools/*",
+    "PortDown": f"{ROAD} nft flush ruleset; for n in 1 2 3; do {ROAD} ip link set port$n up; done",
+    "WrongPrefix": (
+        f"{NET} ip address del $near/$wide dev eth0; {NET} ip address add ${{near%.2}}.7/24 dev "
+        f"eth0; {NET} ip route replace default via $gateway"
+    ),
+    "NoWayOut": f"{ROAD} nft flush ruleset; {NET} ip route add default via $gateway",
+    "WrongGateway": "kill -KILL $road",
+    "NotForwarding": (
+        f"{ROAD} nft flush ruleset; {ROAD} sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'"
+    ),
+    "DropRule": f"{ROAD} nft flush ruleset",
+    "DeadRoute": f"{NET} ip route flush table main",
+    "WrongNeighbour": f"{NET} ip link set eth0 down",
+    "WrongSize": f"{ROAD} nft delete table ip road; {ROAD} ip link set port1 mtu 1500",
     "Runaway": "kill -KILL $(pgrep -P $pid)",
     "Frozen": f"kill -KILL $(pgrep -P $pid); {THAW}",
     "OneProcessor": f"{ALL_CPUS.format('$cpuset')}; {ALL_CPUS.format('$cpuset_other')}",
@@ -412,6 +448,15 @@ HELD: dict[str, Callable[[Fault], object]] = {
         "os.setxattr('/srv/ferry/layers/3/etc/rules.d', 'trusted.overlay.opaque', b'y')"
     ),
     "SetUserId": lambda one: one.world.machine.shell("chmod u-s /srv/ferry/tools/*"),
+    "NoWayOut": lambda one: one.processes["ferry"].shell(
+        f"ip route add default via {one.words['gateway']}"
+    ),
+    "PortDown": lambda one: one.processes["ferry-road"].shell(
+        "for one in 1 2 3; do ip link set port$one up; done"
+    ),
+    "NotForwarding": lambda one: one.processes["ferry-road"].write(
+        "/proc/sys/net/ipv4/ip_forward", "1"
+    ),
     "Runaway": lambda one: one.groups["ferry"].write("cpu.max", "4000 50000"),
     "Frozen": lambda one: one.groups["ferry"].thaw(),
     "FewProcesses": lambda one: one.groups["ferry"].write("pids.max", 99),
@@ -459,6 +504,22 @@ def test_the_zombies_are_zombies(world: World) -> None:
     fault = broken(world, "Zombies")
     family = looking.descendants(fault.processes["ferry"].pid)
     assert sum(looking.status(pid)["State"][0] == "Z" for pid in family) >= 5
+
+
+@pytest.mark.parametrize("kind", ["WrongPrefix", "DropRule", "WrongNeighbour", "WrongSize"])
+def test_a_ping_from_a_terminal_is_answered_once_the_road_is_repaired(
+    world: World, kind: str
+) -> None:
+    fault = broken(world, kind)
+    enter = ["nsenter", "-t", str(fault.processes["ferry"].pid), "-n"]
+    ping = [*enter, "busybox", "ping", "-c", "1", "-W", "1", "-s", "1300", fault.words["far"]]
+
+    def answered() -> bool:
+        return subprocess.run(ping, capture_output=True, check=False).returncode == 0
+
+    assert not answered()
+    typed(fault, REPAIR[kind])
+    assert looking.soon(answered)
 
 
 # --- the host -------------------------------------------------------------------------------------

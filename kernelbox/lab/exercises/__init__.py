@@ -21,6 +21,7 @@ hints.py        the first follows from what the check last observed
 bars.py         what was measured in several ways
 grading.py      a grader's checks are the ones that were delivered
 outside.py      what checks ask the kernel
+packets.py      what checks send from inside a network namespace, and count there
 tries.py        how often an exercise was checked, and what the check said
 exercise.py     something to do, and its check
 questions.py    questions of a quiz

@@ -14,6 +14,7 @@ layer_faults.py    after chapter 07: layers and overlays
 user_faults.py     after chapter 07: users and rights
 time_faults.py     after chapter 10: who runs, where, and how much
 limit_faults.py    after chapter 10: memory, processes, a disk, and who is counted where
+network_faults.py  after chapter 12: addresses, routes and rules
 process_faults.py  after chapter 04: processes and names
 parts.py           which kinds a host is drawn from
 host.py            the host itself, as a notebook has it

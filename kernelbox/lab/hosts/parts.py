@@ -9,6 +9,7 @@ from kernelbox.lab.hosts import (
     layer_faults,
     limit_faults,
     mount_faults,
+    network_faults,
     process_faults,
     time_faults,
     user_faults,
@@ -52,6 +53,17 @@ KINDS: dict[str, tuple[type[Fault], ...]] = {
         limit_faults.FewProcesses,
         limit_faults.SlowDisk,
         limit_faults.WrongGroup,
+    ),
+    "12": (
+        network_faults.PortDown,
+        network_faults.WrongPrefix,
+        network_faults.NoWayOut,
+        network_faults.WrongGateway,
+        network_faults.NotForwarding,
+        network_faults.DropRule,
+        network_faults.DeadRoute,
+        network_faults.WrongNeighbour,
+        network_faults.WrongSize,
     ),
 }
 

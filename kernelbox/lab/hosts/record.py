@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FAULTS = 5  # of a host
-NUMBERS = ("04", "07", "10")  # the chapters that are followed by one
+NUMBERS = ("04", "07", "10", "12")  # the chapters that are followed by one
 
 
 class Standing(NamedTuple):

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from kernelbox.network.link_names import Bridge
 
 _PORT = 53
-_PATIENCE = 3.0  # seconds until a server that was started has said its pid, or has ended
+_PATIENCE = 20.0  # seconds until a server that was started has said its pid, or has ended: on
+# a busy machine, or an emulated one, a Python takes its time
 _STEP = 0.002
 
 

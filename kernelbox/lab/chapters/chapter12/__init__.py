@@ -1,7 +1,7 @@
 """Chapter 12, networks of one's own: what it asks.
 
 predictions.py    guesses, before the kernel answers
-wire.py           what the checks see: names asked for, packets sent, bytes counted
+wire.py           what the checks see: addresses, and the names that somebody finds
 names.py          by name, two behind one name, who knows whom
 walls.py          two legs, only here
 shaped.py         a narrow link

@@ -6,15 +6,10 @@ import random
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from kernelbox.lab.chapters.chapter12.wire import (
-    addresses,
-    finds,
-    not_plugged_in,
-    pinged,
-    witness,
-)
+from kernelbox.lab.chapters.chapter12.wire import addresses, finds, not_plugged_in
 from kernelbox.lab.exercises.attempt import attempt
 from kernelbox.lab.exercises.exercise import exercise
+from kernelbox.lab.exercises.packets import pinged, witness
 from kernelbox.lab.exercises.verdict import Verdict, failed, passed
 from kernelbox.lab.started import Container
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kernelbox.lab.chapters.chapter12.wire import not_plugged_in, witness
+from kernelbox.lab.chapters.chapter12.wire import not_plugged_in
 from kernelbox.lab.exercises.exercise import exercise
+from kernelbox.lab.exercises.packets import witness
 from kernelbox.lab.exercises.verdict import Verdict, failed, passed
 from kernelbox.lab.started import Container
 from kernelbox.network.link_names import link_name

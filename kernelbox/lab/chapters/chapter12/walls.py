@@ -6,16 +6,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from kernelbox.lab import reading
-from kernelbox.lab.chapters.chapter12.wire import (
-    BRIEFLY,
-    SOON,
-    addresses,
-    not_plugged_in,
-    pinged,
-    taught,
-    witness,
-)
+from kernelbox.lab.chapters.chapter12.wire import addresses, not_plugged_in
 from kernelbox.lab.exercises.exercise import exercise
+from kernelbox.lab.exercises.packets import BRIEFLY, SOON, pinged, taught, witness
 from kernelbox.lab.exercises.verdict import Verdict, failed, passed
 from kernelbox.lab.started import Container
 
@@ -106,8 +99,9 @@ def only_here(box: Lab, page: object, port: int) -> Verdict:
         with witness(box, other) as inside:
             for who, where in ((taught(world), "the machine next door"), (inside, "a container")):
                 for address in (*theirs, world.host, away.gateway):
-                    if _asked(who, address, port, BRIEFLY):
-                        return failed(f"{where} gets the page at {address}, port {port}", "nobody")
+                    for one in {port, *_published(page)}:
+                        if _asked(who, address, one, BRIEFLY):
+                            return failed(f"{where} gets the page at {address}, port {one}")
                 for address in own:
                     if any(_asked(who, address, one, BRIEFLY) for one in inner):
                         return failed(f"{where} gets the page at page's own address", "nobody")
@@ -116,6 +110,12 @@ def only_here(box: Lab, page: object, port: int) -> Verdict:
 
 def _asked(who: Held, address: str, port: int, seconds: float) -> str:
     return str(who.evaluate(f"connected({address!r}, {port}, {seconds}, {_ASK!r})") or "")
+
+
+def _published(page: Container) -> set[int]:
+    """Return the host's TCP ports that lead to a container, as it was asked for."""
+    found = (text.partition("/") for text in page.inspect()["HostConfig"]["PortBindings"])
+    return {int(where.split(":")[-2]) for where, _, protocol in found if protocol == "tcp"}
 
 
 def _received(inside: Held) -> int:

@@ -127,6 +127,13 @@ ANSWERS = {
                 WEB.format(inside="", network="", port="{port}:80"),
                 "the machine next door gets the page at",
             ),
+            "elsewhere everywhere": Wrong(
+                """
+                ports = [f"127.0.0.1:{port}:80", f"{port + 1}:80"]
+                page = box.start("busybox", "httpd -f -h /etc", publish=ports)
+                """,
+                "the machine next door gets the page at",
+            ),
             "not published": Wrong(
                 "page = box.start('busybox', 'httpd -f -h /etc')",
                 "at port",
