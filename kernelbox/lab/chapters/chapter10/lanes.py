@@ -201,7 +201,7 @@ def quiet_neighbour(_box: Lab, scan: object, shop: object, disk: object) -> Verd
         read, answers = scan.count, _next_answers(shop)
         if not answers:
             return failed("shop gets no answer any more", "answers within a tenth of a second")
-        if not reading.until(partial(_has_moved_on, scan, read), _PATIENCE):
+        if not reading.until(partial(_has_moved_on, scan, read), _PATIENCE / 2):
             return failed("scan reads nothing any more", "it gets on")
         slowest = max(answers)
         if slowest <= _PROMPT:
