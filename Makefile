@@ -91,8 +91,8 @@ pictures: setup ## take the pictures of the views that README.md shows
 	taken=$$(mktemp -d)
 	trap '"$${as_root[@]}" rm -rf "$$taken"' EXIT
 	"$${as_root[@]}" env KERNELBOX_ARTEFACTS="$$taken" .venv/bin/python -m pytest -q -p no:cacheprovider \
-		tests/test_browser.py -k pictures_for_the_readme
-	for name in processes birth; do
+		tests/test_browser.py -k for_the_readme
+	for name in processes birth ping; do
 		cat "$$taken/readme-$$name.png" >"notebooks/pictures/$$name.png"
 	done
 

@@ -556,7 +556,49 @@ def test_two_pictures_for_the_readme_are_taken(
     jupyterlab.page.set_viewport_size(SIZE)
 
 
-@pytest.mark.parametrize("name", ["processes", "birth"])
+PING = """
+from kernelbox.lab import traffic
+from kernelbox.lab.neighbours import apart, cable
+
+ann, host, world = (apart(box) for _ in range(3))
+host.add_bridge("bridge")
+host.set_up("bridge")
+cable(ann, "eth0", host, "port1", ("10.1.1.1/24", ""))
+host.set_master("port1", "bridge")
+host.add_address("bridge", "10.1.1.254/24")
+cable(host, "wan", world, "eth0", ("203.0.113.1/24", "203.0.113.2/24"))
+ann.add_route("default", via="10.1.1.254")
+host.write("/proc/sys/net/ipv4/ip_forward", "1")
+host.nft('''table ip house {
+    chain postrouting {
+        type nat hook postrouting priority 100
+        oifname "wan" masquerade
+    }
+}''')
+assert ann.ping("203.0.113.2", 5)
+ways = [(ann, "eth0"), (host, "port1"), (host, "bridge"), (host, "wan"), (world, "eth0")]
+ears = [one.capture(link) for one, link in ways]
+assert ann.ping("203.0.113.2", 5)
+hops = traffic.journey(*ears)
+"""
+
+
+def test_a_picture_for_the_readme_is_taken_of_a_ping_on_its_way(
+    open_notebook: Callable[..., Notebook], artefacts: Path
+) -> None:
+    show = "box.network({'ann': ann, 'host': host, 'world': world}, journey=hops)"
+    notebook = open_notebook(LAB, PING, show)
+    notebook.run()
+    view = notebook.view("Network namespaces and cables")
+    forward = view.get_by_role("button", name="Forward")
+    for number in range(2, 5):
+        forward.click()
+        expect(view.locator(".kb-journey span")).to_contain_text(f"hop {number} of 10")
+    expect(view.locator(".kb-journey span")).to_contain_text("host: wan sends")
+    notebook.picture(2, artefacts / "readme-ping.png")
+
+
+@pytest.mark.parametrize("name", ["processes", "birth", "ping"])
 def test_the_readme_shows_a_picture_that_is_small(name: str) -> None:
     kept = TOP / "notebooks/pictures" / f"{name}.png"
     assert kept.read_bytes().startswith(b"\x89PNG"), "take it with make pictures"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from kernelbox import lab
 from kernelbox.lab import Held, LabError, neighbours, speed
 from kernelbox.observe.headers import ECHO_REPLY, ECHO_REQUEST
-from tests.looking import soon
+from tests.looking import is_alive, soon
 from tests.scene import Inside
 
 
@@ -130,6 +132,35 @@ def test_a_street_is_cabled_and_its_router_forwards_nothing_yet(box: lab.Lab) ->
         one.end()
 
 
+KILLED = """
+import os, sys, time
+from kernelbox import lab
+from kernelbox.lab.neighbours import street
+
+box = lab.start()
+print(*(one.pid for one in street(box)), flush=True)
+if sys.argv[1] == "agent":
+    os.kill(box.agent, 9)
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("victim", ["notebook", "agent"])
+def test_of_a_street_nothing_is_left_when_somebody_is_killed(victim: str) -> None:
+    before = _host()
+    command = [sys.executable, "-c", KILLED, victim]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as notebook:
+        assert notebook.stdout is not None
+        pids = [int(word) for word in notebook.stdout.readline().split()]
+        assert len(pids) == 3
+        if victim == "notebook":
+            notebook.kill()
+        # Nobody else is in these namespaces: with the process goes the namespace and its links.
+        assert soon(lambda: not any(map(is_alive, pids)))
+        notebook.kill()
+    assert _host() == before
+
+
 def index(process: Held) -> Callable[[str], int]:
     return lambda name: int(outside(process).link(name)["ifindex"])
 
@@ -187,8 +218,14 @@ def test_no_link_is_carried_into_the_host(box: lab.Lab, ends: tuple[Held, Held])
 
 
 def _host() -> object:
+    """Return what these tests could have changed of the host's: others work there meanwhile."""
     host = Inside(os.getpid())
-    return host.links(), host.ip("route show"), host.run("nft list tables")
+    lo = host.link("lo")
+    ours = host.links() & {"one", "two", "ol", "lan", "wan"}
+    tables = [line for line in host.run("nft list tables").splitlines() if line.endswith(" mine")]
+    routes = [one for one in host.ip("route show") if one["dst"] == "192.0.2.0/24"]
+    addresses = host.ip("address show dev lo")[0]["addr_info"]
+    return lo["flags"], lo["mtu"], addresses, ours, tables, routes
 
 
 @pytest.mark.parametrize(

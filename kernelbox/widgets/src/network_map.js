@@ -99,7 +99,7 @@ function ordered(namespaces) {
 
 function drawing(namespaces, cables) {
   const graph = new Graph();
-  graph.setGraph({ rankdir: "LR", ranksep: 110, nodesep: 18, marginx: EDGE, marginy: EDGE });
+  graph.setGraph({ rankdir: "LR", ranksep: 88, nodesep: 18, marginx: EDGE, marginy: EDGE });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const one of namespaces) graph.setNode(one.inode, { width: WIDTH, height: tall(one) });
   for (const [from, to] of Object.entries(cables)) graph.setEdge(from.split("/")[0], to.split("/")[0]);
