@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kernelbox.build import copy_step
-from kernelbox.images import metadata
-from kernelbox.images.containerfile import ignore, instructions, stages, words
+from kernelbox.images import manifests, metadata
+from kernelbox.images.containerfile import ignore, instructions, run_mounts, stages, words
+from kernelbox.images.containerfile.run_mounts import RunMount
 from kernelbox.kernel.errors import UsageError
 
 FILE = r"""# syntax=docker/dockerfile:1
@@ -125,13 +126,29 @@ def test_the_escape_character_can_be_another_one() -> None:
         ("FROM a\nRUN", "line 2 .RUN.: nothing follows"),
         ("FROM a b", "line 1 .FROM.: 'a b' is no image"),
         ("FROM a AS 1", "no name for a stage"),
-        ("FROM a AS b\nFROM b AS b", "line 2 .FROM.: there are two stages 'b'"),
         ("FROM $X", r"\$X is empty"),
         ("FROM a\nCOPY a", "it takes a source and a target"),
         ("FROM a\nCOPY --from=1 a b", "there is no stage 1 before it"),
         ("FROM a AS b\nCOPY --from=b a b", "there is no stage 'b' before it"),
         ("FROM a\nCOPY --parent a b", "--parent is not known.* It takes --from"),
-        ("FROM a\nADD git@example.org:x /", "by http and https only"),
+        ("FROM a\nADD ftp://example.org/x /", "by http and https only"),
+        ("FROM a\nADD git@example.org:x /", "fetches no git repository"),
+        ("FROM a\nADD https://example.org/x.git#v1:sub /", "fetches no git repository"),
+        ("FROM a\nADD https://example.org/x.git?ref=v1 /", "fetches no git repository"),
+        ("FROM a\nADD --keep-git-dir=true x /", "kernelbox has no --keep-git-dir"),
+        ("FROM a\nRUN --security=insecure x", "kernelbox has no --security"),
+        ("FROM a\nCOPY https://example.org/x /", "COPY copies no URL"),
+        ("FROM a\nCOPY --from=$B x /", "line 2 .COPY.: its --from has a variable"),
+        ("FROM a\nRUN --mount=from=$B,target=/x x", "line 2 .RUN.: its from has a variable"),
+        (
+            "FROM a\nCOPY --from=b x /\nFROM c AS b\nFROM a\nCOPY --from=0 x /",
+            "line 2 .COPY.: stage 'b' comes later, on line 3",
+        ),
+        ("FROM a\nCOPY --chown x /", "--chown has no value"),
+        ("FROM a\nCOPY --link=maybe x /", "--link is true or false"),
+        ('FROM a\nRUN ["a", 1]', "line 2 .RUN.: its list is not one of strings"),
+        ("FROM a\nONBUILD RUN <<E\nx", "line 2: the here-document E has no end"),
+        ("FROM a\nONBUILD # x", "is no instruction"),
         ("FROM a\nADD --checksum=sha256:1 https://example.org/x /", "is no checksum"),
         ("FROM a\nADD --checksum=sha256:1 x /", "goes with one URL"),
         ("FROM a\nONBUILD ONBUILD RUN x", "it cannot be a trigger"),
@@ -162,6 +179,107 @@ def test_only_the_stages_that_the_target_needs_are_planned() -> None:
     assert [one.below for one in stages.plan(file, {}, "c").stages] == [None, 0]
     with pytest.raises(UsageError, match=r"no stage 'd' to build\. Stages here: a, b, c, 3"):
         stages.plan(file, {}, "d")
+
+
+def test_of_two_stages_with_one_name_the_last_is_meant() -> None:
+    """BuildKit, dockerfile2llb/convert.go, `addState`."""
+    text = "FROM a AS b\nFROM b AS B\nFROM b\nCOPY --from=B x y\nFROM c AS b"
+    file = instructions.read(text)
+    one, two, three = stages.plan(file, {}, "2").stages
+    assert (one.image, two.below, three.below, three.sources) == ("a", 0, 1, {"B": 1})
+    assert [stage.image for stage in stages.plan(file, {}, "b").stages] == ["c"]
+
+
+def test_only_a_stage_that_is_needed_has_to_run_here() -> None:
+    host = manifests.host_platform()
+    other = "FROM --platform=linux/s390x a AS other\n"
+    for said in ("$BUILDPLATFORM", "linux", host, host.split("/")[1], "Linux/${TARGETARCH}"):
+        text = f"{other}FROM --platform={said} b"
+        assert [one.image for one in stages.plan(instructions.read(text), {}).stages] == ["b"]
+    if host == "linux/amd64":
+        stages.plan(instructions.read("FROM --platform=x86_64 a"), {})
+    with pytest.raises(UsageError, match=r"line 2 \(FROM\): this machine runs no programs"):
+        stages.plan(instructions.read("\n" + other), {})
+
+
+def test_a_trigger_keeps_its_here_documents() -> None:
+    text = "FROM a\nONBUILD RUN cat <<A <<-'B C'\n$x\nA\n\ty\n\tB C\nONBUILD COPY a b\nUSER c"
+    _, one, two, last = instructions.read(text).instructions
+    assert (last.line, two.rest, last.rest) == (8, "COPY a b", "c")
+    kept = stages.trigger(one.rest, 2)
+    assert [(doc.name, doc.text, doc.quoted) for doc in kept.heredocs] == [
+        ("A", "$x\n", False), ("B C", "y\n", True),
+    ]  # fmt: skip
+    assert (kept.line, kept.rest) == (2, "cat <<A <<-'B C'")
+
+
+# What BuildKit makes of it: instructions/parse.go, and dockerfile2llb/convert_expose.go.
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("USER $NOTHING", "User", ""),
+        ("WORKDIR $NOTHING", "WorkingDir", "/app"),
+        ("EXPOSE 127.0.0.1:8080:80 90:91/UDP $NOTHING 7/", "ExposedPorts",
+         {"80/tcp": {}, "91/udp": {}, "7/tcp": {}}),
+        ("HEALTHCHECK --interval=0 --timeout=.5s --retries= CMD x", "Healthcheck",
+         {"Test": ["CMD-SHELL", "x"], "Interval": 0, "Timeout": 5 * 10**8}),
+        ("CMD [NaN]", "Cmd", ["/bin/sh", "-c", "[NaN]"]),
+        ("CMD [ -e x ]", "Cmd", ["/bin/sh", "-c", "[ -e x ]"]),
+        ("CMD []", "Cmd", []),
+    ],
+)  # fmt: skip
+def test_what_buildkit_takes_is_taken(text: str, key: str, value: object) -> None:
+    config: dict[str, Any] = {"WorkingDir": "/app", "User": "lab"}
+    metadata.change(config, instructions.parse(text), {})
+    assert config[key] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("HEALTHCHECK CMD", "neither CMD nor NONE"),
+        ("HEALTHCHECK CMD []", "it names no program"),
+        ("HEALTHCHECK --interval=1us CMD x", "shorter than a millisecond"),
+        ("HEALTHCHECK --interval=-1s CMD x", "no duration"),
+        ("HEALTHCHECK NONE x", "neither CMD nor NONE"),
+        ("EXPOSE 80:", "is no port"),
+        ("EXPOSE 1:2:3", "is no port"),
+        ("EXPOSE 80/tls", "is no port"),
+        ("VOLUME [1]", "not one of strings"),
+        ('SHELL {"a": 1}', "a JSON list only"),
+    ],
+)
+def test_what_buildkit_refuses_is_refused(text: str, what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        metadata.change({}, instructions.parse(text), {})
+
+
+MOUNTS = [
+    ("from=a,rw", RunMount("bind", "/app", origin="a", id="/app")),
+    (
+        "type=Cache,target=x,sharing=LOCKED",
+        RunMount("cache", "/app/x", sharing="locked", id="/app/x"),
+    ),
+    ("type=tmpfs,target=/t,size=1.5KiB,rw", RunMount("tmpfs", "/t", size=1536, id="/t")),
+    ("type=tmpfs,target=/t,size=64m", RunMount("tmpfs", "/t", size=64 << 20, id="/t")),
+    ("type=bind,id=x,target=/y", RunMount("bind", "/y", read_only=True, id="x")),
+]
+
+
+@pytest.mark.parametrize(("text", "mount"), MOUNTS)
+def test_a_mount_means_what_buildkit_reads(text: str, mount: RunMount) -> None:
+    """BuildKit, instructions/commands_runmount.go; a target that is not said is where RUN runs."""
+    one = instructions.parse(f"RUN --mount={text} x")
+    assert run_mounts.read(one, {}, "\\", "/app") == [mount]
+    with pytest.raises(UsageError, match="would cover the root"):
+        run_mounts.read(instructions.parse("RUN --mount=from=a x"), {}, "\\", "/")
+
+
+def test_a_path_of_which_nothing_is_left_is_the_working_directory() -> None:
+    """BuildKit, dockerfile2llb/convert.go, `pathRelativeToWorkingDir`."""
+    one = instructions.parse('COPY --chmod=00755 "$NOTHING" $NOTHING')
+    wanted = copy_step.read(one, {}, "\\", "/app")
+    assert (wanted.sources, wanted.target, wanted.mode) == ([""], "/app/", 0o755)
 
 
 SCRAPS = st.sampled_from(

@@ -90,19 +90,13 @@ def read(one: Instruction, variables: Mapping[str, str], escape: str, workdir: s
         for place in one.places()
     )
     target = last if isinstance(last, str) else ""
-    if not target or not all(sources):
-        raise one.error("a path in it is empty", "Give its variables a value")
-    is_directory = target.endswith("/") or posixpath.basename(target) in (".", "..")
+    # A path of which nothing is left is the working directory, and as a source all there is.
+    is_directory = posixpath.basename(target) in ("", ".", "..")
     target = posixpath.normpath("/" + posixpath.join(workdir, target).lstrip("/"))
     if is_directory:
         target = target.rstrip("/") + "/"
-    if len(sources) > 1 and not is_directory:
-        raise one.error(
-            f"with several sources the target {target} has to be a directory",
-            "End it with a slash",
-        )
     mode = words.expand(one.flags.get("chmod", ""), variables, escape)
-    if mode and not re.fullmatch("[0-7]{3,4}", mode):
+    if mode and not re.fullmatch("0*[0-7]{1,4}", mode):
         raise one.error(f"--chmod={mode} is no mode", "Write it as 755 or 0644")
     owner = words.expand(one.flags.get("chown", ""), variables, escape)
     checksum = words.expand(one.flags.get("checksum", ""), variables, escape)
@@ -116,7 +110,7 @@ def read(one: Instruction, variables: Mapping[str, str], escape: str, workdir: s
         one.name == "ADD",
         checksum,
         tuple(words.expand(each, variables, escape) for each in one.repeated("exclude")),
-        one.flags.get("parents", "false").lower() in ("true", "1"),
+        one.flags.get("parents") == "true",
     )
 
 
@@ -184,10 +178,13 @@ def entries(
         created: The time of new directories, seconds since 1970.
 
     Raises:
-        UsageError: The image has no such user; a file is where a directory has to be.
+        UsageError: The image has no such user; a file is where a directory has to be; with several
+            sources there is no directory at a target that does not end with a slash.
     """
     owner = view.identity(over, wanted.owner) if wanted.owner else None
     how = placement.How(created, owner, wanted.mode)
+    if len(wanted.sources) > 1 and not wanted.target.endswith("/"):
+        placement.check_directory(over.fd, wanted.target)
     with contextlib.ExitStack() as stack:
         sources = [
             _unpacked(f"{over.scratch}/{number}", tree, one.source, stack) if one.is_tar

@@ -64,6 +64,16 @@ def directory(root: int, path: str, how: How) -> list[Entry]:
     return _Placing(root, how).run(path + "/", [])
 
 
+def check_directory(root: int, target: str) -> None:
+    """Refuse a target that is no directory in the image. Parameters and errors above."""
+    real, missing = trees.resolve(root, trees.components(target))
+    if missing or trees.kind(root, real) != stat.S_IFDIR:
+        raise UsageError(
+            f"with several sources the target {target} has to be a directory",
+            "End it with a slash",
+        )
+
+
 class _Placing:
     """One layer that is being put together."""
 

@@ -30,6 +30,13 @@ METADATA = (
     "VOLUME", "WORKDIR",
 )  # fmt: skip
 
+# An address and a port of the host, as for `run -p`, may stand before it and mean nothing here.
+# Source: BuildKit, dockerfile2llb/convert_expose.go, `splitParts`.
+_PORT = re.compile(
+    r"(?:(?:(?:\d{1,3}(?:\.\d{1,3}){3})?:)?(?:\d{1,5}(?:-\d{1,5})?)?:)?"
+    r"(\d{1,9})(?:-(\d{1,9}))?(?:/(tcp|udp|sctp)?)?",
+    re.ASCII | re.IGNORECASE,
+)
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _TIMES = {
     "interval": "Interval",
@@ -109,31 +116,24 @@ def _label(config: Config, one: Instruction, variables: Mapping[str, str], escap
 
 
 def _user(config: Config, one: Instruction, variables: Mapping[str, str], escape: str) -> None:
-    config["User"] = _said(one, variables, escape)
+    config["User"] = words.expand(one.rest, variables, escape)  # "" is root, as in BuildKit
 
 
 def _stopsignal(config: Config, one: Instruction, v: Mapping[str, str], escape: str) -> None:
-    config["StopSignal"] = _said(one, v, escape)
-
-
-def _said(one: Instruction, variables: Mapping[str, str], escape: str) -> str:
-    text = words.expand(one.rest, variables, escape)
-    if not text:
-        raise one.error("its variables are empty, and nothing is left", "Give them a value")
-    return text
+    config["StopSignal"] = words.expand(one.rest, v, escape)
 
 
 def _workdir(config: Config, one: Instruction, variables: Mapping[str, str], escape: str) -> None:
-    path = posixpath.join(config.get("WorkingDir") or "/", _said(one, variables, escape))
+    path = posixpath.join(
+        config.get("WorkingDir") or "/", words.expand(one.rest, variables, escape)
+    )
     config["WorkingDir"] = "/" + posixpath.normpath(path).lstrip("/")
 
 
 def _expose(config: Config, one: Instruction, variables: Mapping[str, str], escape: str) -> None:
     ports: Config = {}
     for word in words.expand_to_words(one.rest, variables, escape):
-        match = re.fullmatch(
-            r"(\d{1,9})(?:-(\d{1,9}))?(?:/(tcp|udp|sctp))?", word, re.ASCII | re.IGNORECASE
-        )
+        match = _PORT.fullmatch(word)
         if match is None:
             raise one.error(f"{word!r:.80} is no port", "Write it as 80, 80/udp or 8000-8010")
         first, last = int(match[1]), int(match[2] or match[1])
@@ -171,12 +171,14 @@ def _healthcheck(config: Config, one: Instruction, _variables: Any, _escape: str
         raise one.error("it is neither CMD nor NONE", "Write HEALTHCHECK CMD ..., or NONE")
     inner = one._replace(rest=rest.strip())
     listed = inner.listed()
+    if listed == []:
+        raise one.error("it names no program", "Write HEALTHCHECK CMD ..., or NONE")
     test = ["CMD-SHELL", inner.rest] if listed is None else ["CMD", *listed]
     found: Config = {"Test": test}
     for flag, key in _TIMES.items():
         if flag in one.flags:
             found[key] = _nanoseconds(one, one.flags[flag])
-    if "retries" in one.flags:
+    if one.flags.get("retries"):
         found["Retries"] = natural(one.flags["retries"])
         if found["Retries"] is None:
             raise one.error(f"--retries={one.flags['retries']:.80} is no number", "Such as 3")
@@ -184,11 +186,18 @@ def _healthcheck(config: Config, one: Instruction, _variables: Any, _escape: str
 
 
 def _nanoseconds(one: Instruction, text: str) -> int:
-    """Return a duration such as `1m30s`. Source: Go's time, ParseDuration."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", text, re.ASCII)
+    """Return a duration such as `1m30s`; 0 is what is usual.
+
+    Source: Go's time, ParseDuration; BuildKit, instructions/parse.go, `parseOptInterval`.
+    """
+    if text in ("", "0"):
+        return 0
+    parts = re.findall(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)", text, re.ASCII)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise one.error(f"{text!r:.80} is no duration", "Write it as 30s or 1m30s")
     nanoseconds = sum(float(number) * _SECONDS[unit] for number, unit in parts) * 1e9
+    if 0 < nanoseconds < 1e6:
+        raise one.error(f"{text!r:.80} is shorter than a millisecond", "Write it as 30s or 1m30s")
     if nanoseconds > MOST:
         raise one.error(f"{text!r:.80} is longer than 292 years", "Write it as 30s or 1m30s")
     return int(nanoseconds)

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
-_FLAG = re.compile(r"--([a-z][a-z-]*)(?:=(.*))?", re.DOTALL)
 _QUOTING = r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\""""
 _WITH_HEREDOCS = ("RUN", "COPY", "ADD")
 _REPEATED = ("mount", "exclude")  # flags that may be there more than once
+_SWITCHES = ("link", "parents")  # flags that are true or false
+# What BuildKit has besides, and kernelbox does not do.
+_NOT_BUILT = {"ADD": ("keep-git-dir", "unpack"), "RUN": ("device", "security")}
 # What ends the word behind `<<`, for a shell and for COPY.
 _ENDS = {"RUN": r"\s;|&<>()", "COPY": r"\s<", "ADD": r"\s<"}
 
@@ -117,16 +119,19 @@ class Instruction(NamedTuple):
         """Return the strings of the JSON form; None if it has the other one.
 
         Raises:
-            UsageError: A string holds a NUL, or half of a character.
+            UsageError: It is a list, and not of strings; one holds a NUL, or half of a character.
         """
         if not self.rest.startswith("["):
             return None
         try:
-            words = json.loads(self.rest)
+            said = json.loads(self.rest, parse_constant=_no_json)
         except (ValueError, RecursionError):
             return None
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            return None
+        words = [word for word in said if isinstance(word, str)]
+        if len(words) != len(said):
+            raise self.error(
+                "its list is not one of strings", 'Put each word in quotes: ["a", "1"]'
+            )
         if any(one == "\0" or "\ud800" <= one <= "\udfff" for word in words for one in word):
             raise self.error("a string in it holds what no argument can", "Write text")
         return words
@@ -139,8 +144,17 @@ class Containerfile(NamedTuple):
     escape: str
 
 
-def read(text: str) -> Containerfile:
+def _no_json(constant: str) -> None:
+    """Refuse NaN and the like, which Python takes."""
+    raise ValueError(constant)
+
+
+def read(text: str, line: int = 1) -> Containerfile:
     """Return the instructions of a Containerfile.
+
+    Args:
+        text: What is in it.
+        line: The number of its first line.
 
     Raises:
         UsageError: A line begins with no instruction, has an unknown flag or says nothing; a
@@ -148,7 +162,7 @@ def read(text: str) -> Containerfile:
     """
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
     escape, first = _directives(lines)
-    reader = _Reader(lines, escape)
+    reader = _Reader(lines, escape, line)
     return Containerfile(list(reader.instructions(first)), escape)
 
 
@@ -186,8 +200,9 @@ def _directives(lines: list[str]) -> tuple[str, int]:
 class _Reader:
     """Walks over the lines of one file."""
 
-    def __init__(self, lines: list[str], escape: str) -> None:
+    def __init__(self, lines: list[str], escape: str, line: int) -> None:
         self._lines = lines
+        self._line = line
         self._at = 0
         self._escape = escape
         token = re.escape(escape)
@@ -197,7 +212,7 @@ class _Reader:
     def instructions(self, first: int) -> Iterator[Instruction]:
         self._at = first
         while self._at < len(self._lines):
-            number = self._at + 1
+            number = self._at + self._line
             text = self._logical_line()
             if text:
                 yield self._with_heredocs(_instruction(number, *_first_word(text), self._escape))
@@ -224,6 +239,11 @@ class _Reader:
         return line
 
     def _with_heredocs(self, one: Instruction) -> Instruction:
+        if one.name == "ONBUILD":  # they are the trigger's, and kept in its text
+            kept = _instruction(one.line, *_first_word(one.rest), self._escape)
+            kept = self._with_heredocs(kept) if kept.name in _WITH_HEREDOCS else kept
+            texts = [f"\n{document.text}{document.name}" for document in kept.heredocs]
+            return one._replace(rest="".join([one.rest, *texts]))
         if one.name not in _WITH_HEREDOCS or "<<" not in one.rest or one.listed() is not None:
             return one
         found = []
@@ -305,22 +325,39 @@ def _instruction(line: int, word: str, rest: str, escape: str) -> Instruction:
     source = f"{name} {rest}"
     flags, rest = _flags(rest, escape)
     found: list[tuple[str, str]] = []
-    for flag in flags:
-        match = _FLAG.fullmatch(flag)
-        if match is None or match[1] not in INSTRUCTIONS[name]:
-            known = ", ".join(f"--{one}" for one in INSTRUCTIONS[name]) or "none"
-            raise UsageError(
-                f"line {line} ({name}): the flag {flag.partition('=')[0][:40]} is not known",
-                f"It takes {known}",
-            )
-        if match[1] not in _REPEATED and any(match[1] == earlier for earlier, _ in found):
-            raise UsageError(f"line {line} ({name}): --{match[1]} is there twice", "Keep one")
-        found.append((match[1], "true" if match[2] is None else match[2]))
+    for text in flags:
+        flag, value = _flag(line, name, text)
+        if flag not in _REPEATED and any(flag == earlier for earlier, _ in found):
+            raise UsageError(f"line {line} ({name}): --{flag} is there twice", "Keep one")
+        found.append((flag, value))
     if not rest:
         raise UsageError(f"line {line} ({name}): nothing follows", "Say what it is to do")
     if len(rest) > bounds.MAX_HEADER:
         raise UsageError(f"line {line} ({name}): it is longer than any real one", "Use a script")
     return Instruction(line, name, dict(found), rest, (), source, tuple(found))
+
+
+def _flag(line: int, name: str, text: str) -> tuple[str, str]:
+    """Return the name and the value of an instruction's flag; of a switch, true or false.
+
+    Source: BuildKit, instructions/bflag.go, `Parse`.
+    """
+    flag, equals, value = text.removeprefix("--").partition("=")
+    if flag in _NOT_BUILT.get(name, ()):
+        raise UsageError(f"line {line} ({name}): kernelbox has no --{flag}", "Do without it")
+    if flag not in INSTRUCTIONS[name]:
+        known = ", ".join(f"--{one}" for one in INSTRUCTIONS[name]) or "none"
+        raise UsageError(
+            f"line {line} ({name}): the flag --{flag[:40]} is not known", f"It takes {known}"
+        )
+    if flag not in _SWITCHES:
+        if not equals:
+            raise UsageError(f"line {line} ({name}): --{flag} has no value", f"Write --{flag}=...")
+        return flag, value
+    value = value.lower() if equals else "true"
+    if value not in ("true", "false"):
+        raise UsageError(f"line {line} ({name}): --{flag} is true or false", f"Write --{flag}")
+    return flag, value
 
 
 def _meant(name: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import posixpath
+import re
 
 from kernelbox.images.containerfile import words
 from kernelbox.plumbing.records import NamedTuple
@@ -26,16 +27,17 @@ if TYPE_CHECKING:
 _COMMON = ("type", "target", "dst", "destination")
 _MODES = ("ro", "readonly", "rw", "readwrite")
 _OWNER = ("mode", "uid", "gid")
+# Some mean nothing where they may stand, such as the id of a bind.
 _KEYS = {
-    "bind": (*_COMMON, *_MODES, "source", "src", "from"),
+    "bind": (*_COMMON, *_MODES, "source", "src", "from", "id"),
     "cache": (*_COMMON, *_MODES, *_OWNER, "id", "sharing"),
-    "tmpfs": (*_COMMON, "size"),
-    "secret": (*_COMMON, *_OWNER, "id", "source", "src", "required", "env"),
-    "ssh": (*_COMMON, *_OWNER, "id", "required"),
+    "tmpfs": (*_COMMON, *_MODES, "size", "id"),
+    "secret": (*_COMMON, *_MODES, *_OWNER, "id", "source", "src", "required", "env"),
+    "ssh": (*_COMMON, *_MODES, *_OWNER, "id", "required"),
 }
 _OTHER_NAMES = {"dst": "target", "destination": "target", "src": "source"}
 _SHARING = ("shared", "private", "locked")
-_SIZES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 class RunMount(NamedTuple):
@@ -43,7 +45,8 @@ class RunMount(NamedTuple):
 
     Attributes:
         kind: `bind`, `cache`, `tmpfs`, `secret` or `ssh`.
-        target: An absolute path; "" of a secret that is a variable only.
+        target: An absolute path, the working directory if none is said; "" of a secret that is a
+            variable only.
         source: Of a bind, a path in what it is from.
         origin: Of a bind, as in COPY --from; "" for the build context.
         read_only: Whether it cannot be written to.
@@ -110,13 +113,15 @@ def _pairs(one: Instruction, text: str) -> dict[str, str]:
         key, equals, value = field.partition("=")
         key = key.strip().lower()
         found[_OTHER_NAMES.get(key, key)] = value if equals else "true"
-    kind = found.setdefault("type", "bind")
+    kind = found["type"] = found.get("type", "bind").lower()
     if kind not in _KEYS:
         raise one.error(f"no mount is of type {kind[:40]!r}", f"There are {', '.join(_KEYS)}")
     for key in found:
         if key not in _KEYS[kind]:
             known = ", ".join(_KEYS[kind])
             raise one.error(f"a mount of type {kind} has no {key[:40]!r}", f"It has {known}")
+    if "$" in found.get("from", "").rstrip("$"):
+        raise one.error("its from has a variable", "Name a stage: FROM $IMAGE AS name")
     return found
 
 
@@ -130,13 +135,11 @@ def _mount(one: Instruction, said: dict[str, str], workdir: str) -> RunMount:
     elif kind == "ssh":
         name = name or "default"
         target = target or "/run/buildkit/ssh_agent.0"
-    elif not target:
-        raise one.error(f"a mount of type {kind} has no target", "Say where: target=/path")
-    if target:
+    if target or kind not in ("secret", "ssh"):
         target = posixpath.normpath("/" + posixpath.join(workdir, target).lstrip("/"))
     if target == "/":
         raise one.error("a mount would cover the root", "Mount it below /")
-    sharing = said.get("sharing", "shared")
+    sharing = said.get("sharing", "shared").lower()
     if sharing not in _SHARING:
         raise one.error(f"no sharing is {sharing[:40]!r}", f"There are {', '.join(_SHARING)}")
     writable = _flag(one, said, "rw") or _flag(one, said, "readwrite")
@@ -172,9 +175,8 @@ def _number(one: Instruction, text: str, base: int = 10) -> int:
 
 
 def _size(one: Instruction, text: str) -> int:
-    number = text.rstrip("bBkKmMgG")
-    unit = text[len(number) :].lower()
-    unit = unit[:1] if unit not in _SIZES and unit.endswith("b") else unit
-    if unit not in _SIZES:
+    """Return a size in bytes. Source: github.com/docker/go-units, `RAMInBytes`."""
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?) ?([kmgt]?)i?b?", text.lower(), re.ASCII)
+    if match is None:
         raise one.error(f"{text[:40]!r} is no size", "Such as 64m")
-    return _number(one, number) * _SIZES[unit]
+    return int(float(match[1]) * _SIZES[match[2]])

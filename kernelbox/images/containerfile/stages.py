@@ -27,6 +27,10 @@ SCRATCH = "scratch"
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 _FROM = re.compile(r"(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _URL = re.compile(r"(https?|ftp|git|ssh)://|git@", re.IGNORECASE)
+# Source: Docker documentation, "Dockerfile reference", section ADD, Adding files from a Git
+# repository.
+_GIT = re.compile(r"(git|ssh)://|git@|https?://[^?#]*\.git([?#]|$)", re.IGNORECASE)
+_ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
 CHECKSUM = re.compile("sha256:[0-9a-f]{64}")
 
 
@@ -94,9 +98,7 @@ def plan(file: Containerfile, build_args: Mapping[str, str], target: str = "") -
         elif stages:
             _check(one)
             stages[-1].instructions.append(one)
-            origins = [one.flags["from"]] if one.name == "COPY" and "from" in one.flags else []
-            origins += run_mounts.origins(one) if one.name == "RUN" else []
-            for said in origins:
+            for said in _origins(one):
                 stages[-1].sources[said] = _source(one, said, stages)
         elif one.name == "ARG":
             known |= given(one, visible | known, build_args, file.escape)
@@ -104,10 +106,13 @@ def plan(file: Containerfile, build_args: Mapping[str, str], target: str = "") -
             raise one.error("it comes before any FROM", "Begin with FROM IMAGE")
     if not stages:
         raise UsageError("the Containerfile has no FROM", "Begin it with FROM IMAGE")
-    chosen = _target(stages, target)
+    needed = _needed(stages, _target(stages, target))
+    for stage in needed:
+        _check_sources(stage, stages)
+        _check_platform(stage, visible | known, file.escape)
     arguments = [one for one in file.instructions if one.name == "ARG"]
     declared = {name for one in arguments for name in names(one, file.escape)}
-    return Plan(_needed(stages, chosen), known, file.escape, declared)
+    return Plan(needed, known, file.escape, declared)
 
 
 def names(one: Instruction, escape: str) -> set[str]:
@@ -153,14 +158,6 @@ def _stage(one: Instruction, before: list[Stage], known: Mapping[str, str], esca
     name = (match[2] or "").lower()
     if name and not _NAME.fullmatch(name):
         raise one.error(f"{name!r} is no name for a stage", "Begin it with a letter")
-    if name and any(stage.name == name for stage in before):
-        raise one.error(f"there are two stages {name!r}", "Give each a name of its own")
-    if "platform" in one.flags:
-        wanted = words.expand(one.flags["platform"], known, escape)
-        if wanted.split("/")[:2] != manifests.host_platform().split("/")[:2]:
-            raise one.error(
-                f"this machine runs no programs for {wanted}", f"It is {manifests.host_platform()}"
-            )
     try:
         image = words.expand(match[1], known, escape)
     except UsageError as error:
@@ -169,9 +166,53 @@ def _stage(one: Instruction, before: list[Stage], known: Mapping[str, str], esca
         raise one.error(
             f"{match[1]} is empty", "Give its ARG a default before FROM, or use --build-arg"
         )
-    below = next((stage.number for stage in before if stage.name == image.lower()), None)
+    below = _named(image, before)
     image = "" if below is not None or image == SCRATCH else image
     return Stage(len(before), name, one, image, below, [], {})
+
+
+def _named(name: str, stages: list[Stage]) -> int | None:
+    """Return the number of the stage with a name; of several the last, as in BuildKit."""
+    found = [one.number for one in stages if one.name and one.name == name.lower()]
+    return found[-1] if found else None
+
+
+def _check_platform(stage: Stage, known: Mapping[str, str], escape: str) -> None:
+    """Refuse a stage of programs that this machine cannot run.
+
+    Source: OCI image-spec v1.1, image-index.md, property platform; for what may be left out and
+    for other names of architectures, github.com/containerd/platforms.
+    """
+    one = stage.first
+    if "platform" not in one.flags:
+        return
+    try:
+        wanted = words.expand(one.flags["platform"], known, escape)
+    except UsageError as error:
+        raise one.error(error.message, error.hint) from None
+    host = manifests.host_platform()
+    said = [_ALIASES.get(part, part) for part in wanted.lower().split("/")]
+    if said not in (host.split("/")[:1], host.split("/")[1:2]) and said[:2] != host.split("/")[:2]:
+        raise one.error(f"this machine runs no programs for {wanted[:80]}", f"It is {host}")
+
+
+def _origins(one: Instruction) -> list[str]:
+    """Return what a COPY or the mounts of a RUN are from, as written."""
+    if one.name == "RUN":
+        return run_mounts.origins(one)
+    return [one.flags["from"]] if one.name == "COPY" and "from" in one.flags else []
+
+
+def _check_sources(stage: Stage, stages: list[Stage]) -> None:
+    """Refuse what is from a stage that comes later: it would be looked for as an image."""
+    for one in stage.instructions:
+        for said in _origins(one):
+            later = _named(said, stages)
+            if stage.sources[said] == said and later is not None:
+                raise one.error(
+                    f"stage {said[:80]!r} comes later, on line {stages[later].first.line}",
+                    "Put it before this one",
+                )
 
 
 def _source(one: Instruction, said: str, stages: list[Stage]) -> int | str:
@@ -182,9 +223,11 @@ def _source(one: Instruction, said: str, stages: list[Stage]) -> int | str:
         if number is not None:
             return number
         raise one.error(f"there is no stage {said} before it", _there(earlier))
-    for stage in earlier:
-        if stage.name and stage.name == said.lower():
-            return stage.number
+    found = _named(said, earlier)
+    if found is not None:
+        return found
+    if "$" in said:
+        raise one.error("its --from has a variable", "Name a stage: FROM $IMAGE AS name")
     if said.lower() == stages[-1].name or not said:
         raise one.error(f"there is no stage {said!r} before it", _there(earlier))
     return said
@@ -198,9 +241,12 @@ def _there(stages: list[Stage]) -> str:
 def _target(stages: list[Stage], target: str) -> int:
     if not target:
         return len(stages) - 1
+    found = _named(target, stages)
     for stage in stages:
-        if stage.name == target.lower() or str(stage.number) == target:
-            return stage.number
+        if found is None and str(stage.number) == target:
+            found = stage.number
+    if found is not None:
+        return found
     raise UsageError(f"there is no stage {target!r} to build", _there(stages))
 
 
@@ -225,15 +271,18 @@ def _check(one: Instruction) -> None:
         places = one.places()
         if len(places) < 2 or not isinstance(places[-1], str):
             raise one.error("it takes a source and a target", f"Write {one.name} SOURCE TARGET")
-        if one.name == "ADD":
-            _check_urls(one, [place for place in places[:-1] if isinstance(place, str)])
+        _check_urls(one, [place for place in places[:-1] if isinstance(place, str)])
     if one.name == "RUN" and one.listed() == []:
         raise one.error("it names no program", 'Write it as RUN ["program", "argument"]')
 
 
 def _check_urls(one: Instruction, places: list[str]) -> None:
     urls = [place for place in places if _URL.match(place)]
+    if urls and one.name == "COPY":
+        raise one.error("COPY copies no URL", "Use ADD")
     for url in urls:
+        if _GIT.match(url):
+            raise one.error("kernelbox fetches no git repository", "Use git in a RUN")
         if not url.lower().startswith(("http://", "https://")):
             raise one.error("kernelbox fetches by http and https only", "Fetch it in a RUN")
     checksum = one.flags.get("checksum")
@@ -257,7 +306,10 @@ def trigger(text: str, line: int) -> Instruction:
 
     Source: Docker documentation, "Dockerfile reference", section ONBUILD.
     """
-    one = instructions.parse(text, line=line)
+    found = instructions.read(text, line).instructions
+    if len(found) != 1:
+        raise UsageError(f"line {line} (ONBUILD): {text[:60]!r} is not one instruction", "Part it")
+    (one,) = found
     if one.name in ("ONBUILD", "FROM", "MAINTAINER"):
         raise one.error("it cannot be a trigger", "Write ONBUILD before another instruction")
     _check(one)
