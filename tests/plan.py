@@ -112,7 +112,7 @@ PLAN = {
         run_options program monitor_lock stdio
         init enter cleanup
         networks
-        runtime lifecycle update inspection
+        runtime lifecycle update inspection audit
         monitor
         launch
     """,
@@ -216,7 +216,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers update output stats events pull archives host course networks seccomp
+        containers update output stats events pull archives host course networks seccomp audit
         run build images registries
     """,
 }

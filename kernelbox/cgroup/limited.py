@@ -164,3 +164,18 @@ class Limited(Members):
         finally:
             os.close(group)
         return True
+
+    def is_limited_to_devices(self) -> bool:
+        """Whether the kernel asks a program before the group uses a device.
+
+        Source: cgroup-v2.rst, "Device controller".
+        """
+        group = os.open(self.directories[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return bpf.device_programs(group) > 0
+        except OSError as refusal:
+            if refusal.errno not in (errno.ENOSYS, errno.EINVAL):
+                raise
+            return False
+        finally:
+            os.close(group)

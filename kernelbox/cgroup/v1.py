@@ -184,6 +184,14 @@ class CgroupV1(Cgroup):
             files.write(self._path("devices.allow"), str(rule))
         return True
 
+    def is_limited_to_devices(self) -> bool:
+        """Whether the kernel says that the group may use what `limit_devices` allows, and no more.
+
+        Source: cgroup-v1/devices.rst, "devices.list".
+        """
+        listed = self._peek("devices.list").splitlines()
+        return bool(listed) and set(listed) <= set(map(str, devices.DEFAULT))
+
     def _writes(self, file: str, value: str) -> list[tuple[str, str]]:
         reason = self.why_not(file)
         if reason:

@@ -17,6 +17,7 @@
     course.py         course: for teachers
     networks.py       network
     seccomp.py        seccomp
+    audit.py          audit
     run.py            run, exec
     build.py          build
     images.py         images, tag, rmi, history, prune
@@ -76,6 +77,7 @@ COMMANDS = {
     "login": ("registries", "Remember a password for a registry"),
     "logout": ("registries", "Forget it"),
     "network": ("networks", "Make networks, list them, remove them ..."),
+    "audit": ("audit", "Say what holds a container, and what each of it stops"),
     "seccomp": ("seccomp", "Say what a profile of system calls allows, and why"),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),

@@ -39,6 +39,7 @@ what `docker run` does, in the order in which it happens.
     lifecycle.py     stop, kill, wait, remove
     update.py        other limits for one that runs
     inspection.py    all that is known about it, in Docker's words
+    audit.py         what holds one, as the kernel reports it
     monitor.py       the process that makes it and looks after it
     launch.py        starting a monitor
 

@@ -13,9 +13,10 @@ import struct
 from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.syscalls import by_name
 
-_PROG_LOAD, _PROG_ATTACH = 5, 8
+_PROG_LOAD, _PROG_ATTACH, _PROG_QUERY = 5, 8, 16
 _TYPE_CGROUP_DEVICE = 15
 _ATTACH_CGROUP_DEVICE = 6
+_EFFECTIVE = 1
 _ALLOW_MULTI = 2  # beside those of the groups above: whatever one of them forbids is forbidden
 _BYTES_OF_AN_INSTRUCTION = 8
 
@@ -62,6 +63,26 @@ def attach_to_group(group: int, program: int) -> None:
         attach_flags=Symbol("BPF_F_ALLOW_MULTI"),
     )
     _bpf("BPF_PROG_ATTACH", _PROG_ATTACH, attributes, shown)
+
+
+def device_programs(group: int) -> int:
+    """Return how many programs decide on devices for a cgroup v2, by itself or from above.
+
+    Looking changes nothing: it is not recorded.
+
+    Args:
+        group: The group's directory, open.
+
+    Raises:
+        OSError: EBADF if it is no directory of cgroup v2; EPERM.
+
+    Source: linux/bpf.h, BPF_PROG_QUERY, BPF_F_QUERY_EFFECTIVE.
+    """
+    attributes = struct.pack("=IIIIQI12x", group, _ATTACH_CGROUP_DEVICE, _EFFECTIVE, 0, 0, 0)
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    by_name("bpf", ctypes.c_int(_PROG_QUERY), buffer, ctypes.c_uint(len(attributes)))
+    (count,) = struct.unpack_from("=I", buffer, 24)
+    return int(count)
 
 
 def _bpf(name: str, command: int, attributes: bytes, shown: Structure) -> int:
