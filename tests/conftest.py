@@ -27,6 +27,7 @@ from kernelbox.lab import Lab
 from tests import budget, looking, store_notebooks, unsteady, workers
 from tests.command import Kernelbox, Running
 from tests.scene import Scene
+from tests.town import Town
 
 OF_CGROUPS = re.compile(r"[cC]group|\bmemory\.|--memory|--cpus|pids.max|pids-limit|freeze|PSI")
 OF_A_RUN = re.compile(r"^mount .* on .*/pytest-of-[^/]+/pytest-\d+/")  # of these tests, or others
@@ -206,7 +207,7 @@ def lasting_leaks(before: set[str], roots: dict[str, Path], ours: Path) -> list[
 def others_things(found: set[str], ours: Path) -> set[str]:
     """Return what belongs to roots, or to a worker, that do not lie in the directory `ours`."""
     theirs = {"link kernelbox0", "table ip kernelbox"}
-    marks: set[str] = set()
+    marks = {"published port: kernelbox rule "}
     for root in {USUAL_ROOT, NOTEBOOKS_ROOT, *looking.other_roots(ours)}:
         networks = things_of_networks(root)
         theirs |= shared_things(root) | networks
@@ -291,3 +292,21 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     made = Scene()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """The town of a module: see there."""
+    made = Town(tmp_path_factory.mktemp("town") / "root")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def town(host: Town) -> Iterator[Town]:
+    """The town, and after the test nobody in it and no network that somebody made."""
+    yield host
+    host.clean_up()
+    host.ok("network", "prune", "--force")
+    assert not list((host.root / "networks").glob("*/config.json"))
+    assert not host.name_servers()

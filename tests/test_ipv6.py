@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -24,22 +23,13 @@ SUBNETS = ("--ipv6", "--subnet", "10.170.0.0/24", "--subnet", "fd12::/64")
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    made = Town(tmp_path_factory.mktemp("town") / "root")
-    scene = made.scene
+def host(host: Town) -> Town:
+    """The town of these tests, with IPv6 addresses."""
+    scene = host.scene
     scene.host.run("ip address add 2001:db8::1/64 nodad dev up851100")
     scene.outside.run("ip address add 2001:db8::2/64 nodad dev eth0")
     scene.host.run("ip -6 route add default via 2001:db8::2")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def town(host: Town) -> Iterator[Town]:
-    """The town, and after the test nobody in it and no network that somebody made."""
-    yield host
-    host.clean_up()
-    host.ok("network", "prune", "--force")
+    return host
 
 
 @pytest.fixture

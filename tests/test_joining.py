@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,20 +14,6 @@ from tests.town import Town
 
 FOREVER = ("busybox", "sleep", "infinity")
 TRUE = ("busybox", "true")
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    made = Town(tmp_path_factory.mktemp("town") / "root")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def town(host: Town) -> Iterator[Town]:
-    yield host
-    host.clean_up()
-    host.ok("network", "prune", "--force")
 
 
 def routes(container: Inside) -> set[tuple[str, str | None, str]]:

@@ -403,39 +403,11 @@ class Outside:
             one.close()
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    made = Town(tmp_path_factory.mktemp("town") / "root")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def town(host: Town) -> Iterator[Town]:
-    yield host
-    host.clean_up()
-    host.ok("network", "prune", "--force")
-    assert servers(host) == []
-
-
 @pytest.fixture
 def outside(host: Town) -> Iterator[Outside]:
     made = Outside(host.scene.outside)
     yield made
     made.close()
-
-
-def servers(town: Town) -> list[int]:
-    """Return the pids of the name servers in a town: what is in its host's network namespace."""
-    there = os.readlink(f"/proc/{town.scene.host.pid}/ns/net")
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-            is_here = os.readlink(f"/proc/{pid}/ns/net") == there
-            if is_here and b"kernelbox.network.names.server" in words:
-                found.append(int(pid))
-    return found
 
 
 def ask(
@@ -499,7 +471,7 @@ def test_on_the_default_bridge_there_are_no_names(town: Town) -> None:
     town.start("--name", "plain", *FOREVER)
     other = town.start(*FOREVER)
     assert town.fails_inside(other, "ping -c 1 -W 1 plain")
-    assert servers(town) == []
+    assert town.name_servers() == []
     line = town.refused("run", "--rm", "--network-alias", "db", "busybox", "true")
     assert "aliases of its choice on networks of your own only" in line
 
@@ -619,8 +591,8 @@ def test_a_hostile_neighbour_does_not_stop_the_name_server(town: Town) -> None:
 
 def test_the_name_server_is_nobody_and_can_do_nothing(town: Town) -> None:
     town.ok("network", "create", "web")
-    assert looking.soon(lambda: servers(town))
-    (pid,) = servers(town)
+    assert looking.soon(lambda: town.name_servers())
+    (pid,) = town.name_servers()
     assert looking.soon(lambda: looking.status(pid)["Uid"].split() == ["65534"] * 4)
     seen = looking.status(pid)
     assert seen["Gid"].split() == ["65534"] * 4 and seen["Groups"].strip() == ""
@@ -634,23 +606,23 @@ def test_the_name_server_goes_with_its_network_and_is_started_again_when_it_is_m
 ) -> None:
     town.ok("network", "create", "web")
     container = town.start("--network", "web", "--name", "db", *FOREVER)
-    (first,) = servers(town)
+    (first,) = town.name_servers()
     town.ok("run", "--rm", "--network", "web", "busybox", "true")
-    assert servers(town) == [first]
+    assert town.name_servers() == [first]
     os.kill(first, signal.SIGKILL)
     assert looking.soon(lambda: not looking.is_alive(first))
     client = town.start("--network", "web", *FOREVER)
-    (second,) = servers(town)
+    (second,) = town.name_servers()
     assert second != first
     assert addresses(ask(Inside(town.pid(client)), "db")) == [town.address(container)]
     town.ok("rm", "-f", container, client)
     town.ok("network", "rm", "web")
-    assert servers(town) == []
+    assert town.name_servers() == []
 
 
 def test_a_name_server_whose_files_are_lost_ends(town: Town) -> None:
     town.ok("network", "create", "web")
-    (pid,) = servers(town)
+    (pid,) = town.name_servers()
     os.rename(town.root / "networks/web", town.root / "networks/elsewhere")
     assert looking.soon(lambda: not looking.is_alive(pid))
     os.rename(town.root / "networks/elsewhere", town.root / "networks/web")

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,22 +21,6 @@ from tests.town import Town
 
 FOREVER = ("busybox", "sleep", "infinity")
 TRUE = ("busybox", "true")
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    made = Town(tmp_path_factory.mktemp("town") / "root")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def town(host: Town) -> Iterator[Town]:
-    """The town, and after the test nobody in it and no network that somebody made."""
-    yield host
-    host.clean_up()
-    host.ok("network", "prune", "--force")
-    assert definition_files(host) == []
 
 
 def definition_files(town: Town) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,19 +14,6 @@ from tests.town import Town
 
 FOREVER = ("busybox", "sleep", "infinity")
 TRUE = ("busybox", "true")
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    made = Town(tmp_path_factory.mktemp("town") / "root")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def town(host: Town) -> Iterator[Town]:
-    yield host
-    host.clean_up()
 
 
 def qdiscs(where: Inside, link: str) -> list[dict[str, Any]]:

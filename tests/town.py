@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -53,6 +54,18 @@ class Town(Kernelbox):
     def address(self, container: str) -> str:
         """Return a container's first address."""
         return str(self.inspect(container)["NetworkSettings"]["IPAddress"])
+
+    def name_servers(self) -> list[int]:
+        """Return the pids of its name servers: what is in its host's network namespace."""
+        there = os.readlink(f"/proc/{self.scene.host.pid}/ns/net")
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
+                is_here = os.readlink(f"/proc/{pid}/ns/net") == there
+                if is_here and b"kernelbox.network.names.server" in words:
+                    found.append(int(pid))
+        return found
 
     def close(self) -> None:
         """Reset it, which leaves nothing, and let the scene go."""
