@@ -205,7 +205,7 @@ def others_things(found: set[str], ours: Path) -> set[str]:
     marks: set[str] = set()
     for root in {USUAL_ROOT, NOTEBOOKS_ROOT, *looking.other_roots(ours)}:
         theirs |= shared_things(root) | things_of_networks(root)
-        marks.add(f"published port: kernelbox_{suffix_of(root)} ")
+        marks |= {f"published port: kernelbox_{suffix_of(root)} ", f"link door{suffix_of(root)}"}
         with contextlib.suppress(OSError):
             marks |= {name[:7] for name in os.listdir(root / "containers")}
     suffixes = {suffix_of(directory / "root") for directory in ours.iterdir()}
