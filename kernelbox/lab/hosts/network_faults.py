@@ -16,7 +16,7 @@ from kernelbox.lab.held import Held
 from kernelbox.lab.hosts.fault import Fault, Finding
 
 _LARGE = 1300  # bytes in a ping: what fits into one packet on any link here
-_SOON = 0.6  # seconds: who hears nothing now is asked again by the next check
+_SOON = 0.4  # seconds: who hears nothing now is asked again by the next check
 _HINT = "Between the two there is a road. Which of its links, routes or rules would a packet meet?"
 
 
