@@ -93,7 +93,7 @@ BUDGET: dict[str, float] = {
     "06-overlayfs.ipynb": 15,
     "07-user-namespaces.ipynb": 15,
     "08-cpu.ipynb": 75,
-    "11-network-by-hand.ipynb": 45,
+    "11-network-by-hand.ipynb": 30,
     "README.ipynb": 5,
     "broken-host-04.ipynb": 5,
     "broken-host-07.ipynb": 5,
