@@ -115,6 +115,7 @@ def test_rules_are_those_of_the_process_and_not_of_the_host(ends: tuple[Held, He
     left, right = ends
     left.nft("add table ip mine")
     assert outside(left).run("nft list tables") == "table ip mine\n"
+    assert left.rules("mine").startswith("table ip mine {") and left.rules("other") == ""
     assert outside(right).run("nft list tables") == ""
 
 

@@ -81,6 +81,10 @@ def _nft(_fds: list[int], rules: str) -> None:
     nft.apply(rules)
 
 
+def _rules(_fds: list[int], table: str) -> str:
+    return nft.list_table(table) or ""
+
+
 def _socket(_fds: list[int], kind: str) -> list[int]:
     return [packets.open_socket(kind).detach()]
 
@@ -102,6 +106,7 @@ NETWORK_REQUESTS: dict[str, Callable[..., Any]] = {
     "add_address": _add_address,
     "add_route": _add_route,
     "nft": _nft,
+    "rules": _rules,
 }
 
 # These return descriptors, for whoever asked.

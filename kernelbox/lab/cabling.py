@@ -96,6 +96,13 @@ class Cabling:
         """Apply packet filter rules, all or none: what could stand in a file for nft(8)."""
         return self._do("nft", rules=rules)
 
+    def rules(self, table: str) -> str:
+        """Return an IPv4 table of packet filter rules as `nft list table` prints it, with counters.
+
+        It is empty if there is no such table. Source: nft(8).
+        """
+        return str(self._ask("rules", table=table)["value"])
+
     def socket(self, kind: str = "udp") -> Socket:
         """Return a socket of the process's network, whoever uses it: `tcp`, `udp` or `icmp`.
 

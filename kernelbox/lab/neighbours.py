@@ -7,6 +7,7 @@ Each is a few requests that chapter 11 makes by hand once, one a cell.
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, NamedTuple
 
 from kernelbox.lab.conversation import LabError
@@ -82,6 +83,60 @@ def street(box: Lab) -> Street:
     world.add_address("eth0", f"{WORLD[1]}/24")
     home.add_route("default", via=INNER)
     return Street(home, router, world)
+
+
+_TREES = ("ash", "beech", "birch", "elm", "fir", "hazel", "lime", "maple", "oak", "pine", "yew")
+# One of these drops what home sends to a TCP port of the world, and is put among the others.
+_CULPRITS = (
+    'iifname "lan" tcp dport {port}',
+    "ip daddr 203.0.113.2 tcp dport {port}",
+    'oifname "wan" tcp dport {port} ct state new',
+    "ip saddr 10.1.0.0/24 meta l4proto tcp th dport {port}",
+)
+_OTHERS = (
+    'iifname "wan" tcp dport {port}',
+    'iifname "lan" udp dport {port}',
+    'oifname "wan" tcp dport {next}',
+    'oifname "wan" tcp sport {port}',
+    "ip daddr 203.0.113.3 tcp dport {port}",
+)
+
+
+def walled(box: Lab) -> tuple[Street, int]:
+    """Return a street whose router forwards and masquerades, and a port that it does not let pass.
+
+    Its table `wall` has rules that count what they meet and drop it, each with a tree's name as its
+    comment: which rule is which is drawn anew each time.
+    """
+    made = street(box)
+    port = random.randrange(8000, 9000)
+    first, *others = random.sample(_OTHERS, len(_OTHERS))
+    rules = [first, *random.sample([random.choice(_CULPRITS), *others[:-1]], 4), others[-1]]
+    trees = random.sample(_TREES, len(rules) + 1)
+    lines = [
+        f'{rule.format(port=port, next=port + 1)} counter drop comment "{tree}"'
+        for rule, tree in zip(rules, trees, strict=False)
+    ]
+    forward = "\n        ".join(lines)
+    made.router.write("/proc/sys/net/ipv4/ip_forward", "1")
+    made.router.nft(
+        f"""table ip wall {{
+    chain input {{
+        type filter hook input priority 0
+        tcp dport {port} counter drop comment "{trees[-1]}"
+    }}
+    chain forward {{
+        type filter hook forward priority 0
+        {forward}
+    }}
+    chain postrouting {{
+        type nat hook postrouting priority 100
+        oifname "wan" masquerade
+    }}
+}}
+"""
+    )
+    return made, port
 
 
 def room(box: Lab, process: Held | Container) -> NetworkNamespace:

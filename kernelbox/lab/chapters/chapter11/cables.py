@@ -35,7 +35,7 @@ _TTL = 64  # that an answer begins with: net.ipv4.ip_default_ttl
     hints=(
         "The check observes the network namespaces of both, the ends of the cables between them, "
         "the addresses of these ends, and a ping each way, from a process of its own.",
-        "Section 2 made the same in seven requests. Which of them is missing, or was made by the "
+        "Section 2 made the same in six requests. Which of them is missing, or was made by the "
         "wrong one of the two?",
         "The number behind the slash says how many bits are the network's; those that remain, of "
         "32, number whoever is in it. How many have to remain for two?",
