@@ -115,7 +115,7 @@ PLAN = {
         copy tar_out tar_in
     """,
     "kernelbox/build": """
-        sources view stack run_step scratch
+        sources view stack run_step scratch modes
         remote placement brought
         copy_step
         stage

@@ -226,8 +226,11 @@ def test_several_sources_go_into_a_directory_that_the_image_has(
         {"app", "app/a", "app/b"},
         {"app", "app/a"},
     ]
-    build(kernelbox, context, 'FROM scratch\nCOPY "$NOTHING" /all/\n')
-    assert set(tars(store)[0]) == {"all", "all/a", "all/b"}
+    (context / "a").chmod(0o600)
+    (context / "sub").mkdir(mode=0o700)
+    build(kernelbox, context, 'FROM scratch\nCOPY --chmod=a+rX,u+s "$NOTHING" /all/\n')
+    modes = {name: one.mode for name, one in tars(store)[0].items() if "/" in name}
+    assert modes == {"all/a": 0o4644, "all/b": 0o4644, "all/sub": 0o4755}
 
 
 def test_path_has_a_value_where_the_base_gives_it_none(
@@ -639,7 +642,7 @@ def test_a_build_tells_what_the_kernel_was_asked(
         ("FROM busybox\nCOPY file /bin/busybox/", "/bin/busybox is no directory in the image"),
         ("FROM busybox\nCOPY clash /", "/etc is a directory in the image"),
         ("FROM busybox\nCOPY --chown=nobodyhere file /", "no user 'nobodyhere'"),
-        ("FROM busybox\nCOPY --chmod=u+x file /", "no mode"),
+        ("FROM busybox\nCOPY --chmod=u+y file /", "line 2 (COPY): --chmod=u+y is no mode"),
         ("FROM busybox\nADD bad.tar /", "the tar bad.tar is damaged or hostile"),
         ("FROM busybox\nRUN --network=mars x", "no network 'mars'"),
         ("FROM busybox\nUSER nobodyhere\nRUN x", "line 3 (RUN): no user 'nobodyhere'"),

@@ -11,11 +11,10 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-import re
 import stat
 import tarfile
 
-from kernelbox.build import placement, remote, sources, view
+from kernelbox.build import modes, placement, remote, sources, view
 from kernelbox.build.sources import Source, Tree
 from kernelbox.build.view import View
 from kernelbox.images import layers, trees
@@ -41,7 +40,7 @@ class Wanted(NamedTuple):
         sources: Paths, perhaps with wildcards, and here-documents.
         target: An absolute path; a directory if it ends with a slash.
         owner: Whose the files are to be; "" leaves it.
-        mode: Their permissions; None leaves them.
+        mode: Their permissions, as modes.py has them; "" leaves them.
         unpacks: Whether a tar is unpacked.
         checksum: Of the file of a URL; "" for any.
         excluded: Patterns of what is left out.
@@ -51,7 +50,7 @@ class Wanted(NamedTuple):
     sources: list[str | Heredoc]
     target: str
     owner: str
-    mode: int | None
+    mode: str
     unpacks: bool
     checksum: str = ""
     excluded: tuple[str, ...] = ()
@@ -64,7 +63,7 @@ class Wanted(NamedTuple):
     def __str__(self) -> str:
         """Say it as an image's history does."""
         flags = [f"--chown={self.owner}"] if self.owner else []
-        flags += [] if self.mode is None else [f"--chmod={self.mode:o}"]
+        flags += [f"--chmod={self.mode}"] if self.mode else []
         flags += [f"--checksum={self.checksum}"] if self.checksum else []
         flags += [f"--exclude={one}" for one in self.excluded]
         flags += ["--parents"] if self.parents else []
@@ -96,8 +95,6 @@ def read(one: Instruction, variables: Mapping[str, str], escape: str, workdir: s
     if is_directory:
         target = target.rstrip("/") + "/"
     mode = words.expand(one.flags.get("chmod", ""), variables, escape)
-    if mode and not re.fullmatch("0*[0-7]{1,4}", mode):
-        raise one.error(f"--chmod={mode} is no mode", "Write it as 755 or 0644")
     owner = words.expand(one.flags.get("chown", ""), variables, escape)
     checksum = words.expand(one.flags.get("checksum", ""), variables, escape)
     if checksum and not stages.CHECKSUM.fullmatch(checksum):
@@ -106,7 +103,7 @@ def read(one: Instruction, variables: Mapping[str, str], escape: str, workdir: s
         sources,
         target,
         owner,
-        int(mode, 8) if mode else None,
+        modes.check(mode) if mode else "",
         one.name == "ADD",
         checksum,
         tuple(words.expand(each, variables, escape) for each in one.repeated("exclude")),
