@@ -115,7 +115,6 @@ def find(
     wanted: Wanted,
     tree: Tree,
     variables: Mapping[str, str],
-    escape: str,
     created: int,
     fetched: Mapping[str, Source],
 ) -> list[Found]:
@@ -125,7 +124,6 @@ def find(
         wanted: What is to be copied.
         tree: Where from.
         variables: For here-documents.
-        escape: The Containerfile's escape character.
         created: The time of a here-document, seconds since 1970.
         fetched: The files of URLs.
 
@@ -137,7 +135,7 @@ def find(
     unmatched = ""  # a wildcard that matches nothing is fine, as long as another source is there
     for one in wanted.sources:
         if isinstance(one, Heredoc):
-            content = one.text if one.quoted else words.expand_document(one.text, variables, escape)
+            content = one.text if one.quoted else words.expand_document(one.text, variables)
             found.append(Found(sources.text(one.name, content, created), False))
             continue
         if one in fetched:

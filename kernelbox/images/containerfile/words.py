@@ -41,12 +41,15 @@ def expand(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
     return "".join(part for part, _ in _Lexer(text, variables, escape).parts())
 
 
-def expand_document(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
+def expand_document(text: str, variables: Mapping[str, str]) -> str:
     """Return a here-document with its variables replaced; quotes in it are quotes. Errors as above.
 
-    Source: POSIX, Shell Command Language, section Here-Document.
+    A backslash goes, whatever comes after it, and also where the escape character is another one:
+    unlike in a shell, where it stays before most.
+
+    Source: BuildKit, instructions/commands.go, `ExpandRaw`, and dockerfile2llb/convert.go.
     """
-    return _Lexer(text, variables, escape).document()
+    return _Lexer(text, variables, "\\").document()
 
 
 def expand_to_words(text: str, variables: Mapping[str, str], escape: str = "\\") -> list[str]:
@@ -173,16 +176,16 @@ class _Lexer:
         return found
 
     def document(self) -> str:
-        """Return the whole, in which neither quotes nor most escapes are special."""
+        """Return the whole, in which quotes are not special."""
         found = ""
         while self._at < len(self._text):
             one = self._text[self._at]
             if one == "$":
                 found += self._variable()
                 continue
-            if one == self._escape and self._text[self._at + 1 : self._at + 2] in ("$", one):
+            if one == self._escape:
                 self._at += 1
-                one = self._text[self._at]
+                one = self._text[self._at : self._at + 1]
             found += one
             self._at += 1
         return found
