@@ -404,7 +404,7 @@ def test_variables_mean_what_docker_documents(text: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [("\\\n", "\n"), ("\\\\\n", "\\\n"), ("\\$x $x\n", "$x 1\n"), ("'$x' \"\\n\"", "'1' \"n\""),
-     ("a\\", "a"), ("${x:+`}`", "``")],
+     ("a\\", "a"), ("${x:+`}`", "``"), ("${y:-'a'}\"", "'a'\"")],
 )  # fmt: skip
 def test_in_a_here_document_of_copy_a_backslash_goes(text: str, found: str) -> None:
     """BuildKit, shell/lex.go with `SkipProcessQuotes`, and its tests of here-documents."""

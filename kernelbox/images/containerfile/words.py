@@ -49,7 +49,8 @@ def expand_document(text: str, variables: Mapping[str, str]) -> str:
 
     Source: BuildKit, instructions/commands.go, `ExpandRaw`, and dockerfile2llb/convert.go.
     """
-    return _Lexer(text, variables, "\\").document()
+    lexer = _Lexer(text, variables, "\\", quotes=False)
+    return "".join(part for part, _ in lexer.parts())
 
 
 def expand_to_words(text: str, variables: Mapping[str, str], escape: str = "\\") -> list[str]:
@@ -135,8 +136,11 @@ def pairs(
 class _Lexer:
     """Reads one text from left to right."""
 
-    def __init__(self, text: str, variables: Mapping[str, str], escape: str) -> None:
+    def __init__(
+        self, text: str, variables: Mapping[str, str], escape: str, *, quotes: bool = True
+    ) -> None:
         self._text = text
+        self._quotes = quotes  # whether they are special
         self._variables = variables
         self._escape = escape
         self._depth = 0
@@ -152,9 +156,9 @@ class _Lexer:
     def _part(self, *, raw: bool = False) -> tuple[str, bool]:
         """Return what comes next; with `raw`, escapes stay, for a pattern to see them."""
         one = self._text[self._at]
-        if one == "'":
+        if one == "'" and self._quotes:
             return self._single_quoted(), True
-        if one == '"':
+        if one == '"' and self._quotes:
             return self._double_quoted(raw), True
         if one == "$":
             return self._variable(), False
@@ -173,21 +177,6 @@ class _Lexer:
                 raise self._open("{")
             found += self._part(raw=raw)[0]
         self._at += 1
-        return found
-
-    def document(self) -> str:
-        """Return the whole, in which quotes are not special."""
-        found = ""
-        while self._at < len(self._text):
-            one = self._text[self._at]
-            if one == "$":
-                found += self._variable()
-                continue
-            if one == self._escape:
-                self._at += 1
-                one = self._text[self._at : self._at + 1]
-            found += one
-            self._at += 1
         return found
 
     def _single_quoted(self) -> str:
