@@ -85,6 +85,7 @@ PLAN = {
         import_tar
     """,
     "kernelbox/images/containerfile": """
+        heredocs
         instructions words ignore
         run_mounts
         stages

@@ -19,8 +19,8 @@ from kernelbox.build.sources import Source, Tree
 from kernelbox.build.view import View
 from kernelbox.images import layers, trees
 from kernelbox.images.containerfile import stages, words
+from kernelbox.images.containerfile.heredocs import Heredoc
 from kernelbox.images.containerfile.ignore import Ignore
-from kernelbox.images.containerfile.instructions import Heredoc, Instruction
 from kernelbox.images.nodes import DIRECTORY, opened
 from kernelbox.images.streams import Tape
 from kernelbox.kernel.errors import KernelboxError, UsageError
@@ -30,6 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from kernelbox.images.containerfile.instructions import Instruction
     from kernelbox.images.layers import Entry
 
 
