@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
 _WITH_HEREDOCS = ("RUN", "COPY", "ADD")
 _REPEATED = ("mount", "exclude")  # flags that may be there more than once
-_SWITCHES = ("link", "parents")  # flags that are true or false
+_SWITCHES = ("link", "parents", "unpack")  # flags that are true or false
 # What BuildKit has besides, and kernelbox does not do.
-_NOT_BUILT = {"ADD": ("keep-git-dir", "unpack"), "RUN": ("device", "security")}
+_NOT_BUILT = {"ADD": ("keep-git-dir",), "RUN": ("device", "security")}
 
 # Each instruction, and the flags that it takes.
 INSTRUCTIONS: dict[str, tuple[str, ...]] = {
-    "ADD": ("checksum", "chown", "chmod", "exclude", "link"),
+    "ADD": ("checksum", "chown", "chmod", "exclude", "link", "unpack"),
     "ARG": (),
     "CMD": (),
     "COPY": ("from", "chown", "chmod", "exclude", "link", "parents"),
