@@ -278,6 +278,15 @@ def test_a_mount_means_what_buildkit_reads(text: str, mount: RunMount) -> None:
         run_mounts.read(instructions.parse("RUN --mount=from=a x"), {}, "\\", "/")
 
 
+@pytest.mark.parametrize("url", ["git@example.org:x", "https://example.org/x.git#v1"])
+def test_a_git_repository_is_refused_where_it_is_needed_and_also_as_a_variable(url: str) -> None:
+    one = instructions.parse("ADD $URL /")
+    with pytest.raises(UsageError, match="fetches no git repository"):
+        copy_step.read(one, {"URL": url}, "\\", "/")
+    file = instructions.read(f"FROM a\nADD {url} /\nFROM b")
+    assert [stage.image for stage in stages.plan(file, {}).stages] == ["b"]
+
+
 CLAUSES = st.builds("{}{}{}".format, st.text("ugoa", max_size=3), st.sampled_from("+-="),
                     st.text("rwxs", max_size=3) | st.sampled_from("ugo"))  # fmt: skip
 SYMBOLIC = (

@@ -92,6 +92,7 @@ def read(one: Instruction, variables: Mapping[str, str], escape: str, workdir: s
         words.expand(place, variables, escape) if isinstance(place, str) else place
         for place in one.places()
     )
+    stages.check_urls(one, sources)
     target = last if isinstance(last, str) else ""
     # A path of which nothing is left is the working directory, and as a source all there is.
     is_directory = posixpath.basename(target) in ("", ".", "..")
