@@ -91,6 +91,7 @@ PLAN = {
         import_tar
     """,
     "kernelbox/images/containerfile": """
+        heredocs
         instructions words ignore
         run_mounts
         stages
@@ -121,7 +122,7 @@ PLAN = {
         copy tar_out tar_in
     """,
     "kernelbox/build": """
-        sources view stack run_step scratch
+        sources view stack run_step scratch modes
         remote placement brought
         copy_step
         stage

@@ -226,8 +226,11 @@ def test_several_sources_go_into_a_directory_that_the_image_has(
         {"app", "app/a", "app/b"},
         {"app", "app/a"},
     ]
-    build(kernelbox, context, 'FROM scratch\nCOPY "$NOTHING" /all/\n')
-    assert set(tars(store)[0]) == {"all", "all/a", "all/b"}
+    (context / "a").chmod(0o600)
+    (context / "sub").mkdir(mode=0o700)
+    build(kernelbox, context, 'FROM scratch\nCOPY --chmod=a+rX,u+s "$NOTHING" /all/\n')
+    modes = {name: one.mode for name, one in tars(store)[0].items() if "/" in name}
+    assert modes == {"all/a": 0o4644, "all/b": 0o4644, "all/sub": 0o4755}
 
 
 def test_path_has_a_value_where_the_base_gives_it_none(
@@ -353,7 +356,7 @@ def test_add_fetches_a_file_that_is_what_it_should_be(
 ) -> None:
     """Docker documentation, "Dockerfile reference", section ADD: mode 600, the server's time."""
     served = write(tmp_path / "served", file_dot_txt="fetched", a__b="deeper")
-    with tarfile.open(served / "x.tar", "w") as tar:
+    with tarfile.open(served / "x.tar", "w:gz") as tar:
         tar.add(served / "file.txt", "inside")
     os.utime(served / "file.txt", (1_600_000_000, 1_600_000_000))
     handler = partial(QuietHandler, directory=str(served))
@@ -363,6 +366,7 @@ def test_add_fetches_a_file_that_is_what_it_should_be(
         good = f"sha256:{hashlib.sha256(b'fetched').hexdigest()}"
         lines = f"ARG SUM={good}\nADD --checksum=$SUM {at}/file.txt?q=1 /got/\nADD {at}/x.tar /\n"
         more = f"ADD --chmod=644 --chown=1000 {at}/a/b {at}/file.txt /many/\nADD {at}/ /named\n"
+        more += f"ADD --unpack --chown=3 {at}/x.tar {at}/file.txt /opened/"
         try:
             build(kernelbox, context, f"FROM scratch\n{lines}{more}")
             bad = f"FROM scratch\nADD --checksum=sha256:{'0' * 64} {at}/file.txt /x"
@@ -373,13 +377,15 @@ def test_add_fetches_a_file_that_is_what_it_should_be(
             assert "names no file" in refusal(kernelbox, context, f"FROM scratch\nADD {at}/ /x/")
         finally:
             server.shutdown()
-    got, packed, many, named = tars(store)
+    got, packed, many, named, opened = tars(store)
     one = got["got/file.txt"]
     assert (one.mode, one.uid, one.mtime, one.size) == (0o600, 0, 1_600_000_000, 7)
     assert set(packed) == {"x.tar"}  # what is fetched is not unpacked
     for name in ("many/b", "many/file.txt"):
         assert (many[name].mode, many[name].uid) == (0o644, 1000)
     assert "named" in named
+    assert set(opened) == {"opened", "opened/inside", "opened/file.txt"}
+    assert opened["opened/inside"].uid == 3
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -444,13 +450,14 @@ def test_a_tar_is_unpacked_by_add_and_by_nothing_else(
             tar.addfile(member)
     (context / "b.gz").write_bytes(b"\x1f\x8bno tar")
     text = "FROM scratch\nADD a.tar.* b.gz /in/\nCOPY a.tar.gz /out/\nADD --chown=3 a.tar.gz /mine/"
-    build(kernelbox, context, text)
-    added, copied, mine = tars(store)
+    build(kernelbox, context, f"{text}\nADD --unpack=false a.tar.xz /packed/")
+    added, copied, mine, packed = tars(store)
     assert sorted(added) == ["in", "in/b.gz", "in/dir", "in/dir/bz2", "in/dir/gz", "in/dir/xz"]
     one = added["in/dir/xz"]
     assert (one.uid, one.mode, one.mtime) == (5, 0o640, 77)
     assert list(copied) == ["out", "out/a.tar.gz"]
     assert mine["mine/dir/gz"].uid == 3
+    assert list(packed) == ["packed", "packed/a.tar.xz"]
 
 
 def test_a_directory_over_an_images_symlink_goes_where_that_leads(
@@ -639,7 +646,7 @@ def test_a_build_tells_what_the_kernel_was_asked(
         ("FROM busybox\nCOPY file /bin/busybox/", "/bin/busybox is no directory in the image"),
         ("FROM busybox\nCOPY clash /", "/etc is a directory in the image"),
         ("FROM busybox\nCOPY --chown=nobodyhere file /", "no user 'nobodyhere'"),
-        ("FROM busybox\nCOPY --chmod=u+x file /", "no mode"),
+        ("FROM busybox\nCOPY --chmod=u+y file /", "line 2 (COPY): --chmod=u+y is no mode"),
         ("FROM busybox\nADD bad.tar /", "the tar bad.tar is damaged or hostile"),
         ("FROM busybox\nRUN --network=mars x", "no network 'mars'"),
         ("FROM busybox\nUSER nobodyhere\nRUN x", "line 3 (RUN): no user 'nobodyhere'"),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 import subprocess
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kernelbox.build import copy_step
+from kernelbox.build import copy_step, modes
 from kernelbox.images import manifests, metadata
 from kernelbox.images.containerfile import ignore, instructions, run_mounts, stages, words
 from kernelbox.images.containerfile.run_mounts import RunMount
@@ -275,11 +278,53 @@ def test_a_mount_means_what_buildkit_reads(text: str, mount: RunMount) -> None:
         run_mounts.read(instructions.parse("RUN --mount=from=a x"), {}, "\\", "/")
 
 
+@pytest.mark.parametrize("url", ["git@example.org:x", "https://example.org/x.git#v1"])
+def test_a_git_repository_is_refused_where_it_is_needed_and_also_as_a_variable(url: str) -> None:
+    one = instructions.parse("ADD $URL /")
+    with pytest.raises(UsageError, match="fetches no git repository"):
+        copy_step.read(one, {"URL": url}, "\\", "/")
+    file = instructions.read(f"FROM a\nADD {url} /\nFROM b")
+    assert [stage.image for stage in stages.plan(file, {}).stages] == ["b"]
+
+
+CLAUSES = st.builds("{}{}{}".format, st.text("ugoa", max_size=3), st.sampled_from("+-="),
+                    st.text("rwxs", max_size=3) | st.sampled_from("ugo"))  # fmt: skip
+SYMBOLIC = (
+    st.lists(CLAUSES, min_size=1, max_size=3).map(",".join)
+    | st.builds("{}{}".format, st.text("ugoa", max_size=2), st.sampled_from(["+X", "+rX", "=rwX"]))
+    | st.builds("{}{}".format, CLAUSES, st.sampled_from(["+x", "-w=r", "=u+w"]))
+    | st.builds("{:04o}".format, st.integers(0, 0o7777))
+)
+
+
+@given(SYMBOLIC, st.integers(0, 0o777), st.booleans())
+@example("a+rX,go-w", 0o722, False)
+@settings(max_examples=60, deadline=None)
+def test_chmod_means_what_chmod_does(text: str, before: int, is_directory: bool) -> None:
+    """BuildKit has the same for `--chmod`, with a umask of 0."""
+    if is_directory:
+        text = text.replace("s", "")  # GNU's keeps set-ID bits of a directory; POSIX leaves it open
+    with tempfile.TemporaryDirectory() as above:
+        path = Path(above, "it")
+        path.mkdir() if is_directory else path.touch()
+        path.chmod(before)
+        subprocess.run(["chmod", "--", text, path], check=True, umask=0)
+        there = path.stat().st_mode
+    start = stat.S_IFMT(there) | before
+    assert oct(modes.changed(start, modes.check(text))) == oct(there)
+
+
+@pytest.mark.parametrize("text", ["17777", "8", "+y", "u", "u+x,", "z+x", "u+rg", "", "-1", "x"])
+def test_what_is_no_mode_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is no mode"):
+        modes.check(text)
+
+
 def test_a_path_of_which_nothing_is_left_is_the_working_directory() -> None:
     """BuildKit, dockerfile2llb/convert.go, `pathRelativeToWorkingDir`."""
     one = instructions.parse('COPY --chmod=00755 "$NOTHING" $NOTHING')
     wanted = copy_step.read(one, {}, "\\", "/app")
-    assert (wanted.sources, wanted.target, wanted.mode) == ([""], "/app/", 0o755)
+    assert (wanted.sources, wanted.target, wanted.mode) == ([""], "/app/", "755")
 
 
 SCRAPS = st.sampled_from(
@@ -363,6 +408,16 @@ def test_what_buildkit_refuses_in_a_word_is_refused(text: str) -> None:
 def test_variables_mean_what_docker_documents(text: str, value: str) -> None:
     known = {"foo": "/bar", "empty": "", "str": "foobarbaz", "path": "a/b*c", "über": "mensch"}
     assert words.expand(text, known) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("\\\n", "\n"), ("\\\\\n", "\\\n"), ("\\$x $x\n", "$x 1\n"), ("'$x' \"\\n\"", "'1' \"n\""),
+     ("a\\", "a"), ("${x:+`}`", "``"), ("${y:-'a'}\"", "'a'\"")],
+)  # fmt: skip
+def test_in_a_here_document_of_copy_a_backslash_goes(text: str, found: str) -> None:
+    """BuildKit, shell/lex.go with `SkipProcessQuotes`, and its tests of here-documents."""
+    assert words.expand_document(text, {"x": "1"}) == found
 
 
 LITERAL = st.text("ab/. ", min_size=1, max_size=4)

@@ -7,6 +7,7 @@ Chapter 05 makes by hand what it makes.
     stack.py      its layers and its config, and layers from the cache
     run_step.py   RUN: a layer of what a container has changed
     scratch.py    directories of builds: one that ends with the build, and caches
+    modes.py      --chmod: a mode in octal, or in letters
     remote.py     ADD of a URL
     placement.py  where COPY and ADD put files
     brought.py    RUN --mount: what a program sees besides the stage

@@ -1,7 +1,7 @@
 """COPY, ADD and WORKDIR: a layer of files, put together without a container.
 
-ADD is COPY that unpacks a tar of the build context. Such a tar is as hostile as any layer, and is
-unpacked like one, first into a directory of its own.
+ADD is COPY that unpacks a tar of the build context, and one of the web if it is told to. Such a tar
+is as hostile as any layer, and is unpacked like one, first into a directory of its own.
 
 Source: Docker documentation, "Dockerfile reference", sections ADD, COPY and WORKDIR.
 """
@@ -11,17 +11,16 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-import re
 import stat
 import tarfile
 
-from kernelbox.build import placement, remote, sources, view
+from kernelbox.build import modes, placement, remote, sources, view
 from kernelbox.build.sources import Source, Tree
 from kernelbox.build.view import View
 from kernelbox.images import layers, trees
 from kernelbox.images.containerfile import stages, words
+from kernelbox.images.containerfile.heredocs import Heredoc
 from kernelbox.images.containerfile.ignore import Ignore
-from kernelbox.images.containerfile.instructions import Heredoc, Instruction
 from kernelbox.images.nodes import DIRECTORY, opened
 from kernelbox.images.streams import Tape
 from kernelbox.kernel.errors import KernelboxError, UsageError
@@ -31,6 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from kernelbox.images.containerfile.instructions import Instruction
     from kernelbox.images.layers import Entry
 
 
@@ -41,8 +41,9 @@ class Wanted(NamedTuple):
         sources: Paths, perhaps with wildcards, and here-documents.
         target: An absolute path; a directory if it ends with a slash.
         owner: Whose the files are to be; "" leaves it.
-        mode: Their permissions; None leaves them.
-        unpacks: Whether a tar is unpacked.
+        mode: Their permissions, as modes.py has them; "" leaves them.
+        is_add: Whether it is an ADD.
+        unpack: Whether a tar is unpacked; "" for one of the context, if it is an ADD.
         checksum: Of the file of a URL; "" for any.
         excluded: Patterns of what is left out.
         parents: Whether the directories above a source are kept.
@@ -51,25 +52,27 @@ class Wanted(NamedTuple):
     sources: list[str | Heredoc]
     target: str
     owner: str
-    mode: int | None
-    unpacks: bool
+    mode: str
+    is_add: bool
+    unpack: str = ""
     checksum: str = ""
     excluded: tuple[str, ...] = ()
     parents: bool = False
 
     def is_url(self, source: str) -> bool:
         """Whether a source is a file of the web; COPY takes none."""
-        return self.unpacks and remote.is_url(source)
+        return self.is_add and remote.is_url(source)
 
     def __str__(self) -> str:
         """Say it as an image's history does."""
         flags = [f"--chown={self.owner}"] if self.owner else []
-        flags += [] if self.mode is None else [f"--chmod={self.mode:o}"]
+        flags += [f"--chmod={self.mode}"] if self.mode else []
         flags += [f"--checksum={self.checksum}"] if self.checksum else []
         flags += [f"--exclude={one}" for one in self.excluded]
         flags += ["--parents"] if self.parents else []
         shown = [one if isinstance(one, str) else f"<<{one.name}" for one in self.sources]
-        return " ".join(["ADD" if self.unpacks else "COPY", *flags, *shown, self.target])
+        flags += [f"--unpack={self.unpack}"] if self.unpack else []
+        return " ".join(["ADD" if self.is_add else "COPY", *flags, *shown, self.target])
 
 
 class Found(NamedTuple):
@@ -89,6 +92,7 @@ def read(one: Instruction, variables: Mapping[str, str], escape: str, workdir: s
         words.expand(place, variables, escape) if isinstance(place, str) else place
         for place in one.places()
     )
+    stages.check_urls(one, sources)
     target = last if isinstance(last, str) else ""
     # A path of which nothing is left is the working directory, and as a source all there is.
     is_directory = posixpath.basename(target) in ("", ".", "..")
@@ -96,8 +100,6 @@ def read(one: Instruction, variables: Mapping[str, str], escape: str, workdir: s
     if is_directory:
         target = target.rstrip("/") + "/"
     mode = words.expand(one.flags.get("chmod", ""), variables, escape)
-    if mode and not re.fullmatch("0*[0-7]{1,4}", mode):
-        raise one.error(f"--chmod={mode} is no mode", "Write it as 755 or 0644")
     owner = words.expand(one.flags.get("chown", ""), variables, escape)
     checksum = words.expand(one.flags.get("checksum", ""), variables, escape)
     if checksum and not stages.CHECKSUM.fullmatch(checksum):
@@ -106,8 +108,9 @@ def read(one: Instruction, variables: Mapping[str, str], escape: str, workdir: s
         sources,
         target,
         owner,
-        int(mode, 8) if mode else None,
+        modes.check(mode) if mode else "",
         one.name == "ADD",
+        one.flags.get("unpack", ""),
         checksum,
         tuple(words.expand(each, variables, escape) for each in one.repeated("exclude")),
         one.flags.get("parents") == "true",
@@ -118,7 +121,6 @@ def find(
     wanted: Wanted,
     tree: Tree,
     variables: Mapping[str, str],
-    escape: str,
     created: int,
     fetched: Mapping[str, Source],
 ) -> list[Found]:
@@ -128,7 +130,6 @@ def find(
         wanted: What is to be copied.
         tree: Where from.
         variables: For here-documents.
-        escape: The Containerfile's escape character.
         created: The time of a here-document, seconds since 1970.
         fetched: The files of URLs.
 
@@ -136,22 +137,24 @@ def find(
         UsageError: One is not there, or cannot be in a layer.
     """
     found: list[Found] = []
+    unpacks = wanted.is_add and wanted.unpack != "false"
     leave_out = Ignore("\n".join(wanted.excluded)) if wanted.excluded else None
     unmatched = ""  # a wildcard that matches nothing is fine, as long as another source is there
     for one in wanted.sources:
         if isinstance(one, Heredoc):
-            content = one.text if one.quoted else words.expand_document(one.text, variables, escape)
+            content = one.text if one.quoted else words.expand_document(one.text, variables)
             found.append(Found(sources.text(one.name, content, created), False))
             continue
         if one in fetched:
-            found.append(Found(fetched[one], False))
+            is_tar = wanted.unpack == "true" and _is_tar(tree, fetched[one])
+            found.append(Found(fetched[one], is_tar))
             continue
         gathered = sources.gather(tree, one)
         if wanted.parents:
             gathered = [sources.with_parents(each, one) for each in gathered]
         if leave_out is not None:
             gathered = [each for it in gathered if (each := sources.without(it, leave_out))]
-        found += [Found(each, wanted.unpacks and _is_tar(tree, each)) for each in gathered]
+        found += [Found(each, unpacks and _is_tar(tree, each)) for each in gathered]
         unmatched = unmatched or ("" if gathered else one)
     if not found:
         raise sources.missing_from(tree, unmatched)
@@ -204,10 +207,7 @@ def _is_tar(tree: Tree, source: Source) -> bool:
     """Whether it is a single file, and that file a tar, plain or compressed."""
     if source.is_directory or not stat.S_ISREG(source.pieces[0].entry.mode):
         return False
-    with (
-        trees.opened_file(tree.fd, source.path) as fd,
-        Tape(f"/proc/self/fd/{fd}", any_compression=True) as tape,
-    ):
+    with _bytes_of(tree, source) as path, Tape(path, any_compression=True) as tape:
         try:
             tarfile.TarInfo.frombuf(tape.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
         except (KernelboxError, OSError):
@@ -217,10 +217,20 @@ def _is_tar(tree: Tree, source: Source) -> bool:
         return True
 
 
+@contextlib.contextmanager
+def _bytes_of(tree: Tree, source: Source) -> Iterator[str]:
+    """Yield a path at which a file can be read, be it of the context or fetched."""
+    content = source.pieces[0].entry.content
+    if isinstance(content, str):
+        yield content
+        return
+    with trees.opened_file(tree.fd, source.path) as fd:
+        yield f"/proc/self/fd/{fd}"
+
+
 def _unpacked(directory: str, tree: Tree, source: Source, stack: contextlib.ExitStack) -> Source:
     """Unpack a tar, and return what is in it as one directory."""
-    with trees.opened_file(tree.fd, source.path) as fd:
-        path = f"/proc/self/fd/{fd}"
+    with _bytes_of(tree, source) as path:
         try:
             layers.unpack(path, directory, any_compression=True)
         except UsageError as error:

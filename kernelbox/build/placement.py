@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import stat
 
+from kernelbox.build import modes
 from kernelbox.build.sources import Source
 from kernelbox.images import trees
 from kernelbox.images.layers import Entry
@@ -29,12 +30,12 @@ class How(NamedTuple):
     Attributes:
         mtime: Of directories that are made, seconds since 1970.
         owner: User and group of all; None for each file's own.
-        mode: Permissions of all; None for each file's own.
+        mode: Permissions of all, or a change to them, as modes.py has them; "" for each file's own.
     """
 
     mtime: int
     owner: tuple[int, int] | None = None
-    mode: int | None = None
+    mode: str = ""
 
 
 def place(root: int, target: str, sources: Sequence[Source], how: How) -> list[Entry]:
@@ -127,8 +128,8 @@ class _Placing:
                 path = self._followed(path)
             if self._how.owner:
                 entry = entry._replace(uid=self._how.owner[0], gid=self._how.owner[1])
-            if self._how.mode is not None and not stat.S_ISLNK(entry.mode):
-                entry = entry._replace(mode=stat.S_IFMT(entry.mode) | self._how.mode)
+            if self._how.mode and not stat.S_ISLNK(entry.mode):
+                entry = entry._replace(mode=modes.changed(entry.mode, self._how.mode))
             if piece.same is not None:
                 first = self._way((*base, *piece.same))
                 entry = entry._replace(hardlink="/".join(first))

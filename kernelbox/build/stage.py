@@ -220,7 +220,7 @@ class _Stage:
             }
             stack.enter_context(work.store.lock())
             tree = stack.enter_context(self._tree(source))
-            found = copy_step.find(wanted, tree, variables, escape, _created(), fetched)
+            found = copy_step.find(wanted, tree, variables, _created(), fetched)
             what = (wanted.target, wanted.owner, wanted.mode, copy_step.key(found))
             key = self._done.key("COPY", *what)
             if self._found(key, str(wanted)):

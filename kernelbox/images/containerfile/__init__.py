@@ -1,5 +1,6 @@
 """The language of Containerfiles: text in, instructions out; nothing is carried out here.
 
+    heredocs.py      what begins a here-document in a line
     instructions.py  lines as instructions, each with the number of its line
     words.py         variables, quotes and escapes in an instruction's words
     ignore.py        `.dockerignore`: which files no instruction sees

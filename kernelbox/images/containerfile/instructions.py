@@ -19,6 +19,8 @@ import json
 import re
 
 from kernelbox.images import bounds
+from kernelbox.images.containerfile import heredocs
+from kernelbox.images.containerfile.heredocs import Heredoc
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing.records import NamedTuple
 
@@ -27,18 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*")
-_QUOTING = r"""\\.|'[^']*'|"(?:\\.|[^"\\])*\""""
 _WITH_HEREDOCS = ("RUN", "COPY", "ADD")
 _REPEATED = ("mount", "exclude")  # flags that may be there more than once
-_SWITCHES = ("link", "parents")  # flags that are true or false
+_SWITCHES = ("link", "parents", "unpack")  # flags that are true or false
 # What BuildKit has besides, and kernelbox does not do.
-_NOT_BUILT = {"ADD": ("keep-git-dir", "unpack"), "RUN": ("device", "security")}
-# What ends the word behind `<<`, for a shell and for COPY.
-_ENDS = {"RUN": r"\s;|&<>()", "COPY": r"\s<", "ADD": r"\s<"}
+_NOT_BUILT = {"ADD": ("keep-git-dir",), "RUN": ("device", "security")}
 
 # Each instruction, and the flags that it takes.
 INSTRUCTIONS: dict[str, tuple[str, ...]] = {
-    "ADD": ("checksum", "chown", "chmod", "exclude", "link"),
+    "ADD": ("checksum", "chown", "chmod", "exclude", "link", "unpack"),
     "ARG": (),
     "CMD": (),
     "COPY": ("from", "chown", "chmod", "exclude", "link", "parents"),
@@ -57,22 +56,6 @@ INSTRUCTIONS: dict[str, tuple[str, ...]] = {
     "VOLUME": (),
     "WORKDIR": (),
 }
-
-
-class Heredoc(NamedTuple):
-    """One here-document.
-
-    Attributes:
-        name: The word that begins and ends it.
-        text: What is between.
-        quoted: Whether variables in it stay as they are.
-        place: Where the word is in what follows the flags: from which character to which.
-    """
-
-    name: str
-    text: str
-    quoted: bool
-    place: tuple[int, int] = (0, 0)
 
 
 class Instruction(NamedTuple):
@@ -247,8 +230,9 @@ class _Reader:
         if one.name not in _WITH_HEREDOCS or "<<" not in one.rest or one.listed() is not None:
             return one
         found = []
-        for name, tabs, quoted, place in _heredocs(one.rest, _ENDS[one.name]):
-            found.append(Heredoc(name, self._body(one.line, name, tabs), quoted, place))
+        for begin in heredocs.begun(one.rest, one.name):
+            text = self._body(one.line, begin.name, begin.loses_tabs)
+            found.append(Heredoc(begin.name, text, begin.quoted, begin.place))
         return one._replace(heredocs=tuple(found))
 
     def _body(self, number: int, name: str, tabs: bool) -> str:
@@ -266,35 +250,6 @@ class _Reader:
 
 def _is_comment(line: str) -> bool:
     return line.lstrip().startswith("#")
-
-
-def _heredocs(text: str, ends: str) -> Iterator[tuple[str, bool, bool, tuple[int, int]]]:
-    """Yield of each here-document that a line begins: name, `<<-` or not, quoted or not, place.
-
-    `<<` stands at the beginning of a word, where neither quotes nor a backslash protect it.
-
-    Source: POSIX, Shell Command Language, sections Here-Document and Quote Removal; for what is a
-    word and what is not, BuildKit.
-    """
-    if re.fullmatch(rf"(?:{_QUOTING}|[^'\"\\])*\\?", text, re.DOTALL) is None:
-        return  # a quote has no end
-    word = re.compile(rf"(?:{_QUOTING}|[^\s'\"\\])+", re.DOTALL)
-    named = re.compile(rf"(\d*<<(-?)\s*)((?:{_QUOTING}|[^{ends}'\"\\])+)", re.DOTALL)
-    at = 0
-    while (found := word.search(text, at)) is not None:
-        at = found.end()
-        if (one := named.match(text, found.start())) is not None:
-            quoted = bool(re.search("['\"]", re.sub(r"\\.", "", one[3])))
-            yield _unquoted(one[3]), bool(one[2]), quoted, one.span()
-            at = max(at, one.end())
-
-
-def _unquoted(word: str) -> str:
-    parts = re.findall(r"""\\(.)|'([^']*)'|"((?:\\.|[^"\\])*)"|(.)""", word, re.DOTALL)
-    return "".join(
-        escaped + single + re.sub(r"\\([\"$\\])", r"\1", double) + plain
-        for escaped, single, double, plain in parts
-    )
 
 
 def _first_word(text: str) -> tuple[str, str]:

@@ -21,7 +21,9 @@ from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from kernelbox.images.containerfile.heredocs import Heredoc
 
 SCRATCH = "scratch"
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
@@ -109,6 +111,9 @@ def plan(file: Containerfile, build_args: Mapping[str, str], target: str = "") -
     needed = _needed(stages, _target(stages, target))
     for stage in needed:
         _check_sources(stage, stages)
+        for one in stage.instructions:
+            if one.name in ("COPY", "ADD"):
+                check_urls(one, one.places()[:-1])
         _check_platform(stage, visible | known, file.escape)
     arguments = [one for one in file.instructions if one.name == "ARG"]
     declared = {name for one in arguments for name in names(one, file.escape)}
@@ -271,12 +276,22 @@ def _check(one: Instruction) -> None:
         places = one.places()
         if len(places) < 2 or not isinstance(places[-1], str):
             raise one.error("it takes a source and a target", f"Write {one.name} SOURCE TARGET")
-        _check_urls(one, [place for place in places[:-1] if isinstance(place, str)])
     if one.name == "RUN" and one.listed() == []:
         raise one.error("it names no program", 'Write it as RUN ["program", "argument"]')
 
 
-def _check_urls(one: Instruction, places: list[str]) -> None:
+def check_urls(one: Instruction, sources: Iterable[str | Heredoc]) -> None:
+    """Refuse sources of a COPY or ADD that are fetched by nobody.
+
+    Args:
+        one: The instruction.
+        sources: Its sources; a variable that is left in one may be replaced later.
+
+    Raises:
+        UsageError: A URL is of another kind than http and https, or a git repository's; a checksum
+            is none, or of something else than a URL.
+    """
+    places = [place for place in sources if isinstance(place, str)]
     urls = [place for place in places if _URL.match(place)]
     if urls and one.name == "COPY":
         raise one.error("COPY copies no URL", "Use ADD")

@@ -41,12 +41,16 @@ def expand(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
     return "".join(part for part, _ in _Lexer(text, variables, escape).parts())
 
 
-def expand_document(text: str, variables: Mapping[str, str], escape: str = "\\") -> str:
+def expand_document(text: str, variables: Mapping[str, str]) -> str:
     """Return a here-document with its variables replaced; quotes in it are quotes. Errors as above.
 
-    Source: POSIX, Shell Command Language, section Here-Document.
+    A backslash goes, whatever comes after it, and also where the escape character is another one:
+    unlike in a shell, where it stays before most.
+
+    Source: BuildKit, instructions/commands.go, `ExpandRaw`, and dockerfile2llb/convert.go.
     """
-    return _Lexer(text, variables, escape).document()
+    lexer = _Lexer(text, variables, "\\", quotes=False)
+    return "".join(part for part, _ in lexer.parts())
 
 
 def expand_to_words(text: str, variables: Mapping[str, str], escape: str = "\\") -> list[str]:
@@ -132,8 +136,11 @@ def pairs(
 class _Lexer:
     """Reads one text from left to right."""
 
-    def __init__(self, text: str, variables: Mapping[str, str], escape: str) -> None:
+    def __init__(
+        self, text: str, variables: Mapping[str, str], escape: str, *, quotes: bool = True
+    ) -> None:
         self._text = text
+        self._quotes = quotes  # whether they are special
         self._variables = variables
         self._escape = escape
         self._depth = 0
@@ -149,9 +156,9 @@ class _Lexer:
     def _part(self, *, raw: bool = False) -> tuple[str, bool]:
         """Return what comes next; with `raw`, escapes stay, for a pattern to see them."""
         one = self._text[self._at]
-        if one == "'":
+        if one == "'" and self._quotes:
             return self._single_quoted(), True
-        if one == '"':
+        if one == '"' and self._quotes:
             return self._double_quoted(raw), True
         if one == "$":
             return self._variable(), False
@@ -170,21 +177,6 @@ class _Lexer:
                 raise self._open("{")
             found += self._part(raw=raw)[0]
         self._at += 1
-        return found
-
-    def document(self) -> str:
-        """Return the whole, in which neither quotes nor most escapes are special."""
-        found = ""
-        while self._at < len(self._text):
-            one = self._text[self._at]
-            if one == "$":
-                found += self._variable()
-                continue
-            if one == self._escape and self._text[self._at + 1 : self._at + 2] in ("$", one):
-                self._at += 1
-                one = self._text[self._at]
-            found += one
-            self._at += 1
         return found
 
     def _single_quoted(self) -> str:
