@@ -102,7 +102,6 @@ BUDGET: dict[str, float] = {
     "10-disk-io.ipynb": 50,
     "11-network-by-hand.ipynb": 45,
     "12-user-defined-networks.ipynb": 35,
-    "11-network-by-hand.ipynb": 30,
     "README.ipynb": 5,
     "broken-host-04.ipynb": 5,
     "broken-host-07.ipynb": 5,
