@@ -54,7 +54,7 @@ PLAN = {
     "kernelbox/seccomp": """
         machines
         profile default
-        decision assembly
+        docker decision assembly
         filter listing
     """,
     "kernelbox/loads": """

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from kernelbox.kernel import seccomp as door
 from kernelbox.kernel.errors import UsageError
-from kernelbox.seccomp import decision, default, listing, machines, profile
+from kernelbox.seccomp import decision, default, docker, listing, machines, profile
 from kernelbox.seccomp import filter as filters
 from kernelbox.seccomp.machines import MACHINES, Machine
 
@@ -321,7 +321,7 @@ def test_rules_count_in_order_and_one_without_tests_settles_it() -> None:
 def test_a_broken_profile_is_one_clear_line(plain: dict[str, Any], complaint: str) -> None:
     whole = plain if "defaultAction" in complaint else {"defaultAction": "SCMP_ACT_ALLOW", **plain}
     with pytest.raises(UsageError, match=complaint.replace("{", r"\{")) as refusal:
-        profile.read(profile.resolved(whole, X86, ()), X86)
+        profile.read(docker.resolved(whole, X86, ()), X86)
     assert "\n" not in str(refusal.value)
 
 
@@ -379,7 +379,7 @@ def test_dockers_own_form_is_understood() -> None:
     allowed = {
         caps: {
             name
-            for rule in profile.read(profile.resolved(plain, X86, caps), X86).rules
+            for rule in profile.read(docker.resolved(plain, X86, caps), X86).rules
             for name in rule.names
         }
         for caps in [(), ("CAP_A",)]

@@ -6,7 +6,7 @@ import sys
 
 from kernelbox.cli.parser import parser_for
 from kernelbox.kernel.errors import UsageError
-from kernelbox.seccomp import decision, default, filter, listing, machines, profile
+from kernelbox.seccomp import decision, default, docker, filter, listing, machines, profile
 from kernelbox.users import capabilities
 
 TYPE_CHECKING = False
@@ -73,7 +73,7 @@ def _read(name: str, added: list[str]) -> tuple[Profile, Machine]:
     if name == "default":
         plain = default.profile(machine, caps)
     else:
-        plain = profile.resolved(profile.load(name), machine, caps)
+        plain = docker.resolved(profile.load(name), machine, caps)
     found = profile.read(plain, machine)
     for words in found.dropped:
         print(f"kernelbox: left out: {words}", file=sys.stderr)

@@ -60,11 +60,11 @@ def _profile(value: str, capabilities: Collection[str]) -> dict[str, Any] | None
     if value == "unconfined":
         return None
     # Only for who asks: the tables take a moment to read.
-    from kernelbox.seccomp import default, filter, machines, profile
+    from kernelbox.seccomp import default, docker, filter, machines, profile
 
     machine = machines.this()
     if value == "default":
         return default.profile(machine, capabilities)
-    plain = profile.resolved(profile.load(value), machine, capabilities)
+    plain = docker.resolved(profile.load(value), machine, capabilities)
     filter.compile(profile.read(plain, machine), machine)  # what cannot be is said now
     return plain

@@ -5,8 +5,9 @@ registers, no loops, jumps only forward. It sees the number and the arguments of
 never what they point to, and says what becomes of the call.
 
     machines.py   the machines that are known: their name for seccomp, and their calls' numbers
-    profile.py    a profile in OCI's form, or Docker's, read and checked
+    profile.py    a profile in OCI's form, read and checked
     default.py    a profile for containers, without another
+    docker.py     a profile as Docker writes it, turned into OCI's form
     decision.py   what a profile says of a call, and by which of its rules
     assembly.py   instructions with labels, and what becomes of jumps that are too far
     filter.py     a profile as a filter

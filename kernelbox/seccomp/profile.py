@@ -1,4 +1,4 @@
-"""A profile of system calls in OCI's form, or Docker's, read and checked.
+"""A profile of system calls in OCI's form, read and checked.
 
     {"defaultAction": "SCMP_ACT_ERRNO",
      "syscalls": [{"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"}]}
@@ -6,10 +6,7 @@
 What a kernel newer than these pages has added is left out of a rule, and what is left out is said:
 `dropped`. What would change the meaning of a profile if it were left out is refused.
 
-Docker writes more into its files, which runtimes never see: rules for whoever has a capability, or
-only on some machine or kernel. These are resolved here.
-
-Source: OCI runtime-spec, config-linux.md, "Seccomp"; moby, profiles/seccomp.
+Source: OCI runtime-spec, config-linux.md, "Seccomp".
 """
 
 from __future__ import annotations
@@ -17,7 +14,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import storage
@@ -26,7 +22,6 @@ from kernelbox.seccomp import machines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from typing import Any, TypeGuard
 
     from kernelbox.seccomp.machines import Machine
@@ -157,39 +152,6 @@ def load(path: str) -> dict[str, Any]:
     return found
 
 
-def resolved(
-    plain: dict[str, Any], machine: Machine, capabilities: Collection[str]
-) -> dict[str, Any]:
-    """Return a profile in OCI's form of one that may be in Docker's.
-
-    Args:
-        plain: What is in its file.
-        machine: Whose calls are to be filtered.
-        capabilities: Of the container, with `CAP_`: some of Docker's rules depend on them.
-
-    Raises:
-        UsageError: It is of neither form, or for another machine.
-    """
-    architectures = [str(one) for one in _list(plain, "architectures")]
-    for entry in _list(plain, "archMap"):
-        if isinstance(entry, dict) and entry.get("architecture") == machine.oci:
-            architectures += [machine.oci, *map(str, _list(entry, "subArchitectures"))]
-    if plain.get("archMap") and not architectures:
-        architectures = [str(one.get("architecture")) for one in plain["archMap"]]
-    rules = []
-    for entry in _list(plain, "syscalls"):
-        if not isinstance(entry, dict):
-            raise _wrong("a rule", entry)
-        if _applies(entry, machine, capabilities):
-            kept = {key: entry[key] for key in ("action", "errnoRet", "args") if key in entry}
-            names = [*_list(entry, "names"), *([entry["name"]] if entry.get("name") else [])]
-            rules.append({"names": names, **kept})
-    kept = {
-        key: plain[key] for key in ("defaultAction", "defaultErrnoRet", "flags") if key in plain
-    }
-    return {**kept, "architectures": architectures, "syscalls": rules}
-
-
 def read(plain: dict[str, Any], machine: Machine) -> Profile:
     """Return the profile that an OCI document describes, as it is on a machine.
 
@@ -203,9 +165,9 @@ def read(plain: dict[str, Any], machine: Machine) -> Profile:
     dropped: list[str] = []
     _demand_machine(plain, machine, dropped)
     rules, strange = [], set[str]()
-    for entry in _list(plain, "syscalls"):
+    for entry in listed(plain, "syscalls"):
         if not isinstance(entry, dict):
-            raise _wrong("a rule", entry)
+            raise wrong("a rule", entry)
         rules.append(_rule(entry, machine, strange))
     if strange:
         some = ", ".join(sorted(strange)[:_SHOWN])
@@ -220,7 +182,7 @@ def read(plain: dict[str, Any], machine: Machine) -> Profile:
 
 
 def _demand_machine(plain: dict[str, Any], machine: Machine, dropped: list[str]) -> None:
-    named = [str(one) for one in _list(plain, "architectures")]
+    named = [str(one) for one in listed(plain, "architectures")]
     if named and machine.oci not in named:
         raise UsageError(
             f"the profile is for {', '.join(named)!s:.120}, and this machine is {machine.oci}",
@@ -231,42 +193,8 @@ def _demand_machine(plain: dict[str, Any], machine: Machine, dropped: list[str])
             dropped.append(f"calls of {one:.40} are refused, as if it were not named")
 
 
-def _applies(entry: dict[str, Any], machine: Machine, capabilities: Collection[str]) -> bool:
-    """Whether a rule holds here: Docker's `includes` and `excludes`."""
-    for key, wanted in (("includes", True), ("excludes", False)):
-        conditions = entry.get(key) or {}
-        if not isinstance(conditions, dict):
-            raise _wrong(f"the {key} of a rule", conditions)
-        caps = [str(one) for one in conditions.get("caps") or []]
-        arches = [str(one) for one in conditions.get("arches") or []]
-        newest = str(conditions.get("minKernel") or "")
-        holds = [
-            *([all(one in capabilities for one in caps)] if caps and wanted else []),
-            *([any(one in capabilities for one in caps)] if caps and not wanted else []),
-            *([bool({machine.name, _DOCKER.get(machine.name)} & set(arches))] if arches else []),
-            *([_release() >= _version(newest)] if newest else []),
-        ]
-        if holds and (not all(holds) if wanted else any(holds)):
-            return False
-    return True
-
-
-_DOCKER = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go calls them
-
-
-def _release() -> tuple[int, int]:
-    return _version(os.uname().release)
-
-
-def _version(text: str) -> tuple[int, int]:
-    match = re.match(r"(\d{1,6})\.(\d{1,6})", text)
-    if match is None:
-        raise _wrong("minKernel", text)
-    return int(match[1]), int(match[2])
-
-
 def _rule(entry: dict[str, Any], machine: Machine, strange: set[str]) -> Rule:
-    names = [str(one) for one in _list(entry, "names")]
+    names = [str(one) for one in listed(entry, "names")]
     if not names:
         raise UsageError(
             "a rule of the profile names no system call", "Give it names, or remove it"
@@ -274,22 +202,22 @@ def _rule(entry: dict[str, Any], machine: Machine, strange: set[str]) -> Rule:
     numbers = machine.numbers
     known = [one for one in names if one in numbers]
     strange.update(set(names) - machines.all_names())
-    tests = tuple(map(_test, _list(entry, "args")))
+    tests = tuple(map(_test, listed(entry, "args")))
     return Rule(tuple(known), _action(entry, "action", "errnoRet"), tests)
 
 
 def _test(plain: object) -> Test:
     if not isinstance(plain, dict):
-        raise _wrong("an argument of a rule", plain)
+        raise wrong("an argument of a rule", plain)
     index, operator = plain.get("index"), plain.get("op")
     if not _is_number(index, _ARGUMENTS):
-        raise _wrong("the index of an argument", index)
+        raise wrong("the index of an argument", index)
     if not isinstance(operator, str) or operator not in OPERATORS:
-        raise _wrong("the operator of an argument", operator)
+        raise wrong("the operator of an argument", operator)
     value, second = plain.get("value", 0), plain.get("valueTwo", 0)
     for one in (value, second):
         if not _is_number(one, 1 << 64):
-            raise _wrong("the value of an argument", one)
+            raise wrong("the value of an argument", one)
     # Bits that do not count cannot keep it from holding: so has libseccomp it, and with it runc.
     bits = second & value if operator == "SCMP_CMP_MASKED_EQ" else 0
     return Test(index, OPERATORS[operator], value, bits)
@@ -307,36 +235,38 @@ def _action(plain: dict[str, Any], key: str, data_key: str) -> int:
             "Use SCMP_ACT_ERRNO or SCMP_ACT_LOG",
         )
     if not isinstance(name, str) or name not in ACTIONS:
-        raise _wrong(key, name)
+        raise wrong(key, name)
     action = ACTIONS[name]
     if action not in (ERRNO, TRACE):
         return action
     data: object = plain.get(data_key)
     data = errno.EPERM if data is None else data
     if not _is_number(data, 4096 if action == ERRNO else 65536):
-        raise _wrong(data_key, data)
+        raise wrong(data_key, data)
     return action | data
 
 
 def _flags(plain: dict[str, Any]) -> int:
     found = 0
-    for one in _list(plain, "flags"):
+    for one in listed(plain, "flags"):
         if not isinstance(one, str) or one not in FLAGS:
-            raise _wrong("a flag", one)
+            raise wrong("a flag", one)
         found |= FLAGS[one]
     return found
 
 
-def _list(plain: dict[str, Any], key: str) -> list[Any]:
+def listed(plain: dict[str, Any], key: str) -> list[Any]:
+    """Return a list of a profile's; empty if it has none. Raises UsageError if it is none."""
     found = plain.get(key)
     if found is None:
         return []
     if not isinstance(found, list):
-        raise _wrong(key, found)
+        raise wrong(key, found)
     return found
 
 
-def _wrong(what: str, value: object) -> UsageError:
+def wrong(what: str, value: object) -> UsageError:
+    """Return the refusal of a part of a profile."""
     return UsageError(
         f"{what} of the profile cannot be {value!r:.80}",
         "See OCI runtime-spec, config-linux.md, Seccomp",
