@@ -148,6 +148,8 @@ def test_the_escape_character_can_be_another_one() -> None:
             "line 2 .COPY.: stage 'b' comes later, on line 3",
         ),
         ("FROM a\nCOPY --chown x /", "--chown has no value"),
+        ("FROM a\nRUN --mount=type=secret,id=a,env x", "'env' has no value in --mount"),
+        ("FROM --platform=$NOTHING a", "its platform is empty"),
         ("FROM a\nCOPY --link=maybe x /", "--link is true or false"),
         ('FROM a\nRUN ["a", 1]', "line 2 .RUN.: its list is not one of strings"),
         ("FROM a\nONBUILD RUN <<E\nx", "line 2: the here-document E has no end"),
@@ -249,6 +251,7 @@ def test_what_buildkit_takes_is_taken(text: str, key: str, value: object) -> Non
         ("EXPOSE 1:2:3", "is no port"),
         ("EXPOSE 80/tls", "is no port"),
         ("VOLUME [1]", "not one of strings"),
+        ("VOLUME []", "this one is empty"),
         ('SHELL {"a": 1}', "a JSON list only"),
     ],
 )

@@ -150,7 +150,7 @@ def _volume(config: Config, one: Instruction, variables: Mapping[str, str], esca
         found = words.expand_to_words(one.rest, variables, escape)
     else:
         found = [words.expand(word, variables, escape) for word in listed]
-    if not all(found):
+    if not all(found) or listed == []:
         raise one.error("a volume is a path, and this one is empty", "Write VOLUME /data")
     config["Volumes"] = {**(config.get("Volumes") or {}), **{path: {} for path in found}}
 

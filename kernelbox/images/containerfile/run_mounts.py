@@ -112,6 +112,8 @@ def _pairs(one: Instruction, text: str) -> dict[str, str]:
     for field in fields:
         key, equals, value = field.partition("=")
         key = key.strip().lower()
+        if not equals and key not in (*_MODES, "required"):
+            raise one.error(f"{key[:40]!r} has no value in --mount", f"Write {key[:40]}=...")
         found[_OTHER_NAMES.get(key, key)] = value if equals else "true"
     kind = found["type"] = found.get("type", "bind").lower()
     if kind not in _KEYS:

@@ -195,6 +195,8 @@ def _check_platform(stage: Stage, known: Mapping[str, str], escape: str) -> None
         wanted = words.expand(one.flags["platform"], known, escape)
     except UsageError as error:
         raise one.error(error.message, error.hint) from None
+    if not wanted:
+        raise one.error("its platform is empty", "Give its ARG a default before FROM")
     host = manifests.host_platform()
     said = [_ALIASES.get(part, part) for part in wanted.lower().split("/")]
     if said not in (host.split("/")[:1], host.split("/")[1:2]) and said[:2] != host.split("/")[:2]:
