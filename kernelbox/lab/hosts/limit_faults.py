@@ -126,7 +126,7 @@ class SlowDisk(Fault):
         self.words["disk"] = self.disk.number
         group = self.group()
         reads = self.draw.randint(2, 9) * MIB
-        slow = self.draw.choice(("wbps=16384", "wiops=1"))
+        slow = self.draw.choice(("wbps=16384", "wiops=2"))  # 1 is too few for v2
         group.write("io.max", f"{self.disk.number} rbps={reads} {slow}")
         group.add(self.serve(self.world.service(self.name)))
         self.keep("the limit of reads is as agreed", lambda: self._limits().get("rbps"))
