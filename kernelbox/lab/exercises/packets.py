@@ -24,11 +24,10 @@ BRIEFLY = 0.3  # seconds after which one that is not to come has not
 # What a witness is asked to evaluate. `asked`: the addresses that a name server has for a name,
 # in its order; None if it says nothing. `addresses`: of this namespace, without its loopback's.
 # `listening`: the ports that somebody listens at. `gateway`: where the default route leads; None
-# without one. `pinged`: who of several
-# echoes first; empty if nobody does. `connected`: what a
+# without one. `pinged`: who of several echoes first; empty if nobody does. `connected`: what a
 # server at a port says first, as text; None if nobody can be spoken with there. `counted`: bytes
 # received and sent by a link. `poured`: send `rate` bytes a second to an address, for so many
-# seconds; return how many a link has received and sent a second, once it has settled.
+# seconds; return how many a link has sent a second once it has settled, and in the best 0.15 s.
 _TOOLS = """
 import os, select, socket, struct, time
 
@@ -133,14 +132,13 @@ def counted(link):
                 return int(fields[0]), int(fields[8])
 
 def poured(address, rate, seconds, link, settle):
-    block, sent = bytes(1200), 0
+    block, sent, seen = bytes(1200), 0, []
     began = time.monotonic()
-    first = None
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
         while (now := time.monotonic() - began) < seconds:
-            if first is None and now > settle:
-                first = time.monotonic(), counted(link)
+            if now > settle and (not seen or now > seen[-1][0] + 0.01):
+                seen.append((now, counted(link)[1]))
             if sent < now * rate:
                 try:
                     sock.sendto(block, (address, 9))
@@ -151,9 +149,14 @@ def poured(address, rate, seconds, link, settle):
                 except ConnectionRefusedError:
                     continue
             time.sleep(0.0005)
-        last = time.monotonic(), counted(link)
-    took = last[0] - first[0]
-    return [(late - early) / took for early, late in zip(first[1], last[1])]
+    seen.append((time.monotonic() - began, counted(link)[1]))
+    rates = [
+        (later - first) / (at - since)
+        for number, (since, first) in enumerate(seen)
+        for at, later in [one for one in seen[number:] if one[0] > since + 0.15][:1]
+    ]
+    whole = (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0]) if len(seen) > 1 else 0.0
+    return whole, max(rates, default=whole)
 """
 
 
