@@ -190,18 +190,16 @@ class Newborn:
             KernelboxError: As `until`.
         """
         while True:
-            while patience is not None and not self._speaks_within(patience):
+            while patience is not None and not _speaks(self.control.fileno(), patience):
                 silent()
             message = messages.receive(self.control)
             if message is None:
                 break
             self._hear(message)
+        # The stone, too, may stand still.
+        while patience is not None and not _speaks(self._stone.heard, patience):
+            silent()
         self._gone()
-
-    def _speaks_within(self, seconds: float) -> bool:
-        poller = select.poll()
-        poller.register(self.control, select.POLLIN)
-        return bool(poller.poll(seconds * 1000))
 
     def _hear(self, message: Message) -> None:
         if isinstance(message, Made):
@@ -244,6 +242,13 @@ class Newborn:
             executing, since = self._executing
             elapsed = (time.perf_counter_ns() - since) // 1000
             door.sink(executing.event._replace(result=result, microseconds=elapsed))
+
+
+def _speaks(fd: int, seconds: float) -> bool:
+    """Whether something can be read within some time; also that there will be nothing more."""
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    return bool(poller.poll(seconds * 1000))
 
 
 def cannot_execute(name: str, number: int, *, directory: bool) -> CommandError:

@@ -49,7 +49,13 @@ def enter(
 
     Source: setns(2), with a pidfd; Docker, "docker exec".
     """
-    pause.refuse_exec(spec.id)
+    with pause.letting_in(spec.id):
+        return _enter(pid, spec, what, stdio, size)
+
+
+def _enter(
+    pid: int, spec: Spec, what: Process, stdio: tuple[int, int, int], size: tuple[int, int]
+) -> Newborn:
     pidfd = process.pidfd_open(pid)
     differing = [kind for kind in namespaces.KINDS if _differs(pid, kind.proc)]
     others = [kind.proc for kind in differing if kind.proc != "cgroup"]

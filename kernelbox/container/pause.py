@@ -7,7 +7,8 @@ control group is the end of it. Whoever freezes it for a moment writes that down
 
 A freezer that is killed thaws nothing. So the next command does (`cleanup.sweep`), and whoever ends
 a container thaws it first. The container's directory is locked meanwhile, so that a person's pause
-neither begins nor ends within a commit: it waits.
+neither begins nor ends within a commit: it waits. It waits for a program on its way in, too: one
+that stands still half-way has the streams of whoever waits for it, and never says that it is there.
 """
 
 from __future__ import annotations
@@ -91,18 +92,21 @@ def is_paused(container_id: str) -> bool:
     return state.group(container_id).held() and not _ledger(container_id).entries()
 
 
-def refuse_exec(container_id: str) -> None:
-    """Refuse a new program for a container that is paused: it would not begin.
+@contextmanager
+def letting_in(container_id: str) -> Iterator[None]:
+    """See to it that a container moves while a program is on its way in; several may be.
 
     Raises:
-        UsageError: It is.
+        UsageError: It is paused: a program would not begin.
 
     Source: Docker, "docker exec".
     """
-    if is_paused(container_id):
-        raise UsageError(
-            f"container {container_id} is paused: no program can be started in it", _CURE
-        )
+    with _locked(container_id, fcntl.LOCK_SH):
+        if is_paused(container_id):
+            raise UsageError(
+                f"container {container_id} is paused: no program can be started in it", _CURE
+            )
+        yield
 
 
 @contextmanager
@@ -147,7 +151,14 @@ def thaw_abandoned(container_id: str) -> None:
 
 @contextmanager
 def _alone(container_id: str) -> Iterator[None]:
-    """Be alone in letting a container stand still, or run; the lock needs no room on a disk."""
+    """Be alone in letting a container stand still, or run; nobody is on the way in."""
+    with _locked(container_id, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def _locked(container_id: str, how: int) -> Iterator[None]:
+    """Hold a lock on a container's directory, which needs no room on a disk. Source: flock(2)."""
     try:
         fd = os.open(paths.container(container_id), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -155,9 +166,10 @@ def _alone(container_id: str) -> Iterator[None]:
             f"container {container_id} has just been removed", "See: kernelbox ps -a"
         ) from None
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        fcntl.flock(fd, how)
         yield
     finally:
+        fcntl.flock(fd, fcntl.LOCK_UN)  # whoever was forked meanwhile may have it open still
         os.close(fd)
 
 
