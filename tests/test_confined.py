@@ -155,6 +155,8 @@ def test_a_decision_is_explained(kernelbox: Kernelbox, tmp_path: Path) -> None:
         (("default", "read", "-1"), "'-1' is no argument of 64 bits"),
         (("default", "read", *"1234567"), "six arguments at most"),
         (("/nonesuch",), "cannot read the profile"),
+        (("mount",), "kernelbox seccomp explain default mount"),
+        ((), "arguments are required: PROFILE. See"),
     ):
         assert complaint in kernelbox.refused(*explain, *words)
 

@@ -198,6 +198,12 @@ def test_a_course_that_is_made_again_keeps_the_teachers_configuration(
     assert len(os.listdir(tmp_path / "release")) == 2
 
 
+def test_a_slip_of_the_fingers_makes_no_course_folder(kernelbox: Kernelbox) -> None:
+    said = kernelbox.refused("course", "plann")
+    assert "no command 'course plann'. There are: check, plan, " in said and "./plann" in said
+    assert not Path("plann").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "cause"),
     [

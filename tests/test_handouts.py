@@ -168,6 +168,11 @@ def test_what_is_no_record_is_told_in_one_line(
     assert re.fullmatch(r"kernelbox: \S+ is no record of a student's progress .*\n", done.stderr)
 
 
+def test_a_record_that_is_not_there_is_told_by_its_name(kernelbox: Kernelbox) -> None:
+    said = kernelbox.refused("course", "report", "/nonesuch/progress.json")
+    assert "cannot read /nonesuch/progress.json: No such file or directory. " in said
+
+
 def test_verdicts_that_never_end_are_kept_within_bounds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

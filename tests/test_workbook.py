@@ -449,6 +449,10 @@ def test_the_lab_serves_the_workbook_and_its_last_words_are_the_address(
             )
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 assert json.loads(answer.read())["type"] == "notebook"
+            request.full_url = f"{address[1]}/nbconvert/html/00-start-here.ipynb"
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                exported = answer.read().decode()
+            assert "data:image/svg+xml" in exported and 'src="pictures' not in exported
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0

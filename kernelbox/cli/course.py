@@ -23,11 +23,18 @@ def command_course(argv: list[str]) -> int:
     parser.add_argument("directory", metavar="DIR", help="new, empty, or made by this command")
     _add_chapters(parser)
     given = parser.parse_args(argv)
+    from difflib import get_close_matches
     from pathlib import Path
 
     from kernelbox.cli.table import columns
     from kernelbox.lab.course import folder, notebooks
 
+    name = given.directory
+    if "/" not in name and get_close_matches(name, _OTHERS, 1, 0.8) and not Path(name).exists():
+        raise UsageError(
+            f"no command 'course {name}'",
+            f"There are: {', '.join(_OTHERS)}. For a folder of that name: ./{name}",
+        )
     files = notebooks.files(given.chapters)
     made = folder.write(Path(given.directory), files)
     rows = [(one.name, str(one.exercises), str(one.points)) for one in made]

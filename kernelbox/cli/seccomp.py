@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from kernelbox.cli.parser import parser_for
@@ -33,7 +34,9 @@ def _explain(argv: list[str]) -> int:
     parser = parser_for("seccomp explain", "Say what becomes of a call, or of all, and why.")
     _take_profile(parser)
     parser.add_argument("call", nargs="?", default="", metavar="SYSCALL", help="a name or a number")
-    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="of the call, up to six")
+    parser.add_argument(
+        "arguments", nargs="*", default=[], metavar="ARGUMENT", help="of the call, up to six"
+    )
     given = parser.parse_args(argv)
     found, machine = _read(given.profile, given.cap_add)
     if not given.call:
@@ -69,6 +72,11 @@ def _take_profile(parser: object) -> None:
 def _read(name: str, added: list[str]) -> tuple[Profile, Machine]:
     """Return the profile of a name; say what was left out of it."""
     machine = machines.this()
+    if name in machine.numbers and not os.path.exists(name):
+        raise UsageError(
+            f"{name!r} is a system call, and no profile",
+            f"The profile comes first: kernelbox seccomp explain default {name}",
+        )
     caps = [f"CAP_{one}" for one in capabilities.choose(added, [])]
     if name == "default":
         plain = default.profile(machine, caps)

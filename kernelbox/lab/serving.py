@@ -121,6 +121,7 @@ def _command(directory: Path, page: str, own: Path, port: int) -> list[str]:
         # Which pages were open: another list for another first page.
         f"--LabApp.workspaces_dir={own / 'workspaces' / Path(page).parent.name}",
         "--KernelManager.transport=ipc",
+        "--HTMLExporter.embed_images=True",  # a page that is saved elsewhere keeps its pictures
     ]
 
 

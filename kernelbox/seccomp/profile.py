@@ -136,7 +136,7 @@ def load(path: str) -> dict[str, Any]:
     Raises:
         UsageError: There is none, or no JSON object is in it.
     """
-    hint = "A profile is JSON: see OCI runtime-spec, config-linux.md, Seccomp"
+    hint = "A profile is `default` or a file: JSON as in OCI runtime-spec, config-linux.md, Seccomp"
     try:
         if os.path.isfile(path) and os.stat(path).st_size > _MOST_BYTES:
             raise UsageError(f"the profile {path!r:.200} is larger than 4 MiB", hint)

@@ -82,7 +82,12 @@ def taken(file: Path, take: Callable[[Any], Taken]) -> Taken:
     """
     try:
         return take(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ArithmeticError, LookupError, RecursionError, *_WRONG) as error:
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {file}: {error.strerror}",
+            "Name a student's progress.json, or a directory of them",
+        ) from error
+    except (ArithmeticError, LookupError, RecursionError, *_WRONG) as error:
         raise UsageError(
             f"{file} is no record of a student's progress ({type(error).__name__})",
             "It is called progress.json, and lies in ~/.local/state/kernelbox",

@@ -82,7 +82,8 @@ def _no_lane(found: dict[str, int]) -> Verdict | None:
         there = ", ".join(found) or "none"
         return failed(f"limits of the disk that hold for a writer in lane: {there}", "wbps")
     if abs(found["wbps"] - _LANE) > _ROUND * _LANE:
-        return failed(f"a writer in lane may write {found['wbps']} bytes a second", "3 MiB")
+        may = f"a writer in lane may write {found['wbps']} bytes a second"
+        return failed(may, "3 MiB a second")
     if more := [key for key in ("rbps", "riops") if key in found]:
         return failed(f"reading is limited as well: {', '.join(more)}", "no limit for reading")
     if found.get("wiops", 1000) < 1000:
