@@ -27,6 +27,7 @@ from kernelbox.widgets import silence
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_LEFT = ' style="text-align: left"'  # as the titles below it; JupyterLab has them on the right
 _PARTS = (
     ("Processes and files", ("00", "01", "02", "03", "04")),
     ("Images and users", ("05", "06", "07")),
@@ -129,8 +130,10 @@ class Overview:
             self._table_row(one) + _challenge_row(self.challenges.get(one.number))
             for one in self.rows
         )
-        titles = ("", "chapter", "exercises", "points", "quiz", "time")
-        head = "".join(f'<th scope="col">{one or "state"}</th>' for one in titles)
+        titles = ("state", "chapter", "exercises", "points", "quiz", "time")
+        head = "".join(
+            f'<th scope="col"{_LEFT if one == "chapter" else ""}>{one}</th>' for one in titles
+        )
         return (
             f"{self.map()}<p>{html.escape(self.summary)}</p>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
