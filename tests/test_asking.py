@@ -515,9 +515,10 @@ def test_what_is_left_is_counted() -> None:
     group.create()
     mine = clean._family(os.getpid())
     try:
-        left = clean._count(mine, [], [group])
+        left = clean._count(mine, [], [group], ["lo", "nonesuch"])
     finally:
         group.remove()
     assert left.processes == len(mine) > 0
     assert left.groups == 1
+    assert left.links == 1
     assert repr(left).startswith(f"processes left: {len(mine)}\ncontrol groups left: 1\n")

@@ -85,7 +85,7 @@ TRUE = ("busybox", "true")
         ((*RUN, "-v", "/etc:/", *TRUE), "root", "below /"),
         ((*RUN, "-v", "/etc:/..", *TRUE), "/..", "elsewhere"),
         ((*RUN, "-v", "/etc:/proc", *TRUE), "/proc", "elsewhere"),
-        ((*RUN, "-v", "/etc:/dev/new", *TRUE), "/dev/new", "another path"),
+        ((*RUN, "-v", "/etc:/sys/new", *TRUE), "/sys/new", "another path"),
         ((*RUN, "-v", "/etc:/etc/passwd", *TRUE), "/etc/passwd", "another path"),
         ((*RUN, "-v", "/etc/passwd:/etc", *TRUE), "/etc", "another path"),
         ((*RUN, "-v", "/usr:/x:ro", "-v", "/etc:/x/new", *TRUE), "/x/new", "another path"),

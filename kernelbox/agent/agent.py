@@ -253,11 +253,14 @@ class Agent:
 
     def on_call(
         self, _fds: list[int], name: str, arguments: dict[str, Any]
-    ) -> tuple[Any, list[int]]:
-        """Do one of CALLS in this process."""
+    ) -> tuple[None, list[int]]:
+        """Do one of CALLS in this process; the reply is a file with what it returned.
+
+        There may be fifty containers to tell of, and no message holds all that.
+        """
         if name not in CALLS:
             raise UsageError(f"the agent knows no call {name!r}", f"There are: {', '.join(CALLS)}")
-        return CALLS[name](**arguments), []
+        return None, [enclose(CALLS[name](**arguments), "answer")]
 
 
 def _signal(fds: list[int], number: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kernelbox.kernel.process import pidfd_of
 from kernelbox.lab.connect import reach
 from kernelbox.lab.conversation import Conversation, LabError
+from kernelbox.plumbing.channel import disclose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,7 @@ class AgentLink:
 
     def call(self, name: str, **arguments: Any) -> Any:
         """Ask for one of its calls: containers, inspect, stop, remove, sweep, reset."""
-        return self.ask("call", name=name, arguments=arguments)["value"]
+        return disclose(self.ask("call", name=name, arguments=arguments)["fds"][0])
 
     def snapshot(self, **what: Any) -> dict[str, Any]:
         """Ask for a snapshot; from any thread, so it is left to others to end what has died."""

@@ -30,7 +30,7 @@ def enclose(document: Any, name: str) -> int:
     Source: memfd_create(2).
     """
     fd = os.memfd_create(name, os.MFD_CLOEXEC)
-    os.write(fd, json.dumps(document).encode())
+    os.write(fd, _ENCODER.encode(document).encode())
     return fd
 
 
