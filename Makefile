@@ -52,7 +52,7 @@ solutions: setup ## open the solved chapters in JupyterLab
 # One of four thousand tests fails now and then by its neighbours: see tests/unsteady.py.
 test: setup ## run every test and every notebook, three side by side
 	@. labs-vm/begin.sh
-	exec "$${as_root[@]}" .venv/bin/python -m pytest -p no:cacheprovider --runxfail --workers 3 --second-tries 5 --budget tests \
+	exec "$${as_root[@]}" .venv/bin/python -m pytest -p no:cacheprovider --runxfail --workers 3 --second-tries 10 --budget tests \
 		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=120 $(COMPARED))
 
 # What a change needs is worked out in tests/quick.py, whose words are pytest's arguments.
