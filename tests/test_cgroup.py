@@ -24,6 +24,7 @@ from kernelbox.cgroup.events import Watch
 from kernelbox.cgroup.sampling import Sampler
 from kernelbox.kernel import door, flags, process, syscalls
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
+from tests.looking import soon
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,13 +109,6 @@ def counters(path: str) -> dict[str, int]:
 def real(group: cgroup.Cgroup, controller: str, file: str) -> str:
     """The path of a file of this group, put together without the code under test."""
     return f"{group.host.mounts[controller]}/kernelbox/{group.name}/{file}"
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.002)
-    return condition()
 
 
 # --- which hierarchy ----------------------------------------------------------------------------
@@ -858,7 +852,8 @@ def test_a_group_that_comes_and_goes_while_it_is_read_stops_nobody() -> None:
         return seen == {None, 0} and next(looks) > 200
 
     try:
-        assert soon(often_enough, 300), seen  # an emulated machine looks ten times a second
+        # An emulated machine looks ten times a second.
+        assert soon(often_enough, 300), seen
     finally:
         os.write(told, b"x")
         assert status_of(coming) == 0
