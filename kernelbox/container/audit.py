@@ -12,7 +12,7 @@ import os
 
 from kernelbox import cgroup, namespaces
 from kernelbox.cgroup import applying, limits
-from kernelbox.container import state
+from kernelbox.container import inspection, state
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing.records import NamedTuple
@@ -62,13 +62,14 @@ def look(container_id: str) -> list[Defence]:
     its = state.read(container_id)
     if its.status != "running":
         raise UsageError(f"container {container_id} is not running", "See which are: kernelbox ps")
+    spec = state.spec(container_id)
     try:
         return [
             *_namespaces(its.pid),
             *_privilege(its.pid),
             *_mounts(its.pid),
-            _devices(state.spec(container_id)),
-            *_limits(state.spec(container_id)),
+            _devices(spec),
+            *_limits(spec),
         ]
     except (FileNotFoundError, ProcessLookupError) as gone:
         raise KernelboxError(f"container {container_id} has ended meanwhile") from gone
@@ -94,8 +95,7 @@ def _outside(pid: int) -> str:
 
 
 def _privilege(pid: int) -> Iterator[Defence]:
-    lines = files.read(f"/proc/{pid}/status").splitlines()
-    said = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    said = inspection.status_lines(pid)
     bits = int(said["CapBnd"], 16)
     has = capabilities.names(bits)
     extra = [name for name in has if name not in capabilities.DEFAULT]

@@ -147,16 +147,24 @@ def _security_options(spec: Spec) -> list[str]:
     return [*asked, f"seccomp={'unconfined' if spec.linux.seccomp is None else 'a profile'}"]
 
 
-def _in_force(pid: int) -> dict[str, str]:
-    """Return what the kernel says that holds its first process.
+def status_lines(pid: int) -> dict[str, str]:
+    """Return the lines of /proc/PID/status, such as `{"CapEff": "00000000a80425fb", ...}`.
+
+    Raises:
+        OSError: ENOENT, ESRCH if there is no such process.
 
     Source: proc_pid_status(5).
     """
+    lines = storage.read(f"/proc/{pid}/status").splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def _in_force(pid: int) -> dict[str, str]:
+    """Return what the kernel says that holds its first process."""
     try:
-        lines = storage.read(f"/proc/{pid}/status").splitlines()
+        said = status_lines(pid)
     except OSError:
         return {}
-    said = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     names = ("CapBnd", "CapEff", "NoNewPrivs", "Seccomp", "Seccomp_filters")
     return {name: said[name] for name in names if name in said}
 

@@ -69,15 +69,13 @@ def is_ours(switch: Switch) -> bool:
 
 
 def turn_on(switch: Switch, record: Callable[[str, str], None]) -> None:
-    """Turn it on, if it is off; rely on it, if kernelbox has. The host's lock is held.
+    """Turn on one that is ours, or rely on its being on. The host's lock is held.
 
     Raises:
         KernelError: EPERM, EROFS.
         KernelboxError: The host would lose its own way out.
     """
     is_off, registered = switch.is_off(), _registered(switch)
-    if not is_off and not registered:
-        return
     if is_off and switch is IPV6:
         _demand_no_announced_way()
     root = bridge_and_table()[1]

@@ -113,9 +113,10 @@ def _prepare(
     switch: forwarding.Switch,
     record: Callable[[str, str], None],
 ) -> bool:
-    rules = ruleset(bridge, family, strangers=not forwarding.is_ours(switch))
-    changed = _prepare_table(bridge, family, rules, record)
-    forwarding.turn_on(switch, record)
+    ours = forwarding.is_ours(switch)
+    changed = _prepare_table(bridge, family, ruleset(bridge, family, strangers=not ours), record)
+    if ours:
+        forwarding.turn_on(switch, record)
     return changed
 
 
