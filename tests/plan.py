@@ -113,8 +113,8 @@ PLAN = {
         run_options program monitor_lock stdio
         init enter cleanup
         networks
-        runtime lifecycle update inspection
-        monitor audit
+        runtime lifecycle update inspection audit
+        monitor
         launch
     """,
     "kernelbox/transfer": """

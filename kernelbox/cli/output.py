@@ -9,7 +9,7 @@ import time
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
 from kernelbox.container import cleanup, log, monitor_lock, names, state
-from kernelbox.kernel import files
+from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
 
@@ -104,9 +104,7 @@ def _process_row(pid: int) -> tuple[str, ...] | None:
     """Return one line of `top`; None if the process has just ended. Source: proc(5)."""
     try:
         stat = files.read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-        status = dict(
-            line.split(":\t", 1) for line in files.read(f"/proc/{pid}/status").splitlines()
-        )
+        status = process.status(pid)
         words = files.read(f"/proc/{pid}/cmdline").split("\0")
     except OSError:
         return None

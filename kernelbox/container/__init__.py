@@ -39,8 +39,8 @@ what `docker run` does, in the order in which it happens.
     lifecycle.py     stop, kill, wait, remove
     update.py        other limits for one that runs
     inspection.py    all that is known about it, in Docker's words
-    monitor.py       the process that makes it and looks after it
     audit.py         what holds one, as the kernel reports it
+    monitor.py       the process that makes it and looks after it
     launch.py        starting a monitor
 
 It puts the mechanisms together and has none of its own: those are the rooms beside this folder.

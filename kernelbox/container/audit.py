@@ -12,8 +12,8 @@ import os
 
 from kernelbox import cgroup, namespaces
 from kernelbox.cgroup import applying, limits
-from kernelbox.container import inspection, state
-from kernelbox.kernel import files
+from kernelbox.container import state
+from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.root import masks
@@ -95,7 +95,7 @@ def _outside(pid: int) -> str:
 
 
 def _privilege(pid: int) -> Iterator[Defence]:
-    said = inspection.status_lines(pid)
+    said = process.status(pid)
     bits = int(said["CapBnd"], 16)
     has = capabilities.names(bits)
     extra = [name for name in has if name not in capabilities.DEFAULT]

@@ -7,7 +7,8 @@ import time
 from kernelbox import cgroup, namespaces, network
 from kernelbox.cgroup import applying, limits
 from kernelbox.container import cleanup, state
-from kernelbox.plumbing import paths, storage
+from kernelbox.kernel import process
+from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,22 +148,10 @@ def _security_options(spec: Spec) -> list[str]:
     return [*asked, f"seccomp={'unconfined' if spec.linux.seccomp is None else 'a profile'}"]
 
 
-def status_lines(pid: int) -> dict[str, str]:
-    """Return the lines of /proc/PID/status, such as `{"CapEff": "00000000a80425fb", ...}`.
-
-    Raises:
-        OSError: ENOENT, ESRCH if there is no such process.
-
-    Source: proc_pid_status(5).
-    """
-    lines = storage.read(f"/proc/{pid}/status").splitlines()
-    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-
-
 def _in_force(pid: int) -> dict[str, str]:
     """Return what the kernel says that holds its first process."""
     try:
-        said = status_lines(pid)
+        said = process.status(pid)
     except OSError:
         return {}
     names = ("CapBnd", "CapEff", "NoNewPrivs", "Seccomp", "Seccomp_filters")

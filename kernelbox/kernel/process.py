@@ -162,6 +162,18 @@ def wait_until_gone(pidfd: int, seconds: float) -> bool:
     return bool(poller.poll(milliseconds if milliseconds < 1 << 31 else None))
 
 
+def status(pid: int) -> dict[str, str]:
+    """Return the lines of /proc/PID/status, such as `{"CapEff": "00000000a80425fb", ...}`.
+
+    Raises:
+        OSError: ENOENT, ESRCH if there is no such process.
+
+    Source: proc_pid_status(5).
+    """
+    lines = storage.read(f"/proc/{pid}/status").splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
 def start_time(pid: int) -> int:
     """Return when `pid` began, in clock ticks since boot; 0 if there is no such process.
 

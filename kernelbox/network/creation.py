@@ -166,14 +166,7 @@ def create(wish: Definition, record: Callable[[str, str], None]) -> Definition:
 def _subnet(wish: Definition) -> Subnet:
     in_use = subnets.taken_by_networks() + subnets.taken()
     if wish.subnet:
-        subnet = Subnet.parse(wish.subnet)
-        clash = subnets.overlap(subnet, in_use)
-        if clash is not None:
-            raise UsageError(
-                f"the subnet {subnet} overlaps {clash.subnet}, and {clash.by}",
-                "Choose another, or leave out --subnet",
-            )
-        return subnet
+        return subnets.demand_free(Subnet.parse(wish.subnet), in_use)
     free = subnets.first_free(subnets.candidates_of_people(), in_use)
     if free is None:
         raise UsageError(

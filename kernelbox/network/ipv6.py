@@ -19,9 +19,9 @@ from itertools import chain
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import addresses, definition
+from kernelbox.network import addresses
 from kernelbox.network.addresses import Subnet, locked, number
-from kernelbox.network.subnets import Taken, overlap
+from kernelbox.network.subnets import Taken, demand_free, overlap, taken_by_networks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,18 +78,11 @@ def choose(wanted: str) -> Subnet:
     Raises:
         UsageError: What is wanted overlaps one that is in use.
     """
-    in_use = taken()
-    if not wanted:
-        while overlap(subnet := _by_lot(), in_use):
-            pass
-        return subnet
-    subnet = Subnet.parse(wanted)
-    clash = overlap(subnet, in_use)
-    if clash is not None:
-        raise UsageError(
-            f"the subnet {subnet} overlaps {clash.subnet}, and {clash.by}",
-            "Choose another, or leave it out",
-        )
+    in_use = taken() + taken_by_networks()
+    if wanted:
+        return demand_free(Subnet.parse(wanted), in_use)
+    while overlap(subnet := _by_lot(), in_use):
+        pass
     return subnet
 
 
@@ -99,29 +92,21 @@ def _by_lot() -> Subnet:
 
 
 def taken(link: str = "") -> list[Taken]:
-    """Return the IPv6 subnets that the host has routes to, and those of networks.
+    """Return the IPv6 subnets that the host has routes to.
 
     Args:
-        link: A bridge that does not count, nor its network.
+        link: A bridge that does not count.
     """
     with RouteSocket() as host:
         names = {one.ifindex: one.name for one in host.links()}
         routes = host.routes(family=socket.AF_INET6)
-    found = [
+    return [
         Taken(subnet, f"the host reaches that on {names.get(one.ifindex, '?')}")
         for one in routes
         if one.prefix and names.get(one.ifindex) != link
         for subnet in [Subnet(number(one.destination), one.prefix, 128)]
         if not any(map(subnet.overlaps, (_LINK_LOCAL, _MULTICAST, _LOW)))
     ]
-    for name in definition.every():
-        try:
-            bridge = definition.read(name).bridge
-        except KernelboxError:  # damaged: it cannot be used either
-            continue
-        if bridge.subnet6 and bridge.name != link:
-            found.append(Taken(bridge.subnet6, f"it is network {name}"))
-    return found
 
 
 def lease_ipv6(

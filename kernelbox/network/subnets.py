@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network import definition
 from kernelbox.network.addresses import Subnet, number
@@ -71,17 +71,33 @@ def taken_by_networks(but: str = "") -> list[Taken]:
     found = []
     for name in definition.every():
         try:
-            subnet = Subnet.parse(definition.read(name).subnet)
+            bridge = definition.read(name).bridge
         except KernelboxError:  # damaged: it cannot be used either
             continue
         if name != but:
-            found.append(Taken(subnet, f"it is network {name}"))
+            both = (bridge.subnet, bridge.subnet6)
+            found += [Taken(one, f"it is network {name}") for one in both if one]
     return found
 
 
 def overlap(subnet: Subnet, in_use: list[Taken]) -> Taken | None:
     """Return what a subnet overlaps with; None if it is free."""
     return next((one for one in in_use if subnet.overlaps(one.subnet)), None)
+
+
+def demand_free(subnet: Subnet, in_use: list[Taken]) -> Subnet:
+    """Return a subnet that a person wishes.
+
+    Raises:
+        UsageError: It overlaps one that is in use.
+    """
+    clash = overlap(subnet, in_use)
+    if clash is not None:
+        raise UsageError(
+            f"the subnet {subnet} overlaps {clash.subnet}, and {clash.by}",
+            "Choose another, or leave out --subnet",
+        )
+    return subnet
 
 
 def first_free(candidates: Iterable[Subnet], in_use: list[Taken]) -> Subnet | None:
