@@ -186,6 +186,20 @@ def test_failing(number):
     assert sorted((tmp_path / "tried").read_text()) == list("00112")
 
 
+def test_a_second_try_knows_no_attempts_of_the_first(tmp_path: Path) -> None:
+    unsteady = """
+def test_exercise():
+    record = pathlib.Path(os.environ["KERNELBOX_PROGRESS"])
+    with (HERE / "records").open("a") as file:
+        file.write(f"{record.exists()} {record}\\n")
+    record.write_text("{}")
+    assert len((HERE / "records").read_text().splitlines()) == 2
+"""
+    told(session(tmp_path, "--second-tries", "1", unsteady=unsteady), 0)
+    first, second = (tmp_path / "records").read_text().splitlines()
+    assert first.startswith("False ") and second.startswith("False ") and first != second
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_whoever_is_interrupted_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     text = """

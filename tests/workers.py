@@ -25,7 +25,7 @@ import sys
 import traceback
 import warnings
 from collections import deque
-from itertools import accumulate, pairwise
+from itertools import accumulate, count, pairwise
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, NoReturn
@@ -243,7 +243,6 @@ def run(session: pytest.Session, link: Connection, base: Path) -> NoReturn:
         config.stash[OTHERS_HAVE_ENDED] = False
         base.mkdir(mode=0o700)
         config._tmp_path_factory._basetemp = base
-        os.environ["KERNELBOX_PROGRESS"] = str(base / "progress.json")
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         silent = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (as long as the process)
         reporter._tw = create_terminal_writer(config, silent)
@@ -251,7 +250,7 @@ def run(session: pytest.Session, link: Connection, base: Path) -> NoReturn:
         capture.stop_global_capturing()  # its files are the first process's, too
         capture.start_global_capturing()
         config.pluginmanager.register(Teller(config, link))
-        _work(session, link)
+        _work(session, link, base)
         status = 0
     except (KeyboardInterrupt, EOFError, BrokenPipeError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -264,9 +263,11 @@ def run(session: pytest.Session, link: Connection, base: Path) -> NoReturn:
         os._exit(status)
 
 
-def _work(session: pytest.Session, link: Connection) -> None:
+def _work(session: pytest.Session, link: Connection, base: Path) -> None:
     end = TheEnd.from_parent(session, name="the end", nodeid="the end")
-    while True:
+    for number in count():
+        # A unit begins without a student's record: on a second try an exercise has had no attempts.
+        os.environ["KERNELBOX_PROGRESS"] = str(base / f"progress-{number}.json")
         link.send(("idle", None))
         order, told = link.recv()
         if order == "end":
