@@ -138,12 +138,17 @@ def test_a_decision_is_explained(kernelbox: Kernelbox, tmp_path: Path) -> None:
     assert allowed == "mount is allowed: a rule names it\n"
     assert "argument 0 & 0x7e020000 == 0x0" in kernelbox.ok(*explain, "default", "clone", "0x11")
     assert kernelbox.ok(*explain, "default", "clone", "0x10000000").startswith("clone fails with")
+    by_name = kernelbox.ok(*explain, "default", "clone", "CLONE_NEWUSER|CLONE_NEWNS")
+    assert by_name == kernelbox.ok(*explain, "default", "clone", "0x10020000")
+    assert kernelbox.ok(*explain, "default", "socket", "AF_VSOCK").startswith("socket fails with")
+    assert kernelbox.ok(*explain, "default", "socket", "AF_UNIX").startswith("socket is allowed")
     assert kernelbox.ok(*explain, "default", "9999").startswith(
         "call 9999 fails with ENOSYS: it is"
     )
     told = kernelbox.ok(*explain, "default")
     assert "1 fails with ENOSYS:\n    clone3\n" in told
     assert "is allowed, or fails with EPERM:" in told
+    assert max(map(len, told.splitlines())) <= 120
     profile = tmp_path / "profile"
     written(profile, rule("mkdir", "nonesuch", errnoRet=13))
     done = kernelbox(*explain, str(profile), "mkdir")
@@ -153,6 +158,9 @@ def test_a_decision_is_explained(kernelbox: Kernelbox, tmp_path: Path) -> None:
         (("default", "nonesuch"), "has no system call 'nonesuch'"),
         (("default", "read", "x"), "'x' is no argument of 64 bits"),
         (("default", "read", "-1"), "'-1' is no argument of 64 bits"),
+        (("default", "clone", "CLONE_NEWUSER|"), "'CLONE_NEWUSER|' is no argument of 64 bits"),
+        (("default", "clone", "CLONE_NONESUCH"), "is no argument of 64 bits"),
+        (("default", "read", "9" * 5000), "is no argument of 64 bits"),
         (("default", "read", *"1234567"), "six arguments at most"),
         (("/nonesuch",), "cannot read the profile"),
         (("mount",), "kernelbox seccomp explain default mount"),
