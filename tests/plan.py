@@ -56,6 +56,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
+        kept
     """,
     "kernelbox/loads": """
         sheet pace family

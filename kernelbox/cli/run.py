@@ -89,7 +89,7 @@ RUN = Command(
         Option(("--cap-drop",), "take a capability from it", "NAME", default=[]),
         Option(
             ("--security-opt",),
-            "seccomp=default, seccomp=FILE, no-new-privileges",
+            "seccomp=unconfined, seccomp=FILE, no-new-privileges",
             "OPTION",
             default=[],
         ),

@@ -26,10 +26,16 @@ def filter_of(spec: Spec) -> Filter | None:
     Raises:
         UsageError: Its profile cannot be one on this machine.
     """
-    if spec.linux.seccomp is None:
+    wanted = spec.linux.seccomp
+    if wanted is None:
         return None
-    from kernelbox.seccomp import filter, machines, profile  # only for who is filtered
+    from kernelbox.seccomp import kept  # only for who is filtered
+
+    usual = kept.default(spec.process.capabilities.get("bounding", []))
+    if wanted == usual.profile:
+        return Filter(usual.program, 0)
+    from kernelbox.seccomp import filter, machines, profile
 
     machine = machines.this()
-    found = profile.read(spec.linux.seccomp, machine)
+    found = profile.read(wanted, machine)
     return Filter(filter.compile(found, machine), found.flags)

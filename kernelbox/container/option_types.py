@@ -65,7 +65,7 @@ class ContainerOptions(ExecOptions, total=False):
         publish: `[ip:]hostPort:containerPort[/protocol]`.
         publish_all: Whether each port that the image exposes is published, on a free one.
         read_only: Whether its root cannot be written to.
-        security_opt: `seccomp=default`, `seccomp=FILE`, `no-new-privileges`.
+        security_opt: `seccomp=unconfined`, `seccomp=FILE`, `no-new-privileges`.
         cap_add: Capabilities, with or without `CAP_`.
         cap_drop: Likewise.
         init: Whether a small init is PID 1.
