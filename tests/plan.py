@@ -108,7 +108,7 @@ PLAN = {
     "kernelbox/container": """
         spec option_types security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events confinement
+        events confinement host_devices
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options
         run_options program monitor_lock stdio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from kernelbox.cgroup import limits
 from kernelbox.cli.parser import Command, Option, read
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from kernelbox.plumbing.channel import Channel
 
 
+# Said each time: an option of one word gives up five defences.
+_PRIVILEGED = (
+    "kernelbox: --privileged gives up: dropped capabilities, the filter of system calls, masked "
+    "paths, the read-only /proc/sys and /sys, the list of devices. Its root is the host's root"
+)
 _STREAMS = (
     Option(("--detach", "-d"), "leave it running in the background", default=False),
     Option(("--interactive", "-i"), "keep standard input open", default=False),
@@ -85,6 +91,7 @@ RUN = Command(
         Option(("--publish-all", "-P"), "publish what the image exposes", default=False),
         Option(("--publish", "-p"), "publish a port", "[IP:]HOSTPORT:PORT[/tcp|udp]", default=[]),
         Option(("--read-only",), "mount its root read-only", default=False),
+        Option(("--privileged",), "all capabilities and devices, no filter", default=False),
         Option(("--cap-add",), "give it a capability", "NAME", default=[]),
         Option(("--cap-drop",), "take a capability from it", "NAME", default=[]),
         Option(
@@ -118,6 +125,8 @@ def command_run(argv: list[str]) -> int:
         raise UsageError(f"--pull {given['pull']!r} is unknown", "Use missing, always or never")
     monitor, _ = launch.launch()
     spec = _composed(given)
+    if given["privileged"]:
+        print(_PRIVILEGED, file=sys.stderr)
     orders.run(monitor, spec, _wish(given), _streams(given))
     front = _front(monitor, given)
     if not given["detach"]:

@@ -100,6 +100,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "UsernsMode": "auto" if spec.has_user_namespace else "host",
             "AutoRemove": own.remove,
             "Init": own.init,
+            "Privileged": own.privileged,
             "SecurityOpt": _security_options(spec),
             "Capabilities": [
                 name.removeprefix("CAP_") for name in spec.process.capabilities["bounding"]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kernelbox.cgroup.limits import Limit
     from kernelbox.container.option_types import ExecOptions, RunOptions
     from kernelbox.container.security_options import Security
-    from kernelbox.container.spec import Mount, Namespace, Process, Spec
+    from kernelbox.container.spec import Device, Mount, Namespace, Process, Spec
     from kernelbox.images.image import Image
 
 EXEC_DEFAULTS: ExecOptions = {
@@ -65,6 +65,7 @@ RUN_DEFAULTS: RunOptions = {
     "publish": (),
     "publish_all": False,
     "read_only": False,
+    "privileged": False,
     "cap_add": (),
     "cap_drop": (),
     "security_opt": (),
@@ -117,13 +118,19 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
     container_id = os.urandom(6).hex()
     hostname = option_values.hostname(given["hostname"]) if given["hostname"] else container_id
     mode = network_options.mode(given)
-    security = security_options.read(given["security_opt"], _capabilities(given))
+    privileged = given["privileged"]
+    security = security_options.read(
+        given["security_opt"], _capabilities(given), privileged=privileged
+    )
     return spec.Spec(
         ociVersion=spec.OCI_VERSION,
         process=_process(given, image.config, hostname, security),
         root=spec.Root(readonly=given["read_only"]),
         hostname=hostname,
-        mounts=(*_MOUNTS, *_brought(given, image.config, container_id)),
+        mounts=(
+            *(map(_writable, _MOUNTS) if privileged else _MOUNTS),
+            *_brought(given, image.config, container_id),
+        ),
         linux=_linux(given, mode, container_id)._replace(seccomp=security.seccomp),
         kernelbox=spec.Extra(
             id=container_id,
@@ -144,6 +151,7 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
             interactive=given["interactive"],
             init=given["init"],
             remove=given["rm"],
+            privileged=privileged,
             stop_signal=option_values.stop_signal(
                 given["stop_signal"], image.config.get("StopSignal")
             ),
@@ -247,8 +255,13 @@ def _process(
 
 
 def _capabilities(given: RunOptions) -> list[str]:
-    kept = capabilities.choose(list(given["cap_add"]), list(given["cap_drop"]))
+    added = ["ALL"] if given["privileged"] else list(given["cap_add"])
+    kept = capabilities.choose(added, list(given["cap_drop"]))
     return [f"CAP_{name}" for name in kept]
+
+
+def _writable(mount: Mount) -> Mount:
+    return mount._replace(options=[one for one in mount.options if one != "ro"])
 
 
 def _pairs(env: dict[str, str]) -> list[str]:
@@ -279,6 +292,11 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
                 "a user namespace of its own goes with a network of its own",
                 "Use --network bridge or none with --userns auto",
             )
+        if given["privileged"]:
+            raise UsageError(
+                "--privileged gives the host's devices, and a user namespace of its own owns none",
+                "Leave out one of --privileged and --userns auto",
+            )
         kinds.append(spec.Namespace("user"))
         maps = (id_maps.DEFAULT_MAPPING,)
     offsets = {}
@@ -295,10 +313,17 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
         timeOffsets=offsets,
         cgroupsPath=f"/kernelbox{parent}/{container_id}",
         resources=resources,
-        maskedPaths=masks.MASKED,
-        readonlyPaths=masks.READ_ONLY,
+        maskedPaths=() if given["privileged"] else masks.MASKED,
+        readonlyPaths=() if given["privileged"] else masks.READ_ONLY,
+        devices=_devices() if given["privileged"] else (),
         sysctl={} if mode == "host" or ":" in mode else _SYSCTL,
     )
+
+
+def _devices() -> tuple[Device, ...]:
+    from kernelbox.container import host_devices  # for few containers only
+
+    return host_devices.every()
 
 
 def _network_namespace(mode: str) -> list[Namespace]:
