@@ -164,7 +164,7 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving
+        neighbours surroundings exercises serving attacks
         chapters hosts inventory
         course
         workbook
@@ -181,6 +181,10 @@ PLAN = {
         guesses quiz recall score
         chart
         chapter
+    """,
+    "kernelbox/lab/attacks": """
+        tries planted grid
+        measure
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
