@@ -37,6 +37,7 @@ BUDGET: dict[str, float] = {
     "test_doctor.py": 5,
     "test_events.py": 25,
     "test_exercises.py": 600,
+    "test_experiments.py": 20,
     "test_groups.py": 50,
     "test_guard.py": 20,
     "test_handouts.py": 25,
