@@ -55,6 +55,7 @@ BUDGET: dict[str, float] = {
     "test_limits.py": 60,
     "test_loads.py": 25,
     "test_many.py": 50,
+    "test_machine.py": 40,
     "test_names.py": 60,
     "test_network.py": 30,
     "test_networked.py": 15,

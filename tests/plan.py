@@ -169,7 +169,8 @@ PLAN = {
         workbook
     """,
     "kernelbox/lab/experiments": """
-        interval births memory page_cache calls noise
+        interval births memory page_cache calls noise initramfs
+        machine
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints

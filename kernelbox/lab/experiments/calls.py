@@ -8,11 +8,11 @@ groups. The kernel counts its calls and its CPU time; so it does not matter what
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from kernelbox.images.embedded import find_busybox
 from kernelbox.lab.conversation import LabError
 from kernelbox.lab.speed import round_trips
 
@@ -54,7 +54,7 @@ def in_turns(box: Lab, runs: int = 20, image: str = "busybox") -> tuple[list[flo
         image: Of the container; it has a `dd`.
 
     Raises:
-        LabError: The container could not be started; this host has no busybox.
+        LabError: The container could not be started; this host has no static busybox.
     """
     inside, outside = [], []
     container = box.start(image, [*PROGRAM], network="none")
@@ -93,9 +93,9 @@ def on_the_host() -> Iterator[int]:
     Raises:
         LabError: There is no busybox.
     """
-    program = shutil.which("busybox")
-    if program is None:
-        raise LabError("this host has no busybox", "apt-get install busybox-static")
+    program = find_busybox()
+    if not program:
+        raise LabError("this host has no static busybox", "apt-get install busybox-static")
     quiet = subprocess.DEVNULL
     with subprocess.Popen([program, *PROGRAM], stdin=quiet, stderr=quiet) as running:
         try:
