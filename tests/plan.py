@@ -31,7 +31,7 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf seccomp files process mounts lookup watch loop netlink
+        bpf seccomp files pages process mounts lookup watch loop netlink
         aside links conntrack nft
         rtnetlink
         cabling qdisc
@@ -164,10 +164,14 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving
+        neighbours surroundings exercises serving experiments
         chapters hosts inventory
         course
         workbook
+    """,
+    "kernelbox/lab/experiments": """
+        interval births memory page_cache calls noise initramfs
+        machine
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints

@@ -14,6 +14,7 @@
     bpf.py          programs that the kernel runs itself
     seccomp.py      a filter of system calls, installed
     files.py        writes to procfs, sysfs and cgroupfs; directories, device nodes, owners
+    pages.py        how much of a file is in the page cache
     process.py      clone3, pidfds, signals, execve
     mounts.py       mount(2) and its younger relatives
     lookup.py       root, working directory, openat2: where lookups begin and may lead
