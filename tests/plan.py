@@ -109,10 +109,11 @@ PLAN = {
         detach_keys state ledger messages log deletion volumes own_files
         events confinement
         option_values names image_lookup host_mounts birth pause orders front gate relay
+        mount_options option_defaults
         network_options
-        run_options program monitor_lock stdio
-        init enter cleanup
-        networks
+        process_options program monitor_lock stdio
+        run_options init enter cleanup
+        networks lives
         runtime lifecycle update inspection audit
         monitor
         launch
@@ -217,6 +218,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
+        run_table starting
         containers update output stats events pull archives host course networks seccomp audit
         run build images registries
     """,

@@ -85,7 +85,7 @@ def _status(spec: Spec, its: State) -> str:
     if its.status == "running":
         paused = " (Paused)" if inspection.status(spec, its) == "paused" else ""
         return f"Up {ago(time.time() - its.started)}{paused}"
-    if its.status == "creating":
+    if inspection.status(spec, its) == "created":
         return "Created"
     killed = ", out of memory" if its.oom_killed else ""
     return f"Exited ({its.exit_code}{killed}) {ago(time.time() - its.finished)} ago"

@@ -72,6 +72,8 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "OOMKilled": killed,
             "Pid": its.pid if running else 0,
             "ExitCode": its.exit_code,
+            "Error": its.error,
+            "CutOff": its.cut_off,
             "StartedAt": _timestamp(its.started),
             "FinishedAt": _timestamp(its.finished),
         },
@@ -128,7 +130,9 @@ def status(spec: Spec, its: State) -> str:
     """Return where a container is in its life: `created`, `running`, `paused` or `exited`."""
     if its.status == "running" and cgroup.of(spec.group).held():
         return "paused"
-    return "created" if its.status == "creating" else its.status
+    if its.status in ("creating", "starting"):
+        return "exited" if its.started else "created"
+    return its.status
 
 
 def _networks(container_id: str) -> dict[str, dict[str, object]]:

@@ -116,7 +116,7 @@ def wait(container_id: str) -> int:
         # Held open, it can still be read when the container is removed as it ends (`--rm`).
         with open(f"{paths.container(container_id)}/lock", encoding="ascii") as lock:
             last = _wait_until_at_rest(container_id)
-            if last.status == "exited":
+            if last.status in state.AT_REST:
                 return last.exit_code
             return monitor_lock.noted_exit(lock.read())
     except FileNotFoundError:
@@ -134,7 +134,8 @@ def _wait_until_at_rest(container_id: str) -> State:
         pass  # it has ended already
     deadline = time.monotonic() + _CLEANUP
     last = state.read(container_id)
-    while last.status != "exited":
+    life = last.started
+    while last.status not in state.AT_REST and last.started == life:
         if not os.path.isdir(paths.container(container_id)):
             return last  # it was to be removed, and is
         if time.monotonic() > deadline:
@@ -158,16 +159,21 @@ def remove(container_id: str, *, force: bool = False) -> None:
     Raises:
         UsageError: It runs, and `force` is not given.
     """
-    if monitor_lock.looked_after(container_id) and _may_run(container_id):
-        if not force:
-            raise UsageError(f"container {container_id} is running", "Stop it first, or use rm -f")
-        try:
-            kill(container_id, signal.SIGKILL)
-        except state.Damaged:
-            cleanup.end_monitor(container_id)
-    with state.housekeeping():
-        if os.path.isdir(paths.container(container_id)):
-            cleanup.remove(container_id)
+    while os.path.isdir(paths.container(container_id)):
+        if monitor_lock.looked_after(container_id) and _may_run(container_id):
+            if not force:
+                raise UsageError(
+                    f"container {container_id} is running", "Stop it first, or use rm -f"
+                )
+            try:
+                kill(container_id, signal.SIGKILL)
+            except (state.Damaged, UsageError):  # nobody knows, or it is just being started
+                cleanup.end_monitor(container_id)
+        with state.housekeeping():
+            # Somebody may have started it in between.
+            if not (monitor_lock.looked_after(container_id) and _may_run(container_id)):
+                cleanup.remove(container_id)
+                return
 
 
 def _may_run(container_id: str) -> bool:

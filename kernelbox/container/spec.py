@@ -147,6 +147,8 @@ class Extra(NamedTuple):
         image_id: Digest of the image's config.
         lowerdirs: Its unpacked layers, the topmost first.
         network: `bridge` or the name of one that somebody made; `none`, `host`, `container:PID`.
+        joined: The networks that it was connected to later: `name`, `aliases`, `ip` and `ip6` of
+            each.
         ip: The address that it wants there; empty for the next.
         ip6: The IPv6 address that it wants there, likewise.
         aliases: What it is called there, besides its name and id.
@@ -169,6 +171,7 @@ class Extra(NamedTuple):
     image_id: str
     lowerdirs: list[str]
     network: str = "bridge"
+    joined: tuple[dict[str, Any], ...] | list[dict[str, Any]] = ()
     ip: str = ""
     ip6: str = ""
     aliases: tuple[str, ...] | list[str] = ()
