@@ -88,6 +88,7 @@ BUDGET: dict[str, float] = {
     "test_vm.py": 265,
     "test_watching.py": 80,
     "test_widgets.py": 15,
+    "test_wishes.py": 25,
     "test_workbook.py": 105,
     "test_workers.py": 40,
     "00-start-here.ipynb": 20,

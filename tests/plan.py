@@ -105,7 +105,8 @@ PLAN = {
         pull
     """,
     "kernelbox/container": """
-        spec option_types security_options
+        spec option_types
+        setting_options mount_values security_options
         detach_keys state ledger messages log deletion volumes own_files
         events confinement
         option_values names image_lookup host_mounts birth pause orders front gate relay
@@ -217,7 +218,7 @@ PLAN = {
         delivery
     """,
     "kernelbox/cli": """
-        parser table orderly each progress_bars terminal
+        parser table cidfile orderly each progress_bars terminal
         run_table starting
         containers update output stats events pull archives host course networks seccomp audit
         run build images registries

@@ -110,8 +110,7 @@ def command_stop(argv: list[str]) -> int:
         "--time",
         dest="time",
         type=float,
-        default=10.0,
-        help="seconds to wait (10)",
+        help="seconds to wait (10, or what --stop-timeout has said)",
     )
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)

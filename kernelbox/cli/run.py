@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from kernelbox.cli import cidfile
 from kernelbox.cli.parser import read
 from kernelbox.cli.run_table import CREATE, EXEC, RUN
 from kernelbox.cli.terminal import TerminalFront, terminal_size
@@ -25,13 +26,15 @@ def command_run(argv: list[str]) -> int:
     _check_terminal(given)
     _check_pull(given)
     monitor, _ = launch.launch()
-    spec = _composed(given)
-    orders.run(monitor, spec, _wish(given), _streams(given))
-    front = _front(monitor, given)
-    if not given["detach"]:
-        return front.until_exited()
-    print(front.until(Started).id)
-    return 0
+    with cidfile.promised(given["cidfile"]) as tell:
+        spec = _composed(given)
+        orders.run(monitor, spec, _wish(given), _streams(given))
+        front = _front(monitor, given)
+        front.on_start = tell
+        if not given["detach"]:
+            return front.until_exited()
+        print(front.until(Started).id)
+        return 0
 
 
 def command_create(argv: list[str]) -> int:
@@ -40,9 +43,11 @@ def command_create(argv: list[str]) -> int:
 
     given = read(CREATE, argv)
     _check_pull(given)
-    spec = _composed(given)
-    cleanup.sweep()
-    lives.create(spec)
+    with cidfile.promised(given["cidfile"]) as tell:
+        spec = _composed(given)
+        cleanup.sweep()
+        lives.create(spec)
+        tell(spec.id)
     print(spec.id)
     return 0
 

@@ -19,6 +19,7 @@ _STREAMS = (
 )
 _PROCESS = (
     Option(("--env", "-e"), "set a variable, or pass one on", "NAME[=VALUE]", default=[]),
+    Option(("--env-file",), "set those in a file", "FILE", default=[]),
     Option(("--workdir", "-w"), "working directory inside", "PATH", default=""),
     Option(("--user", "-u"), "user, by name or number", "USER[:GROUP]", default=""),
 )
@@ -35,19 +36,28 @@ _OBSERVATION = (
 )
 _LIFE = (
     Option(("--name",), "its name", "NAME", default=""),
+    Option(("--label", "-l"), "say something of it", "NAME[=VALUE]", default=[]),
+    Option(("--cidfile",), "write its id into a new file", "FILE", default=""),
     Option(("--rm",), "remove it when it exits", default=False),
     Option(("--stop-signal",), "what `stop` sends first", "SIGNAL", default=""),
+    Option(("--stop-timeout",), "how long `stop` then waits (10)", "SECONDS", convert=int),
     Option(("--init",), "run a small init as PID 1", default=False),
     Option(("--pull",), "fetch the image: missing, always, never", "WHEN", default="missing"),
     Option(("--quiet", "-q"), "say nothing of fetching it", default=False),
 )
 _PROGRAM = (
     Option(("--hostname",), "its hostname; otherwise its id", "NAME", default=""),
+    Option(("--group-add",), "a group more, by name or number", "GROUP", default=[]),
+    Option(("--ulimit",), "limit its program: nofile=1024:2048", "NAME=SOFT[:HARD]", default=[]),
+    Option(("--sysctl",), "a setting of its own namespaces", "NAME=VALUE", default=[]),
     Option(("--entrypoint",), "replace the image's entrypoint", "PROGRAM"),
     Option(("--time-offset",), "a time namespace, so much ahead", "SECONDS", convert=int),
 )
 _FILES = (
     Option(("--volume", "-v"), "show it a directory or file", "HOST:INSIDE[:ro]", default=[]),
+    Option(("--mount",), "the same in words", "type=bind,source=,target=", default=[]),
+    Option(("--tmpfs",), "give it memory as a directory", "INSIDE[:size=64m]", default=[]),
+    Option(("--shm-size",), "the size of /dev/shm (64m)", "SIZE", default=""),
     Option(("--read-only",), "mount its root read-only", default=False),
 )
 _LIMITS = (

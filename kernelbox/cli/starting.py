@@ -52,8 +52,8 @@ def command_restart(argv: list[str]) -> int:
     """Stop containers as `stop` does, those that run, and start them."""
     parser = parser_for("restart", "Stop containers, and start them again.")
     parser.add_argument(
-        "-t", "--timeout", "--time", dest="time", type=float, default=10.0,
-        help="seconds to wait before it is killed (10)",
+        "-t", "--timeout", "--time", dest="time", type=float,
+        help="seconds to wait before it is killed (10, or what --stop-timeout has said)",
     )  # fmt: skip
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)

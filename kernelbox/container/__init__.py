@@ -5,6 +5,8 @@ what `docker run` does, in the order in which it happens.
 
     spec.py          what a container shall be: OCI's config.json as records
     option_types.py  what `run` and `exec` take, as types
+    setting_options.py  limits of processes, kernel settings, labels, files of variables
+    mount_values.py  what `-v`, `--mount` and `--tmpfs` mean
     security_options.py  what `--security-opt` asks for
     detach_keys.py   what a person types to leave its terminal
     state.py         where it is in its life, on disk

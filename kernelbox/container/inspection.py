@@ -86,6 +86,8 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "WorkingDir": spec.process.cwd,
             "Tty": spec.process.terminal,
             "OpenStdin": own.interactive,
+            "Labels": own.labels,
+            "StopTimeout": own.stop_timeout,
         },
         "HostConfig": {
             "Binds": [
@@ -102,6 +104,16 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "UsernsMode": "auto" if spec.has_user_namespace else "host",
             "AutoRemove": own.remove,
             "Init": own.init,
+            "Ulimits": [
+                {
+                    "Name": one["type"].removeprefix("RLIMIT_").lower(),
+                    "Soft": one["soft"],
+                    "Hard": one["hard"],
+                }
+                for one in spec.process.rlimits
+            ],
+            "GroupAdd": list(spec.process.user.groups),
+            "Sysctls": spec.linux.sysctl,
             "SecurityOpt": _security_options(spec),
             "Capabilities": [
                 name.removeprefix("CAP_") for name in spec.process.capabilities["bounding"]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kernelbox.container.state import State
 
 _STEP = 0.005  # seconds between two looks at a monitor that is about to finish
+_STOP_TIMEOUT = 10.0  # seconds
 _CLEANUP = 15.0  # seconds that a monitor may take to clean up
 
 
@@ -66,8 +67,10 @@ def kill(container_id: str, number: int) -> None:
     _wait_until_at_rest(container_id)
 
 
-def stop(container_id: str, seconds: float) -> None:
-    """Send the image's stop signal, wait up to `seconds`, then send SIGKILL.
+def stop(container_id: str, seconds: float | None = None) -> None:
+    """Send the container's stop signal, wait up to `seconds`, then send SIGKILL.
+
+    Without a number that is what its `--stop-timeout` has said, or 10; a negative one is for ever.
 
     One that has exited already is left as it is.
 
@@ -85,7 +88,12 @@ def stop(container_id: str, seconds: float) -> None:
         _wait_until_at_rest(container_id)
         return
     try:
-        number = state.spec(container_id).kernelbox.stop_signal
+        own = state.spec(container_id).kernelbox
+        number = own.stop_signal
+        if seconds is None:
+            seconds = _STOP_TIMEOUT if own.stop_timeout is None else own.stop_timeout
+        if seconds < 0:
+            seconds = float("inf")
         events.record("kill", container_id, signal=number)
         process.pidfd_send_signal(pidfd, number)
         _let_it_hear(container_id)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 
-from kernelbox.container import option_values, spec
+from kernelbox.cgroup import limit_words
+from kernelbox.container import mount_values, spec
+from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
+from kernelbox.users import id_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +47,14 @@ def of(given: RunOptions, config: dict[str, Any], container_id: str) -> tuple[Mo
     Raises:
         UsageError: A volume cannot be.
     """
-    return *_MOUNTS, *_brought(given, config, container_id)
+    size = given["shm_size"] and limit_words.size(given["shm_size"], "--shm-size")
+    usual = [
+        one._replace(options=(*_SAFE, "mode=1777", f"size={size}"))
+        if size and one.destination == "/dev/shm"
+        else one
+        for one in _MOUNTS
+    ]
+    return *usual, *_brought(given, config, container_id)
 
 
 def _brought(given: RunOptions, config: dict[str, Any], container_id: str) -> list[Mount]:
@@ -60,11 +70,19 @@ def _brought(given: RunOptions, config: dict[str, Any], container_id: str) -> li
         spec.Mount(f"/etc/{name}", "bind", f"{directory}/{name}", ("rbind", "rprivate"))
         for name in ("hostname", "hosts", "resolv.conf")
     ]
-    volumes = [option_values.volume(text) for text in given["volume"]]
+    volumes = [mount_values.volume(text) for text in given["volume"]]
+    volumes += [mount_values.mount(text) for text in given["mount"]]
+    volumes += [mount_values.tmpfs(text) for text in given["tmpfs"]]
+    if given["userns"] == "auto":  # memory is mounted from outside, and shall be its root's
+        volumes = [mount_values.owned(one, id_maps.DEFAULT_MAPPING.hostID) for one in volumes]
     taken = {os.path.normpath(one.destination) for one in volumes}
+    if len(taken) < len(volumes):
+        places = [os.path.normpath(one.destination) for one in volumes]
+        twice = next(one for one in places if places.count(one) > 1)
+        raise UsageError(f"two things are to be mounted at {twice}", "Leave one of them out")
     every = [one for one in own if one.destination not in taken] + volumes
     of_image = config.get("Volumes")
     for path in map(str, of_image if isinstance(of_image, dict) else ()):
         if os.path.normpath(path) not in taken:
-            every.append(option_values.unnamed_volume(path))
+            every.append(mount_values.unnamed_volume(path))
     return sorted(every, key=lambda one: os.path.normpath(one.destination).count("/"))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EXEC_DEFAULTS: ExecOptions = {
     "env": (),
+    "env_file": (),
     "workdir": "",
     "user": "",
     "tty": False,
@@ -32,7 +33,13 @@ RUN_DEFAULTS: RunOptions = {
     "name": "",
     "hostname": "",
     **EXEC_DEFAULTS,  # type: ignore[typeddict-item]  # it might hold limits, mypy thinks
+    "group_add": (),
+    "ulimit": (),
+    "sysctl": (),
     "volume": (),
+    "mount": (),
+    "tmpfs": (),
+    "shm_size": "",
     "entrypoint": None,
     "network": "bridge",
     "ip": "",
@@ -58,6 +65,8 @@ RUN_DEFAULTS: RunOptions = {
     "cgroup_parent": "",
     "rm": False,
     "stop_signal": "",
+    "stop_timeout": None,
+    "label": (),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kernelbox.container import option_defaults, option_values, spec
+from kernelbox.container import option_defaults, option_values, setting_options, spec
 from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.kernel.errors import UsageError
 from kernelbox.users import capabilities
@@ -52,16 +52,20 @@ def of(
     if given["tty"]:
         env["TERM"] = "xterm"
     env |= option_values.environment(_said(config, "Env", ()), {})
+    for path in given["env_file"]:
+        env |= option_values.environment(setting_options.variables_in(path), os.environ)
     env |= option_values.environment(given["env"], os.environ)
+    user = option_values.user(given["user"] or _said(config, "User", ""))
     return spec.Process(
         args=args,
         env=_pairs(env),
         cwd=_absolute(given["workdir"] or _said(config, "WorkingDir", "/")),
-        user=option_values.user(given["user"] or _said(config, "User", "")),
+        user=user._replace(groups=given["group_add"]),
         capabilities={"bounding": kept, "effective": kept, "permitted": kept},
         terminal=given["tty"],
         oomScoreAdj=option_values.oom_score_adj(given["oom_score_adj"]),
         noNewPrivileges=security.no_new_privileges,
+        rlimits=setting_options.rlimits(given["ulimit"]),
     )
 
 
@@ -89,12 +93,15 @@ def compose_exec(own: Process, command: list[str], options: ExecOptions) -> Proc
     env = option_values.environment(own.env, {})
     if given["tty"]:
         env["TERM"] = "xterm"
+    for path in given["env_file"]:
+        env |= option_values.environment(setting_options.variables_in(path), os.environ)
     env |= option_values.environment(given["env"], os.environ)
+    user = option_values.user(given["user"])._replace(groups=own.user.groups)
     return own._replace(
         args=command,
         env=_pairs(env),
         cwd=_absolute(given["workdir"]) if given["workdir"] else own.cwd,
-        user=option_values.user(given["user"]) if given["user"] else own.user,
+        user=user if given["user"] else own.user,
         terminal=given["tty"],
     )
 

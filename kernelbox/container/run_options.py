@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 
-from kernelbox import network
+from kernelbox import namespaces, network
 from kernelbox.cgroup import limits
 from kernelbox.container import (
     image_lookup,
@@ -19,6 +19,7 @@ from kernelbox.container import (
     option_values,
     process_options,
     security_options,
+    setting_options,
     spec,
 )
 from kernelbox.kernel.errors import UsageError
@@ -88,6 +89,8 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
             stop_signal=option_values.stop_signal(
                 given["stop_signal"], image.config.get("StopSignal")
             ),
+            stop_timeout=given["stop_timeout"],
+            labels=setting_options.labels(given["label"], image.config.get("Labels")),
             created=time.time(),
         ),
     )
@@ -127,6 +130,10 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
         offsets = {"boottime": {"secs": given["time_offset"]}}
     resources = limits.read(given)
     limits.check(resources)
+    own = {namespaces.kind(one.type).proc for one in kinds if not one.path}
+    settings = setting_options.sysctl(given["sysctl"], own)
+    if "net" in own:
+        settings = _SYSCTL | settings
     parent = option_values.cgroup_parent(given["cgroup_parent"])
     return spec.Linux(
         namespaces=tuple(kinds),
@@ -137,7 +144,7 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
         resources=resources,
         maskedPaths=masks.MASKED,
         readonlyPaths=masks.READ_ONLY,
-        sysctl={} if mode == "host" or ":" in mode else _SYSCTL,
+        sysctl=settings,
     )
 
 
