@@ -106,14 +106,16 @@ PLAN = {
         pull
     """,
     "kernelbox/container": """
-        spec option_types security_options
+        spec option_types
+        setting_options mount_values security_options
         detach_keys state ledger messages log deletion volumes own_files
         events confinement
         option_values names image_lookup host_mounts birth pause orders front gate relay
+        mount_options option_defaults
         network_options
-        run_options program monitor_lock stdio
-        init enter cleanup
-        networks
+        process_options program monitor_lock stdio
+        run_options init enter cleanup
+        networks lives
         runtime lifecycle update inspection audit
         monitor
         launch
@@ -221,7 +223,8 @@ PLAN = {
         delivery
     """,
     "kernelbox/cli": """
-        parser table orderly each progress_bars terminal
+        parser table cidfile orderly each progress_bars terminal
+        run_table starting
         containers update output stats events pull archives host course networks seccomp audit
         run build images registries
     """,

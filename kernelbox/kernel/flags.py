@@ -45,8 +45,20 @@ OPEN_TREE_CLONE = 0x1
 OPEN_TREE_CLOEXEC = 0x80000
 MOVE_MOUNT_F_EMPTY_PATH = 0x4
 MOVE_MOUNT_T_EMPTY_PATH = 0x40
+# Resources of getrlimit(2), on all machines but Alpha, MIPS and SPARC.
+# Source: asm-generic/resource.h.
+RLIMITS = {
+    f"RLIMIT_{name}": number
+    for number, name in enumerate(
+        "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE "
+        "RTPRIO RTTIME".split()
+    )
+}
+
 MOUNT_ATTR_RDONLY = 0x1
+MOUNT_ATTR_NOSUID = 0x2
 MOUNT_ATTR_NODEV = 0x4
+MOUNT_ATTR_NOEXEC = 0x8
 MOUNT_ATTR_IDMAP = 0x100000
 FSOPEN_CLOEXEC = 0x1
 FSMOUNT_CLOEXEC = 0x1

@@ -8,10 +8,12 @@ what is mounted in `mounts.py`.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Symbol, request
+from kernelbox.kernel.errors import KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,6 +144,35 @@ def setdomainname(name: str) -> None:
 
 
 # --- what a process may do ----------------------------------------------------------------------
+
+
+def setrlimit(resource: str, soft: int, hard: int) -> None:
+    """Limit what the calling process, and what it becomes, may use of something for itself.
+
+    Args:
+        resource: RLIMIT_*, by name.
+        soft: What holds; it may raise that itself, up to `hard`. 2^64 - 1 stands for no limit.
+        hard: Likewise.
+
+    Raises:
+        KernelError: EPERM to raise `hard` without CAP_SYS_RESOURCE; EINVAL if `soft` is above it.
+
+    Source: getrlimit(2).
+    """
+    limits = (ctypes.c_uint64 * 2)(soft, hard)
+    name = resource.removeprefix("RLIMIT_").lower()
+    shown = ["unlimited" if one == 2**64 - 1 else str(one) for one in (soft, hard)]
+    try:
+        request(
+            "setrlimit",
+            (Symbol(resource), Symbol(f"{{{soft}, {hard}}}")),
+            lambda: checked(libc.setrlimit(ctypes.c_int(k.RLIMITS[resource]), limits)),
+            f"prlimit --pid $$ --{name}={':'.join(shown)}",
+        )
+    except KernelError as refusal:
+        if refusal.errno == errno.EPERM:
+            refusal.hint = "Whoever raises a hard limit needs CAP_SYS_RESOURCE; ask for less"
+        raise
 
 
 def prctl(option: int, argument: int = 0, argument3: int = 0, argument_name: str = "") -> int:
