@@ -18,7 +18,7 @@ PLAN = {
         kernel
         namespaces sysctls root images overlay users cgroup network seccomp loads
         smallest container
-        transfer build observe
+        transfer build observe oci
         agent widgets
         lab
         cli
@@ -31,8 +31,8 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf seccomp files process mounts lookup watch loop netlink
-        aside links conntrack nft
+        bpf seccomp execution process mounts lookup watch loop netlink
+        files aside links conntrack nft
         rtnetlink
         cabling qdisc
     """,
@@ -136,6 +136,13 @@ PLAN = {
         network
         survey
     """,
+    "kernelbox/oci": """
+        document config log mount_options copying console gate groups foreground
+        programs refusals resources devices hooks standing features attaching
+        reading hiding
+        state init
+        starting ending entering telling creation
+    """,
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
         fork_limit
@@ -217,7 +224,7 @@ PLAN = {
     """,
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
-        containers update output stats events pull archives host course networks seccomp audit
-        run build images registries
+        containers update output stats events pull archives host course networks seccomp audit oci
+        run build images registries oci_more oci_told runtime
     """,
 }
