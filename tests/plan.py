@@ -18,7 +18,7 @@ PLAN = {
         kernel
         namespaces sysctls root images overlay users cgroup network seccomp loads
         smallest container
-        transfer build observe
+        transfer build observe oci
         agent widgets
         lab
         cli
@@ -31,8 +31,8 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf seccomp files pages process mounts lookup watch loop netlink
-        aside links conntrack nft
+        bpf seccomp pages execution process mounts lookup watch loop netlink
+        files aside links conntrack nft
         rtnetlink
         cabling qdisc
     """,
@@ -139,6 +139,13 @@ PLAN = {
         network
         survey
     """,
+    "kernelbox/oci": """
+        document config log mount_options copying console gate groups foreground
+        programs refusals resources devices hooks standing features attaching
+        reading hiding
+        state init
+        starting ending entering telling creation
+    """,
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
         fork_limit
@@ -225,7 +232,7 @@ PLAN = {
     "kernelbox/cli": """
         parser table cidfile orderly each progress_bars terminal
         run_table starting
-        containers update output stats events pull archives host course networks seccomp audit
-        run build images registries
+        containers update output stats events pull archives host course networks seccomp audit oci
+        run build images registries oci_more oci_told runtime
     """,
 }

@@ -21,10 +21,14 @@
     networks.py       network
     seccomp.py        seccomp
     audit.py          audit
+    oci.py            the verbs of an OCI runtime
     run.py            run, create, exec
     build.py          build
     images.py         images, tag, rmi, history, prune
     registries.py     pull, push, login, logout
+    oci_more.py       two more of them: exec and update
+    oci_told.py       what can be asked: ps, list, events, features, spec
+    runtime.py        oci, and kernelbox-runtime: what comes before the verbs
 
 A command is imported when it is called: starting a container should not pay for the others.
 """
@@ -85,6 +89,7 @@ COMMANDS = {
     "network": ("networks", "Make networks, list them, remove them ..."),
     "audit": ("audit", "Say what holds a container, and what each of it stops"),
     "seccomp": ("seccomp", "Say what a profile of system calls allows, and why"),
+    "oci": ("runtime", "Be an OCI runtime: create, start, state, kill, delete ... a bundle"),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
     "lab": ("host", "Open your own copy of the notebooks in JupyterLab"),
