@@ -18,7 +18,7 @@ PLAN = {
         kernel
         namespaces sysctls root images overlay users cgroup network seccomp loads
         smallest container
-        transfer build observe
+        transfer build observe oci
         agent widgets
         lab
         cli
@@ -31,8 +31,8 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf seccomp files process mounts lookup watch loop netlink
-        aside links conntrack nft
+        bpf seccomp pages execution process mounts lookup watch loop netlink
+        files aside links conntrack nft
         rtnetlink
         cabling qdisc
     """,
@@ -106,14 +106,16 @@ PLAN = {
         pull
     """,
     "kernelbox/container": """
-        spec option_types security_options
+        spec option_types
+        setting_options mount_values security_options
         detach_keys state ledger messages log deletion volumes own_files
         events confinement host_devices
         option_values names image_lookup host_mounts birth pause orders front gate relay
+        mount_options option_defaults
         network_options
-        run_options program monitor_lock stdio
-        init enter cleanup
-        networks
+        process_options program monitor_lock stdio
+        run_options init enter cleanup
+        networks lives
         runtime lifecycle update inspection audit
         monitor
         launch
@@ -136,6 +138,13 @@ PLAN = {
         reach
         network
         survey
+    """,
+    "kernelbox/oci": """
+        document config log mount_options copying console gate groups foreground
+        programs refusals resources devices hooks standing features attaching
+        reading hiding
+        state init
+        starting ending entering telling creation
     """,
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
@@ -164,10 +173,14 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving attacks
+        neighbours surroundings exercises serving attacks experiments
         chapters hosts inventory
         course
         workbook
+    """,
+    "kernelbox/lab/experiments": """
+        interval births memory page_cache calls noise initramfs
+        machine
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
@@ -221,8 +234,9 @@ PLAN = {
         delivery
     """,
     "kernelbox/cli": """
-        parser table orderly each progress_bars terminal
-        containers update output stats events pull archives host course networks seccomp audit
-        run build images registries
+        parser table cidfile orderly each progress_bars terminal
+        run_table starting
+        containers update output stats events pull archives host course networks seccomp audit oci
+        run build images registries oci_more oci_told runtime
     """,
 }
