@@ -109,7 +109,7 @@ PLAN = {
         spec option_types
         setting_options mount_values security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events confinement
+        events confinement host_devices
         option_values names image_lookup host_mounts birth pause orders front gate relay
         mount_options option_defaults
         network_options
@@ -173,7 +173,7 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving experiments
+        neighbours surroundings exercises serving attacks experiments
         chapters hosts inventory
         course
         workbook
@@ -194,6 +194,10 @@ PLAN = {
         guesses quiz recall score
         chart
         chapter
+    """,
+    "kernelbox/lab/attacks": """
+        tries planted grid
+        measure
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07

@@ -59,6 +59,7 @@ _FILES = (
     Option(("--tmpfs",), "give it memory as a directory", "INSIDE[:size=64m]", default=[]),
     Option(("--shm-size",), "the size of /dev/shm (64m)", "SIZE", default=""),
     Option(("--read-only",), "mount its root read-only", default=False),
+    Option(("--privileged",), "all capabilities and devices, no filter", default=False),
 )
 _LIMITS = (
     *(

@@ -18,6 +18,7 @@ what `docker run` does, in the order in which it happens.
     own_files.py     its hostname, hosts and resolv.conf
     events.py        what has happened to containers, a line each
     confinement.py   the filter of its system calls, made ready outside
+    host_devices.py  the host's devices, for who is privileged
     option_values.py what a person writes, checked: names, volumes, variables
     names.py         names of containers: taken, invented, found
     image_lookup.py  the image that it is made of

@@ -104,6 +104,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "UsernsMode": "auto" if spec.has_user_namespace else "host",
             "AutoRemove": own.remove,
             "Init": own.init,
+            "Privileged": own.privileged,
             "Ulimits": [
                 {
                     "Name": one["type"].removeprefix("RLIMIT_").lower(),

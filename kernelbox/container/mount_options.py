@@ -54,7 +54,12 @@ def of(given: RunOptions, config: dict[str, Any], container_id: str) -> tuple[Mo
         else one
         for one in _MOUNTS
     ]
-    return *usual, *_brought(given, config, container_id)
+    every = map(_writable, usual) if given["privileged"] else usual
+    return *every, *_brought(given, config, container_id)
+
+
+def _writable(mount: Mount) -> Mount:
+    return mount._replace(options=[one for one in mount.options if one != "ro"])
 
 
 def _brought(given: RunOptions, config: dict[str, Any], container_id: str) -> list[Mount]:

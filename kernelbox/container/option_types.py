@@ -74,6 +74,7 @@ class ContainerOptions(ExecOptions, total=False):
         publish_all: Whether each port that the image exposes is published, on a free one.
         read_only: Whether its root cannot be written to.
         security_opt: `seccomp=unconfined`, `seccomp=FILE`, `no-new-privileges`.
+        privileged: Whether it has all capabilities and devices of the host's, and no filter.
         cap_add: Capabilities, with or without `CAP_`.
         cap_drop: Likewise.
         init: Whether a small init is PID 1.
@@ -126,6 +127,7 @@ class ContainerOptions(ExecOptions, total=False):
     network_loss: str
     read_only: bool
     security_opt: list[str] | tuple[str, ...]
+    privileged: bool
     cap_add: list[str] | tuple[str, ...]
     cap_drop: list[str] | tuple[str, ...]
     init: bool

@@ -71,7 +71,8 @@ def of(
 
 def capabilities_of(given: RunOptions) -> list[str]:
     """Return the capabilities that a container keeps, with `CAP_`. Raises UsageError for others."""
-    kept = capabilities.choose(list(given["cap_add"]), list(given["cap_drop"]))
+    added = ["ALL"] if given["privileged"] else list(given["cap_add"])
+    kept = capabilities.choose(added, list(given["cap_drop"]))
     return [f"CAP_{name}" for name in kept]
 
 
