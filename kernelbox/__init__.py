@@ -20,6 +20,7 @@ only lines above it:
     transfer/      files into and out of a container; an image of one
     build/         an image of a Containerfile
     observe/       snapshots of the kernel, read only
+    oci/           an OCI runtime, which Podman and Docker run on          chapter 13
     agent/         what a notebook talks to: one small process with privilege
     widgets/       views of snapshots and traces
     lab/           what a notebook imports; exercises and courses; the doctor

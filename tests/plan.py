@@ -18,7 +18,7 @@ PLAN = {
         kernel
         namespaces sysctls root images overlay users cgroup network seccomp loads
         smallest container
-        transfer build observe
+        transfer build observe oci
         agent widgets
         lab
         cli
@@ -31,8 +31,8 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf seccomp files pages process mounts lookup watch loop netlink
-        aside links conntrack nft
+        bpf seccomp pages execution process mounts lookup watch loop netlink
+        files aside links conntrack nft
         rtnetlink
         cabling qdisc
     """,
@@ -56,6 +56,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
+        kept
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -105,14 +106,16 @@ PLAN = {
         pull
     """,
     "kernelbox/container": """
-        spec option_types security_options
+        spec option_types
+        setting_options mount_values security_options
         detach_keys state ledger messages log deletion volumes own_files
         events confinement
         option_values names image_lookup host_mounts birth pause orders front gate relay
+        mount_options option_defaults
         network_options
-        run_options program monitor_lock stdio
-        init enter cleanup
-        networks
+        process_options program monitor_lock stdio
+        run_options init enter cleanup
+        networks lives
         runtime lifecycle update inspection audit
         monitor
         launch
@@ -135,6 +138,13 @@ PLAN = {
         reach
         network
         survey
+    """,
+    "kernelbox/oci": """
+        document config log mount_options copying console gate groups foreground
+        programs refusals resources devices hooks standing features attaching
+        reading hiding
+        state init
+        starting ending entering telling creation
     """,
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
@@ -220,8 +230,9 @@ PLAN = {
         delivery
     """,
     "kernelbox/cli": """
-        parser table orderly each progress_bars terminal
-        containers update output stats events pull archives host course networks seccomp audit
-        run build images registries
+        parser table cidfile orderly each progress_bars terminal
+        run_table starting
+        containers update output stats events pull archives host course networks seccomp audit oci
+        run build images registries oci_more oci_told runtime
     """,
 }
