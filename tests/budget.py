@@ -108,6 +108,7 @@ BUDGET: dict[str, float] = {
     "10-disk-io.ipynb": 50,
     "11-network-by-hand.ipynb": 45,
     "12-user-defined-networks.ipynb": 35,
+    "14-light-and-efficient.ipynb": 90,
     "README.ipynb": 5,
     "broken-host-04.ipynb": 5,
     "broken-host-07.ipynb": 5,

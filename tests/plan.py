@@ -184,7 +184,7 @@ PLAN = {
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
-        bars grading
+        bars ecdf grading
         outside packets tries exercise questions parsons loader
         keeper
         attempt
@@ -201,7 +201,7 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter09 chapter10 chapter11 chapter12
+        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14
     """,
     "kernelbox/lab/hosts": """
         eye record
