@@ -52,6 +52,7 @@ BUDGET: dict[str, float] = {
     "test_joining.py": 60,
     "test_lab.py": 40,
     "test_limits.py": 60,
+    "test_listing.py": 20,
     "test_lives.py": 45,
     "test_loads.py": 25,
     "test_many.py": 50,

@@ -114,7 +114,7 @@ PLAN = {
         network_options
         process_options program monitor_lock stdio
         run_options init enter cleanup
-        networks lives
+        networks lives renaming
         runtime lifecycle update inspection audit
         monitor
         launch
@@ -218,8 +218,8 @@ PLAN = {
         delivery
     """,
     "kernelbox/cli": """
-        parser table cidfile orderly each progress_bars terminal
-        run_table starting
+        parser table template cidfile orderly each progress_bars terminal
+        run_table starting listing inspecting
         containers update output stats events pull archives host course networks seccomp audit
         run build images registries
     """,

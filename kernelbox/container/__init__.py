@@ -41,6 +41,7 @@ what `docker run` does, in the order in which it happens.
     cleanup.py       undoing what a ledger names, and nothing else
     networks.py      networks that people make, with who is on them
     lives.py         created, and started again: what goes from one life to the next
+    renaming.py      another name for it
     runtime.py       the runtime side: create and start
     lifecycle.py     stop, kill, wait, remove
     update.py        other limits for one that runs

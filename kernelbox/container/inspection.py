@@ -7,6 +7,7 @@ import time
 from kernelbox import cgroup, namespaces, network
 from kernelbox.cgroup import applying, limits
 from kernelbox.container import cleanup, state
+from kernelbox.container.spec import MEMORY
 from kernelbox.kernel import process
 from kernelbox.plumbing import paths
 
@@ -93,7 +94,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "Binds": [
                 f"{bind.source}:{bind.destination}:{'ro' if bind.read_only else 'rw'}"
                 for bind in spec.brought
-                if not bind.source.startswith(f"{directory}/")
+                if not bind.source.startswith(f"{directory}/") and bind.source != MEMORY
             ],
             "NetworkMode": own.network,
             "PortBindings": list(own.ports),
@@ -136,6 +137,16 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
         "Namespaces": _namespaces(its.pid) if running else {},
         "InForce": _in_force(its.pid) if running else {},
     }
+
+
+def mounted(spec: Spec) -> list[str]:
+    """Return what of the host's a container sees, and its volumes, by their sources."""
+    own = f"{paths.container(spec.id)}/"
+    return [
+        one.source
+        for one in spec.brought
+        if not one.source.startswith(own) and one.source != MEMORY
+    ]
 
 
 def status(spec: Spec, its: State) -> str:
