@@ -87,6 +87,7 @@ BUDGET: dict[str, float] = {
     "test_update.py": 20,
     "test_vagrant.py": 20,
     "test_vm.py": 265,
+    "test_volumes.py": 25,
     "test_watching.py": 80,
     "test_widgets.py": 15,
     "test_wishes.py": 25,

@@ -108,7 +108,7 @@ PLAN = {
         spec option_types
         setting_options mount_values security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events confinement
+        events volume_store confinement
         option_values names image_lookup host_mounts birth pause orders front gate relay
         mount_options option_defaults
         network_options
@@ -220,7 +220,8 @@ PLAN = {
     "kernelbox/cli": """
         parser table template cidfile orderly each progress_bars terminal
         run_table starting listing inspecting
-        containers update output stats events pull archives host course networks seccomp audit
+        containers update output stats events pull archives host course networks volumes
+        seccomp audit
         run build images registries
     """,
 }

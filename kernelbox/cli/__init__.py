@@ -22,6 +22,7 @@
     host.py           doctor, reset, lab, workbook
     course.py         course: for teachers
     networks.py       network
+    volumes.py        volume
     seccomp.py        seccomp
     audit.py          audit
     run.py            run, create, exec
@@ -87,6 +88,7 @@ COMMANDS = {
     "login": ("registries", "Remember a password for a registry"),
     "logout": ("registries", "Forget it"),
     "network": ("networks", "Make networks, list them, remove them ..."),
+    "volume": ("volumes", "Make volumes, list them, remove them ..."),
     "audit": ("audit", "Say what holds a container, and what each of it stops"),
     "seccomp": ("seccomp", "Say what a profile of system calls allows, and why"),
     "doctor": ("host", "Check this host, and say what is missing"),

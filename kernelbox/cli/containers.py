@@ -95,6 +95,10 @@ def command_rm(argv: list[str]) -> int:
     """Remove containers that have exited; with `-f`, running ones too."""
     parser = parser_for("rm", "Remove containers.")
     parser.add_argument("-f", "--force", action="store_true", help="kill it first if it runs")
+    parser.add_argument(
+        "-v", "--volumes", action="store_true",
+        help="and its volumes without a name, which go with it in any case",
+    )  # fmt: skip
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)
     cleanup.sweep()

@@ -8,7 +8,7 @@ import time
 from kernelbox.cli.each import Complaints
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import ago, columns
-from kernelbox.container import inspection
+from kernelbox.container import inspection, volume_store
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -112,9 +112,13 @@ def _row(spec: Spec, its: State, whole: bool) -> dict[str, str]:
         own.name,
         ",".join(f"{key}={value}" for key, value in own.labels.items()),
         ",".join([own.network, *(one["name"] for one in own.joined)]),
-        ",".join(inspection.mounted(spec)),
+        ",".join(_volumes(spec)),
     )
     return dict(zip(_FIELDS, values, strict=True))
+
+
+def _volumes(spec: Spec) -> list[str]:
+    return [volume_store.name_of(one) or one for one in inspection.mounted(spec)]
 
 
 def _status(spec: Spec, its: State) -> str:
@@ -161,9 +165,7 @@ def _is(pair: Pair, key: str, value: str) -> bool:
     if key == "network":
         return value == own.network or value in [one["name"] for one in own.joined]
     if key == "volume":
-        return value in inspection.mounted(spec) or value in [
-            one.destination for one in spec.brought
-        ]
+        return value in _volumes(spec) or value in [one.destination for one in spec.brought]
     if key == "id":
         return bool(value) and spec.id.startswith(value)
     if key == "name":

@@ -17,6 +17,7 @@ what `docker run` does, in the order in which it happens.
     volumes.py       directories of data, which are none of its changes
     own_files.py     its hostname, hosts and resolv.conf
     events.py        what has happened to containers, a line each
+    volume_store.py  volumes with a name, which outlive containers
     confinement.py   the filter of its system calls, made ready outside
     option_values.py what a person writes, checked: names, volumes, variables
     names.py         names of containers: taken, invented, found
