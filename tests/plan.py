@@ -110,12 +110,13 @@ PLAN = {
         setting_options mount_values security_options
         detach_keys state ledger messages log deletion volumes own_files
         events confinement host_devices
+        events volume_store confinement
         option_values names image_lookup host_mounts birth pause orders front gate relay
         mount_options option_defaults
         network_options
         process_options program monitor_lock stdio
         run_options init enter cleanup
-        networks lives
+        networks lives renaming
         runtime lifecycle update inspection audit
         monitor
         launch
@@ -238,5 +239,10 @@ PLAN = {
         run_table starting
         containers update output stats events pull archives host course networks seccomp audit oci
         run build images registries oci_more oci_told runtime
+        parser table template cidfile orderly each progress_bars terminal
+        run_table starting listing inspecting
+        containers update output stats events pull archives host course networks volumes
+        seccomp audit
+        run build images registries
     """,
 }

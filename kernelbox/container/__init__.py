@@ -17,6 +17,7 @@ what `docker run` does, in the order in which it happens.
     volumes.py       directories of data, which are none of its changes
     own_files.py     its hostname, hosts and resolv.conf
     events.py        what has happened to containers, a line each
+    volume_store.py  volumes with a name, which outlive containers
     confinement.py   the filter of its system calls, made ready outside
     host_devices.py  the host's devices, for who is privileged
     option_values.py what a person writes, checked: names, volumes, variables
@@ -42,6 +43,7 @@ what `docker run` does, in the order in which it happens.
     cleanup.py       undoing what a ledger names, and nothing else
     networks.py      networks that people make, with who is on them
     lives.py         created, and started again: what goes from one life to the next
+    renaming.py      another name for it
     runtime.py       the runtime side: create and start
     lifecycle.py     stop, kill, wait, remove
     update.py        other limits for one that runs
