@@ -33,6 +33,7 @@ PLAN = {
         syscalls session netdevice packets trace
         bpf seccomp files process mounts lookup watch loop netlink
         aside links conntrack nft
+        link_reader
         rtnetlink
         cabling qdisc
     """,
@@ -64,7 +65,7 @@ PLAN = {
         shell
     """,
     "kernelbox/network": """
-        addresses port dns
+        addresses port dns counters
         listeners notes link_names
         forwarding definition
         endpoints subnets nat
@@ -149,7 +150,7 @@ PLAN = {
         effects still recordings player
         base
         foreign form process_tree capability_table mount_tree layer_stack
-        graph journeys lanes resource_graph
+        graph journeys lanes resource_graph wiring
         network_map timeline
         stepper
     """,

@@ -706,6 +706,24 @@ def test_a_map_of_ten_namespaces_is_readable_on_a_projector(
     assert violations(view) == []
 
 
+def test_three_namespaces_in_a_row_are_seen_at_once_beside_the_list_of_files(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    notebook = open_notebook(MADE_UP, "NetworkMap(worlds.street())")
+    notebook.run()
+    jupyterlab.command("application:toggle-left-area")
+    try:
+        expect(jupyterlab.page.locator(".jp-DirListing")).to_be_visible()
+        view = notebook.view("Network namespaces and cables")
+        view.scroll_into_view_if_needed()
+        expect(view.locator(".kb-map [data-row]")).to_have_count(3)
+        jupyterlab.page.screenshot(path=artefacts / "three-in-a-row.png")
+        place = view.locator(".kb-network > div").first
+        assert place.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+    finally:
+        jupyterlab.command("application:toggle-left-area")
+
+
 def test_a_ping_is_followed_over_the_map_forward_and_back(
     open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
 ) -> None:

@@ -79,7 +79,7 @@ def open_all(spec: Spec, addresses: list[str], pid: int) -> list[HostMount]:
             userns = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             stack.callback(os.close, userns)
         made = volumes.make(spec, userns)
-    own = f"{paths.container(spec.id)}/"
+    own = f"{os.path.dirname(paths.container(spec.id))}/"  # or of whose network it shares
     opened = [(one, open_bind(one, made)) for one in spec.brought]
     return [mount._replace(own=one.source.startswith(own)) for one, mount in opened]
 

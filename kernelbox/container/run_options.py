@@ -321,6 +321,8 @@ def _brought(given: RunOptions, config: dict[str, Any], container_id: str) -> li
         spec.Mount(f"/etc/{name}", "bind", f"{directory}/{name}", ("rbind", "rprivate"))
         for name in ("hostname", "hosts", "resolv.conf")
     ]
+    shared = {one.destination: one for one in network_options.shared_files(given["network"])}
+    own = [shared.get(one.destination, one) for one in own]
     volumes = [option_values.volume(text) for text in given["volume"]]
     taken = {os.path.normpath(one.destination) for one in volumes}
     every = [one for one in own if one.destination not in taken] + volumes
