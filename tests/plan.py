@@ -32,7 +32,7 @@ PLAN = {
         door
         syscalls session netdevice packets trace
         bpf seccomp files process mounts lookup watch loop netlink
-        aside links conntrack nft
+        aside links conntrack nft announcements
         link_reader
         rtnetlink
         cabling qdisc
@@ -65,7 +65,7 @@ PLAN = {
         shell
     """,
     "kernelbox/network": """
-        addresses port dns counters
+        addresses port dns counters on_wire
         listeners notes link_names
         forwarding definition
         endpoints subnets nat
@@ -133,7 +133,7 @@ PLAN = {
         model procfs union routes nftables headers
         codec difference process_table mountinfo overlays usage packet_filter
         updates processes topology
-        reach
+        reach memory
         network
         survey
     """,
@@ -164,7 +164,7 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving
+        neighbours surroundings exercises serving exporting
         chapters hosts inventory
         course
         workbook

@@ -19,6 +19,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, expect
 
+from kernelbox.lab.exporting import PageTheme
 from kernelbox.widgets import MountTree, NetworkMap, ProcessTree, Timeline, palette
 from kernelbox.widgets.resource_graph import HUES
 from tests import looking, worlds
@@ -926,10 +927,12 @@ def test_an_exported_page_shows_every_picture_and_asks_for_no_more_than_an_empty
     for theme in THEMES:
         for one in (empty, full):
             exported = tmp_path / "exported.html"
-            exported.write_text(HTMLExporter().from_notebook_node(one)[0])
+            page_of = HTMLExporter(theme=theme.lower(), preprocessors=[PageTheme])
+            exported.write_text(page_of.from_notebook_node(one)[0])
             urls: set[str] = set()
             asked.append(urls)
-            with jupyterlab.window(offline=True, color_scheme=theme.lower()) as window:
+            others = THEMES[THEMES.index(theme) - 1].lower()  # what the reader's system has
+            with jupyterlab.window(offline=True, color_scheme=others) as window:
                 page = window.new_page()
                 page.on("request", lambda each, urls=urls: urls.add(each.url[:200]))
                 page.goto(exported.as_uri())

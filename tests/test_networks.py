@@ -95,6 +95,23 @@ def test_who_shares_a_network_shares_its_hosts_and_name_server(town: Town) -> No
     assert "db" in town.inside(third, "cat /etc/hosts"), "of whom the guest has it"
 
 
+def test_an_address_that_somebody_has_whom_no_lease_knows_is_not_given(town: Town) -> None:
+    town.ok("network", "create", "--subnet", "10.170.9.0/24", "wired")
+    bridge = town.network("wired")["Options"]["com.docker.network.bridge.name"]
+    town.scene.host.run(
+        f"ip link add foreign0 master {bridge} up type veth peer name eth9 "
+        f"netns {town.scene.outside.pid}"
+    )
+    town.scene.outside.run("ip link set eth9 up")
+    town.scene.outside.run("ip address add 10.170.9.7/24 dev eth9")
+    mac = town.scene.outside.link("eth9")["address"]
+    said = town.refused("run", "--rm", "--network", "wired", "--ip", "10.170.9.7", *TRUE)
+    assert f"the address 10.170.9.7 of network 'wired' is in use by {mac}" in said
+    town.scene.outside.run("ip link del eth9")
+    town.ok("run", "--rm", "--network", "wired", "--ip", "10.170.9.7", *TRUE)
+    town.ok("network", "rm", "wired")  # nobody has kept a lease
+
+
 def test_stats_count_what_goes_through_a_container_s_own_interfaces(town: Town) -> None:
     town.ok("network", "create", "busy")
     talker = town.start("--network", "busy", *FOREVER)
