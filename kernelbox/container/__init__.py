@@ -30,9 +30,9 @@ what `docker run` does, in the order in which it happens.
     front.py         the front's half of that conversation
     gate.py          asking the front before each request
     relay.py         bytes between its streams, the person's and the log
-    mount_options.py what it has mounted
-    option_defaults.py  what `run` and `exec` take, and what holds without
     network_options.py which network it is on, and what it is called there
+    option_defaults.py  what `run` and `exec` take, and what holds without
+    mount_options.py what it has mounted
     process_options.py  the program that it runs, or that `exec` adds
     program.py       the end of init: giving up, finding the program, execve
     monitor_lock.py  who looks after it
