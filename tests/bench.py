@@ -22,7 +22,8 @@ of one processor while a view is open on 50 containers, five times a second (CPU
 seconds, from /proc/PID/stat; without a page, which is the browser's), and the time for a snapshot
 of everything that there is to see of 200.
 
-`--images` measures images instead: see bench_images.py; `--limits` limits: see bench_limits.py.
+`--images` measures images instead: see bench_images.py; `--limits` limits: see bench_limits.py;
+`--networks` networks: see bench_networks.py.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ from kernelbox.root import masks
 from kernelbox.seccomp import kept as filters
 from kernelbox.users import capabilities
 from kernelbox.widgets.base import View
-from tests import bench_images, bench_limits
+from tests import bench_images, bench_limits, bench_networks
 from tests.command import COMMAND
 
 WATCHED, CROWD = 50, 200  # containers
@@ -178,9 +179,14 @@ def podman(directory: Path, network: str) -> Iterator[Measure]:
 
 
 @contextmanager
-def elsewhere() -> Iterator[int]:
-    """Hold a network and a mount namespace, where /run and /var/lib are empty; yield whose."""
-    words = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; echo; exec sleep infinity"
+def elsewhere(*, forgetful: bool = True) -> Iterator[int]:
+    """Hold a network and a mount namespace; yield whose.
+
+    Args:
+        forgetful: Whether /run and /var/lib are empty there.
+    """
+    words = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; " if forgetful else ""
+    words += "echo; exec sleep infinity"
     hold = ["unshare", "--net", "--mount", "sh", "-c", words]
     with subprocess.Popen(hold, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -322,6 +328,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=30, help="measurements per row (30)")
     parser.add_argument("--images", action="store_true", help="unpacking and storing images")
     parser.add_argument("--limits", action="store_true", help="what limits keep, and cost")
+    parser.add_argument("--networks", action="store_true", help="what a network costs")
     given = parser.parse_args()
     pairs = given.pairs
     with ExitStack() as stack:
@@ -333,6 +340,9 @@ def main() -> None:
             bench_images.measure(directory, interleaved, stack)
         elif given.limits:
             bench_limits.measure(directory, stack)
+        elif given.networks:
+            place = stack.enter_context(elsewhere(forgetful=False))
+            bench_networks.measure(place, pairs, stack)
         else:
             measure(directory, pairs, stack)
 

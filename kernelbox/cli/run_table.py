@@ -54,7 +54,12 @@ _PROGRAM = (
     Option(("--time-offset",), "a time namespace, so much ahead", "SECONDS", convert=int),
 )
 _FILES = (
-    Option(("--volume", "-v"), "show it a directory or file", "HOST:INSIDE[:ro]", default=[]),
+    Option(
+        ("--volume", "-v"),
+        "show it a directory or file, or a volume",
+        "HOST|NAME:INSIDE[:ro]",
+        default=[],
+    ),
     Option(("--mount",), "the same in words", "type=bind,source=,target=", default=[]),
     Option(("--tmpfs",), "give it memory as a directory", "INSIDE[:size=64m]", default=[]),
     Option(("--shm-size",), "the size of /dev/shm (64m)", "SIZE", default=""),

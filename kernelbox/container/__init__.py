@@ -17,6 +17,7 @@ what `docker run` does, in the order in which it happens.
     volumes.py       directories of data, which are none of its changes
     own_files.py     its hostname, hosts and resolv.conf
     events.py        what has happened to containers, a line each
+    volume_store.py  volumes with a name, which outlive containers
     confinement.py   the filter of its system calls, made ready outside
     host_devices.py  the host's devices, for who is privileged
     option_values.py what a person writes, checked: names, volumes, variables
@@ -29,9 +30,9 @@ what `docker run` does, in the order in which it happens.
     front.py         the front's half of that conversation
     gate.py          asking the front before each request
     relay.py         bytes between its streams, the person's and the log
-    mount_options.py what it has mounted
-    option_defaults.py  what `run` and `exec` take, and what holds without
     network_options.py which network it is on, and what it is called there
+    option_defaults.py  what `run` and `exec` take, and what holds without
+    mount_options.py what it has mounted
     process_options.py  the program that it runs, or that `exec` adds
     program.py       the end of init: giving up, finding the program, execve
     monitor_lock.py  who looks after it
@@ -42,6 +43,7 @@ what `docker run` does, in the order in which it happens.
     cleanup.py       undoing what a ledger names, and nothing else
     networks.py      networks that people make, with who is on them
     lives.py         created, and started again: what goes from one life to the next
+    renaming.py      another name for it
     runtime.py       the runtime side: create and start
     lifecycle.py     stop, kill, wait, remove
     update.py        other limits for one that runs

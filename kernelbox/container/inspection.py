@@ -6,7 +6,8 @@ import time
 
 from kernelbox import cgroup, namespaces, network
 from kernelbox.cgroup import applying, limits
-from kernelbox.container import cleanup, state
+from kernelbox.container import cleanup, state, volume_store
+from kernelbox.container.spec import MEMORY
 from kernelbox.kernel import process
 from kernelbox.plumbing import paths
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from kernelbox.container.spec import Spec
+    from kernelbox.container.spec import Mount, Spec
     from kernelbox.container.state import State
 
 
@@ -91,9 +92,10 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
         },
         "HostConfig": {
             "Binds": [
-                f"{bind.source}:{bind.destination}:{'ro' if bind.read_only else 'rw'}"
+                f"{volume_store.name_of(bind.source) or bind.source}:{bind.destination}:"
+                f"{'ro' if bind.read_only else 'rw'}"
                 for bind in spec.brought
-                if not bind.source.startswith(f"{directory}/")
+                if not bind.source.startswith(f"{directory}/") and bind.source != MEMORY
             ],
             "NetworkMode": own.network,
             "PortBindings": list(own.ports),
@@ -132,11 +134,35 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
                 "WorkDir": f"{directory}/work",
             },
         },
+        "Mounts": [_mount(one) for one in spec.brought if one.source in mounted(spec)],
         "LogPath": f"{directory}/log",
         "Cgroup": group.inside.directories if running else [],
         "Namespaces": _namespaces(its.pid) if running else {},
         "InForce": _in_force(its.pid) if running else {},
     }
+
+
+def _mount(one: Mount) -> dict[str, object]:
+    """Return a volume or a bind in Docker's words."""
+    name = volume_store.name_of(one.source)
+    is_bind = one.type == "bind" and not name
+    return {
+        "Type": "bind" if is_bind else "volume",
+        "Name": name,
+        "Source": one.source,
+        "Destination": one.destination,
+        "RW": not one.read_only,
+    }
+
+
+def mounted(spec: Spec) -> list[str]:
+    """Return what of the host's a container sees, and its volumes, by their sources."""
+    own = f"{paths.container(spec.id)}/"
+    return [
+        one.source
+        for one in spec.brought
+        if not one.source.startswith(own) and one.source != MEMORY
+    ]
 
 
 def status(spec: Spec, its: State) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _STEP = 0.005  # seconds between two looks at a monitor that is about to finish
 _STOP_TIMEOUT = 10.0  # seconds
+_LOOK_AGAIN = 0.05  # seconds between two looks for what may take long to come
 _CLEANUP = 15.0  # seconds that a monitor may take to clean up
 
 
@@ -113,8 +114,13 @@ def _let_it_hear(container_id: str) -> None:
         group.thaw_all()
 
 
-def wait(container_id: str) -> int:
+def wait(container_id: str, condition: str = "not-running") -> int:
     """Wait until the container has ended and been cleaned up; return its exit code.
+
+    Args:
+        container_id: Which.
+        condition: `not-running`, and what does not run has been waited for; `next-exit`, which may
+            be that of a life to come; or `removed`.
 
     Raises:
         UsageError: There is no such container any more.
@@ -123,7 +129,14 @@ def wait(container_id: str) -> int:
     try:
         # Held open, it can still be read when the container is removed as it ends (`--rm`).
         with open(f"{paths.container(container_id)}/lock", encoding="ascii") as lock:
+            if condition == "next-exit":
+                _wait_until_started(container_id)
             last = _wait_until_at_rest(container_id)
+            if condition == "removed":
+                while os.path.isdir(paths.container(container_id)):
+                    last = state.read(container_id)
+                    time.sleep(_LOOK_AGAIN)
+                    cleanup.sweep()
             if last.status in state.AT_REST:
                 return last.exit_code
             return monitor_lock.noted_exit(lock.read())
@@ -131,6 +144,15 @@ def wait(container_id: str) -> int:
         raise UsageError(
             f"container {container_id} has just been removed", "Wait earlier, or leave out --rm"
         ) from None
+
+
+def _wait_until_started(container_id: str) -> None:
+    """Wait for a container's next life, unless it is in one, or is removed."""
+    before = state.read(container_id)
+    while (its := state.read(container_id)).status != "running" and its.started == before.started:
+        if not os.path.isdir(paths.container(container_id)):
+            return
+        time.sleep(_LOOK_AGAIN)
 
 
 def _wait_until_at_rest(container_id: str) -> State:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from kernelbox.cgroup import limit_words
-from kernelbox.container import mount_values, spec
+from kernelbox.container import mount_values, network_options, spec
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
 from kernelbox.users import id_maps
@@ -75,6 +75,8 @@ def _brought(given: RunOptions, config: dict[str, Any], container_id: str) -> li
         spec.Mount(f"/etc/{name}", "bind", f"{directory}/{name}", ("rbind", "rprivate"))
         for name in ("hostname", "hosts", "resolv.conf")
     ]
+    shared = {one.destination: one for one in network_options.shared_files(given["network"])}
+    own = [shared.get(one.destination, one) for one in own]
     volumes = [mount_values.volume(text) for text in given["volume"]]
     volumes += [mount_values.mount(text) for text in given["mount"]]
     volumes += [mount_values.tmpfs(text) for text in given["tmpfs"]]

@@ -38,7 +38,7 @@ class ContainerOptions(ExecOptions, total=False):
         group_add: More groups of its program, by name or number.
         ulimit: `nofile=1024:2048`: limits of its program, soft and hard.
         sysctl: `net.core.somaxconn=1024`: settings of its own namespaces.
-        volume: `/on/host:/inside[:ro]`.
+        volume: `/on/host:/inside[:ro]`, or `NAME:/inside` for a volume.
         mount: `type=bind,source=/on/host,target=/inside,readonly`; also `tmpfs`.
         tmpfs: `/inside[:size=64m,mode=1777]`: memory.
         shm_size: Of /dev/shm; 64m without one.
