@@ -66,6 +66,7 @@ BUDGET: dict[str, float] = {
     "test_pause.py": 50,
     "test_plain.py": 5,
     "test_plan.py": 5,
+    "test_podman_runtime.py": 60,
     "test_power_cut.py": 15,
     "test_questions.py": 5,
     "test_quick.py": 5,

@@ -131,6 +131,7 @@ def lay_root(rootfs: Path) -> None:
     """Make the smallest root file system that has a shell in it."""
     for name in ("bin", "proc", "dev", "sys", "etc", "tmp"):
         (rootfs / name).mkdir(parents=True)
+    (rootfs / "tmp").chmod(0o1777)
     shutil.copy(os.path.realpath(shutil.which("busybox") or ""), rootfs / "bin/busybox")
     names = (
         "sh cat id ls sleep echo touch mkdir hostname grep stat tty umask true ps mount head kill"

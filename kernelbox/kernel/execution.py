@@ -12,8 +12,8 @@ import resource
 import struct
 
 from kernelbox.kernel.door import Structure, Symbol, request
-from kernelbox.kernel.errors import KernelError
-from kernelbox.kernel.syscalls import by_name, checked, libc
+from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.kernel.syscalls import by_name, checked, libc, permitted_capabilities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NO_LIMIT = resource.RLIM_INFINITY
 _IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_SHIFT = 1, 13
+_CAP_SYS_RESOURCE = 24
 _SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # SCHED_ATTR_SIZE_VER0
 
 
@@ -54,9 +55,27 @@ def set_limit(name: str, soft: int, hard: int) -> None:
         request("prlimit64", (0, Symbol(name), shown, None), act, "ulimit ...")
     except KernelError as refusal:
         if refusal.errno == errno.EPERM and number is not None:
-            most = _limit(resource.getrlimit(number)[1])
-            refusal.hint = f"The hard limit here is {most}, and only CAP_SYS_RESOURCE may raise it"
+            refusal.hint = _why_not(resource.getrlimit(number)[1])
         raise
+
+
+def check_limit(name: str, hard: int) -> None:
+    """Refuse a limit that no heir of the caller could set for want of privilege.
+
+    Raises:
+        UsageError: The caller's own is lower, and it lacks CAP_SYS_RESOURCE; or no such limit.
+    """
+    number = getattr(resource, name, None)
+    if number is None or not name.startswith("RLIMIT_"):
+        raise UsageError(f"no resource limit {name!r:.40}", "getrlimit(2) lists them")
+    most = resource.getrlimit(number)[1]
+    is_lower = most != NO_LIMIT and (hard == NO_LIMIT or hard > most)
+    if is_lower and not permitted_capabilities() >> _CAP_SYS_RESOURCE & 1:
+        raise UsageError(f"{name} {_limit(hard)}: operation not permitted", _why_not(most))
+
+
+def _why_not(most: int) -> str:
+    return f"The hard limit here is {_limit(most)}, and only CAP_SYS_RESOURCE may raise it"
 
 
 def _limit(number: int) -> Symbol:

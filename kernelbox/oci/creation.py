@@ -23,7 +23,7 @@ from kernelbox.container import messages
 from kernelbox.container.birth import Newborn
 from kernelbox.container.confinement import compiled
 from kernelbox.container.messages import Go, Ready
-from kernelbox.kernel import door, files, process, stepping_stone, syscalls
+from kernelbox.kernel import door, execution, files, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.oci import (
@@ -101,6 +101,8 @@ def create(asked: Asked) -> Created:
     config = reading.config(found)
     refusals.check_namespaces(config)
     _check_terminal(config, asked)
+    for limit in config.process.rlimits if config.process is not None else ():
+        execution.check_limit(limit.type, limit.hard)
     group = groups.of(groups.path_of(config.cgroupsPath, asked.id))
     state = State(
         config.ociVersion, asked.id, bundle, config.annotations,
