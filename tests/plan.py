@@ -225,6 +225,6 @@ PLAN = {
     "kernelbox/cli": """
         parser table orderly each progress_bars terminal
         containers update output stats events pull archives host course networks seccomp audit oci
-        run build images registries oci_more oci_told runtime
+        run build images registries oci_making oci_living oci_more oci_told runtime
     """,
 }

@@ -10,8 +10,7 @@ import time
 from kernelbox.cli import table
 from kernelbox.cli.parser import Command, Option, parser_for, read
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import features as able
-from kernelbox.oci import telling
+from kernelbox.oci import features, telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ EVENTS = Command(
 )
 
 
-def ps(argv: list[str], where: Surroundings) -> int:
+def verb_ps(argv: list[str], where: Surroundings) -> int:
     """Show the processes of a container, as the host counts."""
     given = read(PS, argv)
     pids = telling.processes(where.find(given["id"]))
@@ -55,7 +54,7 @@ def ps(argv: list[str], where: Surroundings) -> int:
     return 0
 
 
-def listing(argv: list[str], where: Surroundings) -> int:
+def verb_list(argv: list[str], where: Surroundings) -> int:
     """List containers."""
     parser = parser_for("oci list", "List containers.")
     parser.add_argument("--format", "-f", default="table", choices=("table", "json"))
@@ -75,7 +74,7 @@ def listing(argv: list[str], where: Surroundings) -> int:
     return 0
 
 
-def events(argv: list[str], where: Surroundings) -> int:
+def verb_events(argv: list[str], where: Surroundings) -> int:
     """Show what a container uses, once or until its end."""
     given = read(EVENTS, argv)
     box = where.find(given["id"])
@@ -104,14 +103,14 @@ def _seconds(word: str) -> float:
     return found
 
 
-def features(argv: list[str], where: Surroundings) -> int:
+def verb_features(argv: list[str], where: Surroundings) -> int:
     """Show what this runtime can do, as JSON."""
     parser_for("oci features", "Show what this runtime can do.").parse_args(argv)
-    print(json.dumps(able.features(), indent=2))
+    print(json.dumps(features.features(), indent=2))
     return 0
 
 
-def spec(argv: list[str], where: Surroundings) -> int:
+def verb_spec(argv: list[str], where: Surroundings) -> int:
     """Write a config.json to begin with."""
     parser = parser_for("oci spec", "Write a config.json to begin with.")
     parser.add_argument("--bundle", "-b", default=".", help="the directory that it is for")
@@ -119,7 +118,7 @@ def spec(argv: list[str], where: Surroundings) -> int:
     path = os.path.join(given.bundle, "config.json")
     try:
         with open(path, "x", encoding="utf-8") as file:
-            file.write(json.dumps(able.beginning(), indent=2) + "\n")
+            file.write(json.dumps(features.beginning(), indent=2) + "\n")
     except FileExistsError:
         raise UsageError(f"{path} exists", "Remove it first, or name another bundle") from None
     return 0

@@ -71,7 +71,7 @@ def command_oci(argv: list[str], called: str = "kernelbox oci") -> int:
         if rest[0] not in oci.VERBS:
             raise UsageError(f"no command {rest[0]!r:.40}", f"See which there are: {called} --help")
         _show_requests(log)
-        return oci.VERBS[rest[0]](rest[1:], oci.Surroundings(given.get("--root", ""), log))
+        return oci.run(rest[0], rest[1:], oci.Surroundings(given.get("--root", ""), log))
     except KernelboxError as error:
         return _complain(log, called, str(error), error.code)
     except SystemExit as end:  # argparse has shown its help

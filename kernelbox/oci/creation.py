@@ -40,7 +40,6 @@ from kernelbox.oci import (
 )
 from kernelbox.oci import state as states
 from kernelbox.oci.state import Box, State
-from kernelbox.plumbing import whole
 from kernelbox.plumbing.channel import Channel
 from kernelbox.plumbing.records import NamedTuple
 
@@ -109,7 +108,7 @@ def create(asked: Asked) -> Created:
         os.path.realpath(os.path.join(bundle, config.root)), time.time(), group.name,
         groups.missing(group),
     )  # fmt: skip
-    with states.new(asked.root, state, json.dumps(found.plain).encode()) as box:
+    with states.new(asked.root, state, json.dumps(found.plain)) as box:
         try:
             return Created(box, config, _make(box, config, asked))
         except BaseException:
@@ -196,7 +195,7 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
     if asked.pidfd_socket:
         console.send(asked.pidfd_socket, born.pidfd, "pidfd")
     if asked.pid_file:
-        whole.replace(asked.pid_file, str(born.pid).encode())
+        states.replace(asked.pid_file, str(born.pid))
     messages.send(control, Go())
     born.until(Ready)
     control.close()
