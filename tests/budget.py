@@ -61,6 +61,7 @@ BUDGET: dict[str, float] = {
     "test_notebooks.py": 10,
     "test_observe.py": 40,
     "test_oci.py": 60,
+    "test_oci_linux.py": 40,
     "test_oom.py": 20,
     "test_paths.py": 10,
     "test_pause.py": 50,

@@ -103,6 +103,7 @@ def create(asked: Asked) -> Created:
     for limit in config.process.rlimits if config.process is not None else ():
         execution.check_limit(limit.type, limit.hard)
     group = groups.of(groups.path_of(config.cgroupsPath, asked.id))
+    groups.check_free(group)  # before it is written down as what is to be taken away
     state = State(
         config.ociVersion, asked.id, bundle, config.annotations,
         os.path.realpath(os.path.join(bundle, config.root)), time.time(), group.name,
