@@ -137,7 +137,7 @@ PLAN = {
         survey
     """,
     "kernelbox/oci": """
-        document config log mount_options copying console gate groups foreground
+        document checking config log mount_options copying console gate groups foreground
         programs refusals resources devices hooks standing features attaching
         reading hiding
         state init

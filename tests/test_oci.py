@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from kernelbox.oci import checking
 from tests import looking
 
 RUNTIME = [sys.executable, "-c", "from kernelbox.cli.runtime import main; main()"]
@@ -543,3 +544,25 @@ def test_what_it_can_do_is_told(engine: Engine) -> None:
     assert told["ociVersionMin"] == "1.0.0" and "tmpcopyup" in told["mountOptions"]
     assert "time" in told["linux"]["namespaces"] and told["linux"]["seccomp"]["enabled"]
     assert engine.ok("--version").splitlines()[1].startswith("spec: 1.")
+
+
+def test_a_config_to_begin_with_is_as_the_spec_wants_it(engine: Engine, tmp_path: Path) -> None:
+    """The schemas are the spec's own; what `spec`, `state` and `features` say is by them, too."""
+    engine.ok("spec", "--bundle", tmp_path)
+    assert "exists" in engine.refused("spec", "--bundle", tmp_path)
+    assert "as the spec wants it" in engine.ok("spec", "--check", "--bundle", tmp_path)
+    assert checking.problems(CONFIG) == []
+    assert checking.problems(json.loads(engine.ok("features")), "features") == []
+    engine.config["process"]["args"] = ["true"]
+    engine.create("told")
+    assert checking.problems(json.loads(engine.ok("state", "told")), "state") == []
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["mounts"][0]["destination"] = 7
+    config["process"]["cwd"] = None
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    done = engine("spec", "--check", "--bundle", tmp_path)
+    assert done.returncode == 1
+    assert "mounts[0].destination: 7" in done.stdout and "process.cwd: None" in done.stdout
+    config = {**CONFIG, "linux": {**CONFIG["linux"], "intelRdt": {"closID": "x"}}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert "intelRdt" in engine.refused("spec", "--check", "--bundle", tmp_path)

@@ -58,7 +58,7 @@ VERBS = {
     "list": ("oci_told", "List containers"),
     "events": ("oci_told", "Show what a container uses, and when it runs out of memory"),
     "features": ("oci_told", "Show what this runtime can do"),
-    "spec": ("oci_told", "Write a config.json to begin with"),
+    "spec": ("oci_told", "Write a config.json to begin with, or check one"),
 }
 
 

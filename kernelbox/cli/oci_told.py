@@ -9,7 +9,7 @@ import time
 
 from kernelbox.cli import table
 from kernelbox.cli.parser import Command, Option, parser_for, read
-from kernelbox.kernel.errors import UsageError
+from kernelbox.kernel.errors import UsageError, printable
 from kernelbox.oci import features, telling
 
 TYPE_CHECKING = False
@@ -111,14 +111,33 @@ def verb_features(argv: list[str], where: Surroundings) -> int:
 
 
 def verb_spec(argv: list[str], where: Surroundings) -> int:
-    """Write a config.json to begin with."""
-    parser = parser_for("oci spec", "Write a config.json to begin with.")
+    """Write a config.json to begin with, or check one."""
+    parser = parser_for("oci spec", "Write a config.json to begin with, or check one.")
     parser.add_argument("--bundle", "-b", default=".", help="the directory that it is for")
+    parser.add_argument("--check", action="store_true", help="check what is there instead")
     given = parser.parse_args(argv)
     path = os.path.join(given.bundle, "config.json")
+    if given.check:
+        return _check(path)
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(json.dumps(features.beginning(), indent=2) + "\n")
     except FileExistsError:
         raise UsageError(f"{path} exists", "Remove it first, or name another bundle") from None
     return 0
+
+
+def _check(path: str) -> int:
+    """Say what is wrong in a config.json: by the spec's schema, and for this runtime."""
+    from kernelbox.oci import checking, document, reading, refusals
+
+    found = document.load(path)
+    problems = checking.problems(found.plain)
+    if not problems:
+        refusals.check(found)
+        refusals.check_namespaces(reading.config(found))
+        print(f"{path} is as the spec wants it, and kernelbox does all of it")
+        return 0
+    for problem in problems:
+        print(printable(problem))
+    return 1
