@@ -31,7 +31,7 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf seccomp execution process mounts lookup watch loop netlink
+        bpf seccomp pages execution process mounts lookup watch loop netlink
         files aside links conntrack nft
         rtnetlink
         cabling qdisc
@@ -56,6 +56,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
+        kept
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -105,14 +106,16 @@ PLAN = {
         pull
     """,
     "kernelbox/container": """
-        spec option_types security_options
+        spec option_types
+        setting_options mount_values security_options
         detach_keys state ledger messages log deletion volumes own_files
         events confinement
         option_values names image_lookup host_mounts birth pause orders front gate relay
+        mount_options option_defaults
         network_options
-        run_options program monitor_lock stdio
-        init enter cleanup
-        networks
+        process_options program monitor_lock stdio
+        run_options init enter cleanup
+        networks lives
         runtime lifecycle update inspection audit
         monitor
         launch
@@ -170,10 +173,14 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving
+        neighbours surroundings exercises serving experiments
         chapters hosts inventory
         course
         workbook
+    """,
+    "kernelbox/lab/experiments": """
+        interval births memory page_cache calls noise initramfs
+        machine
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
@@ -223,7 +230,8 @@ PLAN = {
         delivery
     """,
     "kernelbox/cli": """
-        parser table orderly each progress_bars terminal
+        parser table cidfile orderly each progress_bars terminal
+        run_table starting
         containers update output stats events pull archives host course networks seccomp audit oci
         run build images registries oci_making oci_living oci_more oci_told runtime
     """,

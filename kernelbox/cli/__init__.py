@@ -2,10 +2,13 @@
 
     parser.py         one table of options per command, read in two ways
     table.py          columns that line up, sizes and durations in words
+    cidfile.py        the id of a new container, in a file
     orderly.py        ending in order, for commands that leave something half done
     each.py           one command for several things
     progress_bars.py  how far the layers of an image are
     terminal.py       what happens at the terminal while a container runs
+    run_table.py      the options of run, create and exec
+    starting.py       start, restart
     containers.py     ps, port, stop, kill, pause, unpause, rm, wait, inspect
     update.py         update
     output.py         logs, top
@@ -19,7 +22,7 @@
     seccomp.py        seccomp
     audit.py          audit
     oci.py            the verbs of an OCI runtime
-    run.py            run, exec
+    run.py            run, create, exec
     build.py          build
     images.py         images, tag, rmi, history, prune
     registries.py     pull, push, login, logout
@@ -51,6 +54,9 @@ if TYPE_CHECKING:
 # command: (module, what it does)
 COMMANDS = {
     "run": ("run", "Make a container and run a program in it"),
+    "create": ("run", "Make a container, to be started later"),
+    "start": ("starting", "Start containers that do not run"),
+    "restart": ("starting", "Stop containers, and start them again"),
     "exec": ("run", "Run one more program in a running container"),
     "ps": ("containers", "List containers"),
     "port": ("containers", "List the published ports of a container"),

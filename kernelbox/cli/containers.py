@@ -85,7 +85,7 @@ def _status(spec: Spec, its: State) -> str:
     if its.status == "running":
         paused = " (Paused)" if inspection.status(spec, its) == "paused" else ""
         return f"Up {ago(time.time() - its.started)}{paused}"
-    if its.status == "creating":
+    if inspection.status(spec, its) == "created":
         return "Created"
     killed = ", out of memory" if its.oom_killed else ""
     return f"Exited ({its.exit_code}{killed}) {ago(time.time() - its.finished)} ago"
@@ -110,8 +110,7 @@ def command_stop(argv: list[str]) -> int:
         "--time",
         dest="time",
         type=float,
-        default=10.0,
-        help="seconds to wait (10)",
+        help="seconds to wait (10, or what --stop-timeout has said)",
     )
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)

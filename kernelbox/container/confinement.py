@@ -28,7 +28,13 @@ def filter_of(spec: Spec) -> Filter | None:
     Raises:
         UsageError: Its profile cannot be one on this machine.
     """
-    return compiled(spec.linux.seccomp)
+    wanted = spec.linux.seccomp
+    if wanted is None:
+        return None
+    from kernelbox.seccomp import kept  # only for who is filtered
+
+    usual = kept.default(spec.process.capabilities.get("bounding", []))
+    return Filter(usual.program, 0) if wanted == usual.profile else compiled(wanted)
 
 
 def compiled(plain: dict[str, Any] | None) -> Filter | None:
@@ -39,7 +45,7 @@ def compiled(plain: dict[str, Any] | None) -> Filter | None:
     """
     if plain is None:
         return None
-    from kernelbox.seccomp import filter, machines, profile  # only for who is filtered
+    from kernelbox.seccomp import filter, machines, profile
 
     machine = machines.this()
     found = profile.read(plain, machine)

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from kernelbox.container.spec import Mount, Spec
 
 _HELPER = "/usr/bin/tini-static"
+_ATTRIBUTES = {
+    "ro": k.MOUNT_ATTR_RDONLY,
+    "nosuid": k.MOUNT_ATTR_NOSUID,
+    "noexec": k.MOUNT_ATTR_NOEXEC,
+}
 
 
 class HostMount(NamedTuple):
@@ -116,12 +121,16 @@ def open_bind(mount: Mount, made: dict[str, int]) -> HostMount:
 def _memory(mount: Mount) -> int:
     """Make a file system in memory, with the options of a mount."""
     context = mounts.fsopen("tmpfs")
+    attributes = k.MOUNT_ATTR_NODEV
     try:
         for option in mount.options:
+            if option in _ATTRIBUTES:
+                attributes |= _ATTRIBUTES[option]
+                continue
             name, _, value = option.partition("=")
             mounts.fsconfig(context, k.FSCONFIG_SET_STRING, name, value)
         mounts.fsconfig(context, k.FSCONFIG_CMD_CREATE)
-        return mounts.fsmount(context, k.MOUNT_ATTR_NODEV)
+        return mounts.fsmount(context, attributes)
     finally:
         os.close(context)
 

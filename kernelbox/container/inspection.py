@@ -72,6 +72,8 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "OOMKilled": killed,
             "Pid": its.pid if running else 0,
             "ExitCode": its.exit_code,
+            "Error": its.error,
+            "CutOff": its.cut_off,
             "StartedAt": _timestamp(its.started),
             "FinishedAt": _timestamp(its.finished),
         },
@@ -84,6 +86,8 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "WorkingDir": spec.process.cwd,
             "Tty": spec.process.terminal,
             "OpenStdin": own.interactive,
+            "Labels": own.labels,
+            "StopTimeout": own.stop_timeout,
         },
         "HostConfig": {
             "Binds": [
@@ -100,6 +104,16 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "UsernsMode": "auto" if spec.has_user_namespace else "host",
             "AutoRemove": own.remove,
             "Init": own.init,
+            "Ulimits": [
+                {
+                    "Name": one["type"].removeprefix("RLIMIT_").lower(),
+                    "Soft": one["soft"],
+                    "Hard": one["hard"],
+                }
+                for one in spec.process.rlimits
+            ],
+            "GroupAdd": list(spec.process.user.groups),
+            "Sysctls": spec.linux.sysctl,
             "SecurityOpt": _security_options(spec),
             "Capabilities": [
                 name.removeprefix("CAP_") for name in spec.process.capabilities["bounding"]
@@ -128,7 +142,9 @@ def status(spec: Spec, its: State) -> str:
     """Return where a container is in its life: `created`, `running`, `paused` or `exited`."""
     if its.status == "running" and cgroup.of(spec.group).held():
         return "paused"
-    return "created" if its.status == "creating" else its.status
+    if its.status in ("creating", "starting"):
+        return "exited" if its.started else "created"
+    return its.status
 
 
 def _networks(container_id: str) -> dict[str, dict[str, object]]:

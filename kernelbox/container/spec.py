@@ -33,12 +33,25 @@ class User(NamedTuple):
         username: As `--user` was given: `name`, `uid`, `name:group` or `uid:gid`. What it means is
             in the container's own /etc/passwd, so it is looked up there, and counts more than the
             numbers. Empty: the numbers are all there is.
+        groups: More groups, by name or number, which are looked up there, too.
     """
 
     uid: int = 0
     gid: int = 0
     additionalGids: tuple[int, ...] | list[int] = ()
     username: str = ""
+    groups: tuple[str, ...] | list[str] = ()
+
+
+if TYPE_CHECKING:
+    from typing import TypedDict
+
+    class Rlimit(TypedDict):
+        """A resource limit of a process: `RLIMIT_NOFILE` and so on, as getrlimit(2) has them."""
+
+        type: str
+        soft: int
+        hard: int
 
 
 class Process(NamedTuple):
@@ -53,6 +66,7 @@ class Process(NamedTuple):
         terminal: Whether it gets a terminal of its own (`-t`).
         oomScoreAdj: Added to how much it deserves an OOM kill; None for what its parent has.
         noNewPrivileges: Whether execve(2) grants nothing that its caller has not.
+        rlimits: What it may use for itself.
     """
 
     args: list[str]
@@ -63,6 +77,7 @@ class Process(NamedTuple):
     terminal: bool = False
     oomScoreAdj: int | None = None
     noNewPrivileges: bool = False
+    rlimits: tuple[Rlimit, ...] | list[Rlimit] = ()
 
 
 class Root(NamedTuple):
@@ -147,6 +162,8 @@ class Extra(NamedTuple):
         image_id: Digest of the image's config.
         lowerdirs: Its unpacked layers, the topmost first.
         network: `bridge` or the name of one that somebody made; `none`, `host`, `container:PID`.
+        joined: The networks that it was connected to later: `name`, `aliases`, `ip` and `ip6` of
+            each.
         ip: The address that it wants there; empty for the next.
         ip6: The IPv6 address that it wants there, likewise.
         aliases: What it is called there, besides its name and id.
@@ -160,6 +177,8 @@ class Extra(NamedTuple):
         init: Whether a small init is PID 1 and the program its child.
         remove: Whether it is removed when it exits (`--rm`).
         stop_signal: Number of the signal that `stop` sends.
+        stop_timeout: Seconds that `stop` then waits; None for the usual.
+        labels: What whoever made it, or its image, says of it.
         created: Seconds since the epoch.
     """
 
@@ -169,6 +188,7 @@ class Extra(NamedTuple):
     image_id: str
     lowerdirs: list[str]
     network: str = "bridge"
+    joined: tuple[dict[str, Any], ...] | list[dict[str, Any]] = ()
     ip: str = ""
     ip6: str = ""
     aliases: tuple[str, ...] | list[str] = ()
@@ -182,6 +202,8 @@ class Extra(NamedTuple):
     init: bool = False
     remove: bool = False
     stop_signal: int = 15
+    stop_timeout: float | None = None
+    labels: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
     created: float = 0.0
 
     @property

@@ -34,8 +34,17 @@ def directory(container_id: str) -> str:
     return f"{paths.container(container_id)}/volumes"
 
 
+def works(container_id: str) -> list[str]:
+    """Return the work directories of a container's volumes."""
+    try:
+        names = os.listdir(directory(container_id))
+    except FileNotFoundError:
+        return []
+    return [f"{directory(container_id)}/{name}" for name in names if name.startswith("work")]
+
+
 def make(spec: Spec, userns: int | None = None) -> dict[str, int]:
-    """Make a new container's volumes; return a detached mount of each, by its place.
+    """Make a container's volumes, or find them again; return a detached mount of each, by place.
 
     Args:
         spec: What it shall be.
@@ -47,10 +56,12 @@ def make(spec: Spec, userns: int | None = None) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for number, (lowerdirs, mounted) in enumerate(_by_layers(spec).items()):
-        if number == 0:
+        if number == 0 and not os.path.isdir(directory(spec.id)):
             files.mkdir(directory(spec.id))
         upper, work = (f"{directory(spec.id)}/{name}{number}" for name in ("upper", "work"))
         for path in (upper, work):
+            if os.path.isdir(path):  # of an earlier life
+                continue
             files.mkdir(path)
             if spec.shift:
                 files.chown(path, spec.shift, spec.shift)

@@ -13,6 +13,7 @@
     trace.py        what the door has seen, as text and as JSON
     bpf.py          programs that the kernel runs itself
     seccomp.py      a filter of system calls, installed
+    pages.py        how much of a file is in the page cache
     execution.py    limits, scheduling, personality: what survives execve
     process.py      clone3, pidfds, signals, execve
     mounts.py       mount(2) and its younger relatives

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import resource
 import struct
 
+from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.kernel.syscalls import by_name, checked, libc, permitted_capabilities
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-NO_LIMIT = resource.RLIM_INFINITY
+NO_LIMIT = 2**64 - 1  # RLIM64_INFINITY
 _IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_SHIFT = 1, 13
 _CAP_SYS_RESOURCE = 24
 _SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # SCHED_ATTR_SIZE_VER0
@@ -39,23 +39,20 @@ def set_limit(name: str, soft: int, hard: int) -> None:
 
     Source: prlimit(2).
     """
-    number = getattr(resource, name, None)
+    number = k.RLIMITS.get(name, len(k.RLIMITS))  # none of the kernel's has the latter
+    limits = (ctypes.c_uint64 * 2)(soft, hard)
     shown = Structure(rlim_cur=_limit(soft), rlim_max=_limit(hard))
-
-    def act() -> None:
-        if number is None:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        try:
-            resource.setrlimit(number, (soft, hard))
-        except ValueError as refusal:  # Python's word for EINVAL, and for a hard limit's EPERM
-            refused = errno.EINVAL if 0 <= hard < soft else errno.EPERM
-            raise OSError(refused, os.strerror(refused)) from refusal
-
+    same = ":".join("unlimited" if one == NO_LIMIT else str(one) for one in (soft, hard))
     try:
-        request("prlimit64", (0, Symbol(name), shown, None), act, "ulimit ...")
+        request(
+            "prlimit64",
+            (0, Symbol(name), shown, None),
+            lambda: checked(libc.setrlimit(ctypes.c_int(number), limits)),
+            f"prlimit --pid $$ --{name.removeprefix('RLIMIT_').lower()}={same}",
+        )
     except KernelError as refusal:
-        if refusal.errno == errno.EPERM and number is not None:
-            refusal.hint = _why_not(resource.getrlimit(number)[1])
+        if refusal.errno == errno.EPERM:
+            refusal.hint = _why_not(hard_limit(number))
         raise
 
 
@@ -65,13 +62,22 @@ def check_limit(name: str, hard: int) -> None:
     Raises:
         UsageError: The caller's own is lower, and it lacks CAP_SYS_RESOURCE; or no such limit.
     """
-    number = getattr(resource, name, None)
-    if number is None or not name.startswith("RLIMIT_"):
+    number = k.RLIMITS.get(name)
+    if number is None:
         raise UsageError(f"no resource limit {name!r:.40}", "getrlimit(2) lists them")
-    most = resource.getrlimit(number)[1]
-    is_lower = most != NO_LIMIT and (hard == NO_LIMIT or hard > most)
-    if is_lower and not permitted_capabilities() >> _CAP_SYS_RESOURCE & 1:
+    most = hard_limit(number)
+    if hard > most and not permitted_capabilities() >> _CAP_SYS_RESOURCE & 1:
         raise UsageError(f"{name} {_limit(hard)}: operation not permitted", _why_not(most))
+
+
+def hard_limit(number: int) -> int:
+    """Return how far the caller may raise one of its limits. Looking is not recorded.
+
+    Source: getrlimit(2).
+    """
+    limits = (ctypes.c_uint64 * 2)()
+    checked(libc.getrlimit(ctypes.c_int(number), limits))
+    return limits[1]
 
 
 def _why_not(most: int) -> str:

@@ -76,6 +76,15 @@ SYSFS_MAGIC = 0x62656572
 CGROUP_SUPER_MAGIC = 0x27E0EB
 CGROUP2_SUPER_MAGIC = 0x63677270
 
+# getrlimit(2): resources, on all machines but Alpha, MIPS and SPARC (asm-generic/resource.h)
+RLIMITS = {
+    f"RLIMIT_{name}": number
+    for number, name in enumerate(
+        "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE "
+        "RTPRIO RTTIME".split()
+    )
+}
+
 # inotify(7)
 IN_MOVED_TO = 0x80
 IN_ONLYDIR = 0x1000000

@@ -41,6 +41,7 @@ Its rooms:
     surroundings.py  where it works, with nothing spreading to the host
     exercises/       what makes an exercise: predictions, checks, quizzes
     serving.py       the workbook in JupyterLab
+    experiments/     what is claimed of containers, measured: chapter 14
     chapters/        what each chapter asks: content alone
     hosts/           broken hosts, to be repaired by any route
     inventory/       what a student believes, before the course and after it

@@ -93,7 +93,7 @@ def create(asked: Asked) -> Created:
         UsageError: Its bundle, its id or an option is wrong.
         KernelboxError: It could not be made; nothing is left of it.
     """
-    states.check_id(asked.id)
+    states.check_new(asked.root, asked.id)
     bundle = os.path.realpath(asked.bundle)
     found = document.load(os.path.join(bundle, asked.config), "config.json")
     refusals.check(found)

@@ -98,8 +98,7 @@ def _limits(part: Part) -> tuple[Limit, ...]:
 
 
 def _limit(part: Part, key: str) -> int:
-    number = part.number(key, None, -1)
-    return -1 if number == 2**64 - 1 else number  # RLIM_INFINITY, which Python writes so
+    return part.number(key, None, -1) % 2**64  # the spec's type is uint64, and -1 is often written
 
 
 def _scheduler(part: Part) -> Scheduler:

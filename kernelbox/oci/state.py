@@ -193,6 +193,24 @@ def check_id(container_id: str) -> None:
         )
 
 
+def check_new(root: str, container_id: str) -> None:
+    """Refuse an id that no new container can have.
+
+    Raises:
+        UsageError: It is none, or another container has it.
+    """
+    check_id(container_id)
+    if os.path.lexists(f"{root}/{container_id}"):
+        raise _taken(container_id)
+
+
+def _taken(container_id: str) -> UsageError:
+    return UsageError(
+        f"container with given ID already exists: {container_id}",
+        "Delete that first, or choose another id",
+    )
+
+
 @contextmanager
 def new(root: str, state: State, config: str) -> Iterator[Box]:
     """Make the directory of a new container, and hold its lock meanwhile.
@@ -210,10 +228,7 @@ def new(root: str, state: State, config: str) -> Iterator[Box]:
     try:
         os.mkdir(f"{root}/{state.id}", 0o700)
     except FileExistsError:
-        raise UsageError(
-            f"container with given ID already exists: {state.id}",
-            "Delete that first, or choose another id",
-        ) from None
+        raise _taken(state.id) from None  # another was faster
     box = Box(root, state.id, state)
     fcntl.flock(box.fd, fcntl.LOCK_EX)
     box.write(state)

@@ -34,6 +34,7 @@ CHARTS = (
 # Colours of lines that differ in both themes, in the order in which they are handed out.
 HUES = (4, 5, 2, 6, 0, 1, 3)
 _FONT = 11
+_SHORTEST = 0.05  # seconds that a rate is taken over: what is counted comes in lumps
 DASHES = ("solid", "dashed", "dashdot", "dotted")
 
 
@@ -70,6 +71,7 @@ class ResourceGraph(View):
         self._names = names or {}
         self._window = window
         self._last: dict[str, Usage] = {}
+        self._before: dict[str, Usage] = {}
         self._samples: dict[str, Document] = {}
         self._known: dict[str, Document] = {}
         self._count = 0
@@ -90,15 +92,24 @@ class ResourceGraph(View):
         }
 
     def _add(self, time: float, found: list[Usage]) -> None:
-        """Take one more sample, and drop what is too old (or, travelling in time, too new)."""
+        """Take one more sample, and drop what is too old (or, travelling in time, too new).
+
+        One that follows at once, as when a person asks while the view looks by itself, takes the
+        place of the last: it would be a spike, or a gap.
+        """
         kept = {
             key: one
             for key, one in self._samples.items()
             if time - self._window <= one["time"] < time
         }
+        newest = next(reversed(kept), None)
+        if newest is not None and time - kept[newest]["time"] < _SHORTEST:
+            del kept[newest]
+        else:
+            self._before = dict(self._last)
         kept[str(self._count)] = {
             "time": time,
-            "of": {one.container: _sample(one, self._last.get(one.container)) for one in found},
+            "of": {one.container: _sample(one, self._before.get(one.container)) for one in found},
         }
         self._count += 1
         self._samples = kept
@@ -139,6 +150,7 @@ class ResourceGraph(View):
         for chart, ax in zip(charts, axes, strict=False):
             self._chart(chart, ax)
         axes[-1].set_xlabel("seconds", color=light("ink"), fontsize=_FONT)
+        axes[-1].tick_params("x", pad=9)  # its first number is not to touch the lowest beside it
         return figure
 
     def svg(self) -> str:
@@ -249,7 +261,7 @@ def _begun(marks: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _dress(ax: Any, heading: str) -> None:
     ax.set_ylabel(heading, rotation=0, ha="right", va="center", color=light("ink"), fontsize=_FONT)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, ax.dataLim.ymax * 1.12 or 1)  # a line at the top is whole, too
     ax.margins(x=0.01)
     ax.grid(axis="y", color=light("rule"), linewidth=0.8)
     ax.tick_params(colors=light("muted"), length=0, labelsize=_FONT)
