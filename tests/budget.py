@@ -65,6 +65,7 @@ BUDGET: dict[str, float] = {
     "test_observe.py": 40,
     "test_oci.py": 60,
     "test_oci_linux.py": 40,
+    "test_oci_many.py": 25,
     "test_oom.py": 20,
     "test_paths.py": 10,
     "test_pause.py": 50,

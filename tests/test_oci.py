@@ -566,3 +566,15 @@ def test_a_config_to_begin_with_is_as_the_spec_wants_it(engine: Engine, tmp_path
     config = {**CONFIG, "linux": {**CONFIG["linux"], "intelRdt": {"closID": "x"}}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert "intelRdt" in engine.refused("spec", "--check", "--bundle", tmp_path)
+
+
+def test_a_terminal_in_the_foreground_is_shown_in_ours(engine: Engine) -> None:
+    """runc, `run` without --detach: the size, what is typed, and the exit status."""
+    engine.config["process"].update(terminal=True, args=["sh", "-c", "tty; read -r word; exit 6"])
+    (engine.bundle / "config.json").write_text(json.dumps(engine.config))
+    words = ["--root", str(engine.root), "run", "--bundle", str(engine.bundle), "shown"]
+    with looking.Terminal([*RUNTIME, *words], dict(os.environ), (24, 80)) as terminal:
+        terminal.read("/dev/pts/0")
+        terminal.type("word\n")
+        assert terminal.end() == 6
+    assert engine.left() == []
