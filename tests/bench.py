@@ -7,6 +7,7 @@ largest; the medians of both stand beside it. Nothing is asserted here.
     kernelbox / runc      `run` of `true`, start to exit, with the same root, namespaces, mounts,
                           masks, capabilities and filter. runc is given a root that is there
                           already; kernelbox makes its overlay, and deletes what was written to it.
+    ...-runtime / runc    `run` of the very same bundle by both as OCI runtimes; and the three acts
     kernelbox / podman    the same through podman and runc, from the same image
     kernelbox / python3   the interpreter alone: what no program in Python can do without
     bridge / none         what a network costs
@@ -94,12 +95,27 @@ def kernelbox(*options: str) -> Measure:
 # --- the others ---------------------------------------------------------------------------------
 
 
-def runc(directory: Path, layer: str) -> Measure:
-    """`runc run` of a bundle equal to what `kernelbox run --network none` makes."""
+def bundle(directory: Path, layer: str) -> None:
+    """Make a bundle equal to what `kernelbox run --network none` makes."""
     shutil.copytree(layer, directory / "bundle/rootfs", symlinks=True)
     (directory / "bundle/config.json").write_text(json.dumps(config(directory)))
-    state = ("--root", str(directory / "state"))
-    return command("runc", *state, "run", "--bundle", str(directory / "bundle"), "kernelbox-bench")
+
+
+def runtime(directory: Path, *words: str) -> Measure:
+    """`run` of that bundle by an OCI runtime, whose states are in memory."""
+    state = f"/dev/shm/{directory.name}-{Path(words[0]).name}"
+    box = ("--bundle", str(directory / "bundle"), f"bench-{Path(words[0]).name}")
+    return command(*words, "--root", state, "run", *box)
+
+
+def in_acts(directory: Path, program: str) -> Measure:
+    """`create`, `start` and `delete --force` by an OCI runtime."""
+    state, box = f"/dev/shm/{directory.name}-{Path(program).name}", f"acts-{Path(program).name}"
+    call = f"{program} --root {state}"
+    where = f"--bundle {directory}/bundle"
+    return command(
+        "sh", "-ec", f"{call} create {where} {box}; {call} start {box}; {call} delete --force {box}"
+    )
 
 
 def config(directory: Path) -> dict[str, Any]:
@@ -366,7 +382,15 @@ def measure(directory: Path, pairs: int, stack: ExitStack) -> None:
         except (RuntimeError, subprocess.CalledProcessError) as error:
             print(f"{name}: {error}")
 
-    row("kernelbox run / runc run", "runc", alone, lambda: runc(directory, layer))
+    bundle(directory, layer)
+    ours, theirs = str(Path(COMMAND[0]).with_name("kernelbox-runtime")), "runc"
+    for program in (ours, theirs):
+        stack.callback(shutil.rmtree, f"/dev/shm/{directory.name}-{Path(program).name}", True)
+    row("kernelbox run / runc run", "runc", alone, lambda: runtime(directory, theirs))
+    row("kernelbox-runtime run / runc run", f"{ours} runc", runtime(directory, ours),
+        lambda: runtime(directory, theirs))  # fmt: skip
+    row("... create, start, delete", f"{ours} runc", in_acts(directory, ours),
+        lambda: in_acts(directory, theirs))  # fmt: skip
     row("kernelbox run / podman run", "podman runc", alone, lambda: beside_podman("none"))
     interleaved("kernelbox run / python3 -c pass", alone, command(sys.executable, "-c", ""), pairs)
     interleaved("kernelbox run, bridge / no network", bridged, alone, pairs)

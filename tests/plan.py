@@ -141,7 +141,7 @@ PLAN = {
         survey
     """,
     "kernelbox/oci": """
-        document config log mount_options copying console gate groups foreground
+        document checking config log mount_options copying console gate groups foreground
         programs refusals resources devices hooks standing features attaching
         reading hiding
         state init
@@ -239,6 +239,6 @@ PLAN = {
         run_table starting listing inspecting
         containers update output stats events pull archives host course networks volumes
         seccomp audit oci
-        run build images registries oci_more oci_told runtime
+        run build images registries oci_making oci_living oci_more oci_told runtime
     """,
 }

@@ -30,8 +30,10 @@
     build.py          build
     images.py         images, tag, rmi, history, prune
     registries.py     pull, push, login, logout
-    oci_more.py       two more of them: exec and update
-    oci_told.py       what can be asked: ps, list, events, features, spec
+    oci_making.py     create and run
+    oci_living.py     start, state, kill, delete, pause, resume
+    oci_more.py       exec and update
+    oci_told.py       ps, list, events, features, spec
     runtime.py        oci, and kernelbox-runtime: what comes before the verbs
 
 A command is imported when it is called: starting a container should not pay for the others.
