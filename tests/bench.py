@@ -5,11 +5,12 @@ turns, A B A B, and tells the median of the ratios A/B of neighbours, with the s
 largest; the medians of both stand beside it. Nothing is asserted here.
 
     kernelbox / runc      `run` of `true`, start to exit, with the same root, namespaces, mounts,
-                          masks and capabilities. runc is given a root that is there already;
-                          kernelbox makes its overlay, and deletes what was written to it.
+                          masks, capabilities and filter. runc is given a root that is there
+                          already; kernelbox makes its overlay, and deletes what was written to it.
     kernelbox / podman    the same through podman and runc, from the same image
     kernelbox / python3   the interpreter alone: what no program in Python can do without
     bridge / none         what a network costs
+    filter / none         what the filter of system calls costs
     bridge / bridge       each on a bridge of its own, with NAT. Podman is in a network and a mount
                           namespace where its bridge, its iptables rules and its lists of addresses
                           end with the bench; entering them is a millisecond of its time.
@@ -46,6 +47,7 @@ from kernelbox.images.store import Store
 from kernelbox.observe.survey import PARTS, snapshot
 from kernelbox.plumbing import paths
 from kernelbox.root import masks
+from kernelbox.seccomp import kept as filters
 from kernelbox.users import capabilities
 from kernelbox.widgets.base import View
 from tests import bench_images, bench_limits, bench_networks
@@ -141,6 +143,7 @@ def config(directory: Path) -> dict[str, Any]:
             ],
             "maskedPaths": list(masks.MASKED),
             "readonlyPaths": list(masks.READ_ONLY),
+            "seccomp": filters.default(kept).profile,
         },
     }
 
@@ -160,7 +163,7 @@ def podman(directory: Path, network: str) -> Iterator[Measure]:
     pulled = subprocess.run(pull, capture_output=True, text=True, check=True)
     # Its defaults are above what a root without CAP_SYS_RESOURCE may set.
     limits = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000")
-    plain = ("--network", network, "--security-opt", "seccomp=unconfined", "--pull", "never")
+    plain = ("--network", network, "--pull", "never")
     run = (*base, "run", "--rm", *limits, *plain, pulled.stdout.strip(), "true")
     before = podman_groups()
     try:
@@ -368,6 +371,8 @@ def measure(directory: Path, pairs: int, stack: ExitStack) -> None:
     interleaved("kernelbox run / python3 -c pass", alone, command(sys.executable, "-c", ""), pairs)
     interleaved("kernelbox run, bridge / no network", bridged, alone, pairs)
     both = "kernelbox run, bridge / podman run, bridge"
+    unconfined = kernelbox("--network", "none", "--security-opt", "seccomp=unconfined")
+    interleaved("kernelbox run, filter / no filter", alone, unconfined, pairs)
     row(both, "podman runc iptables", bridged, lambda: beside_podman("bridge"))
 
     box = lab.start()

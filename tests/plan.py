@@ -18,7 +18,7 @@ PLAN = {
         kernel
         namespaces sysctls root images overlay users cgroup network seccomp loads
         smallest container
-        transfer build observe
+        transfer build observe oci
         agent widgets
         lab
         cli
@@ -31,8 +31,8 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf seccomp files process mounts lookup watch loop netlink
-        aside links conntrack nft announcements
+        bpf seccomp pages execution process mounts lookup watch loop netlink
+        files aside links conntrack nft announcements
         link_reader
         rtnetlink
         cabling qdisc
@@ -57,6 +57,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
+        kept
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -106,14 +107,16 @@ PLAN = {
         pull
     """,
     "kernelbox/container": """
-        spec option_types security_options
+        spec option_types
+        setting_options mount_values security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events confinement
+        events volume_store confinement host_devices
         option_values names image_lookup host_mounts birth pause orders front gate relay
-        network_options
-        run_options program monitor_lock stdio
-        init enter cleanup
-        networks
+        network_options option_defaults
+        mount_options
+        process_options program monitor_lock stdio
+        run_options init enter cleanup
+        networks lives renaming
         runtime lifecycle update inspection audit
         monitor
         launch
@@ -136,6 +139,13 @@ PLAN = {
         reach memory
         network
         survey
+    """,
+    "kernelbox/oci": """
+        document config log mount_options copying console gate groups foreground
+        programs refusals resources devices hooks standing features attaching
+        reading hiding
+        state init
+        starting ending entering telling creation
     """,
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
@@ -164,14 +174,18 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving exporting
+        neighbours surroundings exercises serving exporting attacks experiments
         chapters hosts inventory
         course
         workbook
     """,
+    "kernelbox/lab/experiments": """
+        interval births memory page_cache calls noise initramfs
+        machine
+    """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
-        bars grading
+        bars ecdf grading
         outside packets tries exercise questions parsons loader
         keeper
         attempt
@@ -182,9 +196,13 @@ PLAN = {
         chart
         chapter
     """,
+    "kernelbox/lab/attacks": """
+        tries planted grid
+        measure
+    """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter09 chapter10 chapter11 chapter12
+        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14
     """,
     "kernelbox/lab/hosts": """
         eye record
@@ -217,8 +235,10 @@ PLAN = {
         delivery
     """,
     "kernelbox/cli": """
-        parser table orderly each progress_bars terminal
-        containers update output stats events pull archives host course networks seccomp audit
-        run build images registries
+        parser table template cidfile orderly each progress_bars terminal
+        run_table starting listing inspecting
+        containers update output stats events pull archives host course networks volumes
+        seccomp audit oci
+        run build images registries oci_more oci_told runtime
     """,
 }

@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from kernelbox.cgroup import limits
-from kernelbox.cli import run
+from kernelbox.cli import run_table
 from kernelbox.cli.parser import Command
-from kernelbox.container import log, option_types, run_options
+from kernelbox.container import log, option_defaults, option_types
 from tests import looking
 from tests.command import Kernelbox, Running
 from tests.looking import is_alive, is_pending, soon
@@ -646,14 +646,15 @@ def test_a_cut_off_root_leads_nowhere_else(other: Kernelbox, tmp_path: Path) -> 
 
 
 # What the front itself does with a command line; the rest is the container's.
-FRONTS_OWN = {"detach", "detach_keys", "trace", "step", "pull", "quiet"}
+FRONTS_OWN = {"cidfile", "detach", "detach_keys", "trace", "step", "pull", "quiet"}
 
 
 @pytest.mark.parametrize(
     ("command", "defaults", "types"),
     [
-        (run.RUN, run_options.RUN_DEFAULTS, option_types.RunOptions),
-        (run.EXEC, run_options.EXEC_DEFAULTS, option_types.ExecOptions),
+        (run_table.RUN, option_defaults.RUN_DEFAULTS, option_types.RunOptions),
+        (run_table.CREATE, option_defaults.RUN_DEFAULTS, option_types.RunOptions),
+        (run_table.EXEC, option_defaults.EXEC_DEFAULTS, option_types.ExecOptions),
     ],
 )
 def test_command_line_defaults_and_types_have_the_same_options(

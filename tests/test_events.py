@@ -72,7 +72,17 @@ def test_a_life_is_told_in_order_with_names_and_in_dockers_form(
     kernelbox.ok("update", "--pids-limit", "9", "told")
     kernelbox.ok("kill", "told")
     kernelbox.ok("rm", "told")
-    life = ["start", "pause", "unpause", "exec_create", "update", "kill", "die", "destroy"]
+    life = [
+        "create",
+        "start",
+        "pause",
+        "unpause",
+        "exec_create",
+        "update",
+        "kill",
+        "die",
+        "destroy",
+    ]
     assert stream.tells(container, *life), stream.of(container)
     ours = [one for one in stream.told() if one["Actor"]["ID"] == container]
     for one in ours:
@@ -88,9 +98,9 @@ def test_an_oom_kill_is_told_while_the_container_lives_and_once(
     kernelbox: Kernelbox, stream: Stream
 ) -> None:
     container = kernelbox.start(*TIGHT, "busybox", "sh", "-c", "tail /dev/zero; sleep infinity")
-    assert stream.tells(container, "start", "oom")
+    assert stream.tells(container, "create", "start", "oom")
     kernelbox.ok("stop", "-t", "0", container)
-    assert stream.tells(container, "start", "oom", "kill", "die")
+    assert stream.tells(container, "create", "start", "oom", "kill", "die")
 
 
 def test_an_oom_kill_that_ends_the_container_is_told_before_its_death(
@@ -98,12 +108,12 @@ def test_an_oom_kill_that_ends_the_container_is_told_before_its_death(
 ) -> None:
     container = kernelbox.start(*TIGHT, "busybox", "tail", "/dev/zero")
     kernelbox.ok("wait", container)
-    assert stream.tells(container, "start", "oom", "die")
+    assert stream.tells(container, "create", "start", "oom", "die")
 
 
 def test_throttling_is_told_once_when_it_begins(kernelbox: Kernelbox, stream: Stream) -> None:
     container = kernelbox.start("--cpus", "0.1", *ALONE, "busybox", "sh", "-c", BURN)
-    assert stream.tells(container, "start", "throttled")
+    assert stream.tells(container, "create", "start", "throttled")
     kernelbox.ok("rm", "-f", container)
     assert soon(lambda: stream.of(container)[-1] == "destroy")
 
@@ -114,7 +124,7 @@ def test_a_container_whose_monitor_was_killed_is_told_to_have_died(
     container = kernelbox.start(*FOREVER)
     words = (kernelbox.root / "containers" / container / "lock").read_text().split()
     os.kill(int(words[0]), signal.SIGKILL)
-    assert stream.tells(container, "start", "die")
+    assert stream.tells(container, "create", "start", "die")
 
 
 def test_what_was_before_is_told_and_filtered(kernelbox: Kernelbox) -> None:
@@ -127,10 +137,10 @@ def test_what_was_before_is_told_and_filtered(kernelbox: Kernelbox) -> None:
         lines = kernelbox.ok("events", *words, *more).splitlines()
         return [line.split()[2] for line in lines if line.split()[3] == container]
 
-    assert told() == ["start", "oom", "die"]
+    assert told() == ["create", "start", "oom", "die"]
     assert told("--filter", "event=die", "--filter", "event=oom") == ["oom", "die"]
     assert told("-f", "container=earlier", "-f", "event=start") == ["start"]
-    assert told("-f", f"container={container[:6]}") == ["start", "oom", "die"]
+    assert told("-f", f"container={container[:6]}") == ["create", "start", "oom", "die"]
     assert told("-f", "container=another") == []
     assert told("-f", "image=another") == []
     assert not kernelbox.ok("events", "--since", "0s", "--until", "0s")
@@ -142,7 +152,7 @@ def test_a_command_of_several_lines_is_told_in_one(kernelbox: Kernelbox) -> None
     container = kernelbox.start(*FOREVER)
     kernelbox.ok("exec", container, "sh", "-c", ":\n: '\x1b[2J'")
     told = kernelbox.ok("events", "--since", "1h", "--until", "0s", "-f", f"container={container}")
-    assert [line.split()[2] for line in told.splitlines()] == ["start", "exec_create"]
+    assert [line.split()[2] for line in told.splitlines()] == ["create", "start", "exec_create"]
     assert r"sh -c :\n: '\x1b[2J'" in told
 
 

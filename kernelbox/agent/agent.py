@@ -38,6 +38,7 @@ from kernelbox.container import (
     lifecycle,
     names,
     orders,
+    process_options,
     run_options,
     state,
 )
@@ -164,7 +165,7 @@ class Agent:
         container_id = names.find(container)
         os.close(lifecycle.pidfd_of_init(container_id))
         own = state.spec(container_id).process
-        what, how = run_options.compose_exec(own, command, options), Wish(**wish)
+        what, how = process_options.compose_exec(own, command, options), Wish(**wish)
         channel, pid = launch.launch()
         self._monitors.add(pid)
         orders.exec(channel, container_id, what, how, _streams(fds))

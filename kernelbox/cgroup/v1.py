@@ -27,6 +27,8 @@ from kernelbox.kernel.errors import KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kernelbox.cgroup.hierarchy import Hierarchy
     from kernelbox.cgroup.stats import Stats
 
@@ -45,7 +47,7 @@ class CgroupV1(Cgroup):
         """Name the group; nothing is made or looked at."""
         super().__init__(name, host)
         self._of_controller = {
-            controller: f"{mount}/kernelbox/{name}" for controller, mount in host.mounts.items()
+            controller: f"{mount}{host.base}/{name}" for controller, mount in host.mounts.items()
         }
 
     @property
@@ -95,7 +97,7 @@ class CgroupV1(Cgroup):
     def remove(self, patience: float = tree.PATIENCE) -> None:
         """Remove the group and every group below it; twice is fine. See `Cgroup.remove`."""
         for directory in self.inside.directories:
-            tree.remove(directory, patience)
+            tree.remove(directory, patience, self.host.base)
         super().remove(patience)
 
     def _pass_down(self, directory: str) -> None:
@@ -157,8 +159,11 @@ class CgroupV1(Cgroup):
         """Give the group's disk requests a weight, 10 to 1000, as BFQ itself has it in v1."""
         self.set("io.bfq.weight", limit_values.bfq_weight(weight))
 
-    def limit_devices(self) -> bool:
-        """Let the group use the devices that every container has, and no other of the host's.
+    def limit_devices(self, rules: Sequence[devices.Rule] = devices.DEFAULT) -> bool:
+        """Let the group use the devices that rules allow, and no other of the host's.
+
+        Args:
+            rules: The last that fits a device counts.
 
         Returns:
             Whether the kernel sees to it. A host without the controller cannot keep a container
@@ -172,8 +177,8 @@ class CgroupV1(Cgroup):
         if "devices" not in self.host.mounts:
             return False
         files.write(self._path("devices.deny"), "a")
-        for rule in devices.DEFAULT:
-            files.write(self._path("devices.allow"), str(rule))
+        for rule in rules:
+            files.write(self._path("devices.allow" if rule.allow else "devices.deny"), str(rule))
         return True
 
     def is_limited_to_devices(self) -> bool:

@@ -1,11 +1,13 @@
-"""`kernelbox run` and `kernelbox exec`."""
+"""`kernelbox run`, `create` and `exec`."""
 
 from __future__ import annotations
 
 import os
+import sys
 
-from kernelbox.cgroup import limits
-from kernelbox.cli.parser import Command, Option, read
+from kernelbox.cli import cidfile
+from kernelbox.cli.parser import read
+from kernelbox.cli.run_table import CREATE, EXEC, RUN
 from kernelbox.cli.terminal import TerminalFront, terminal_size
 from kernelbox.container import detach_keys, launch, orders
 from kernelbox.container.messages import Started, Wish
@@ -19,94 +21,10 @@ if TYPE_CHECKING:
     from kernelbox.plumbing.channel import Channel
 
 
-_STREAMS = (
-    Option(("--detach", "-d"), "leave it running in the background", default=False),
-    Option(("--interactive", "-i"), "keep standard input open", default=False),
-    Option(("--tty", "-t"), "give it a terminal", default=False),
-    Option(("--detach-keys",), "what leaves its terminal", "KEYS", default=detach_keys.USUAL),
-)
-_PROCESS = (
-    Option(("--env", "-e"), "set a variable, or pass one on", "NAME[=VALUE]", default=[]),
-    Option(("--workdir", "-w"), "working directory inside", "PATH", default=""),
-    Option(("--user", "-u"), "user, by name or number", "USER[:GROUP]", default=""),
-)
-_OBSERVATION = (
-    Option(
-        ("--trace",),
-        "print each request to the kernel as it is made",
-        default="",
-        stands_for="text",
-    ),
-    # An option of its own: `--trace IMAGE` must not take the image for a value.
-    Option(("--trace=json",), "... as JSON lines", default="", stands_for="json", dest="trace"),
-    Option(("--step",), "wait for Enter before each request", default=False),
-)
-RUN = Command(
-    "run",
-    "Make a container from an image and run a program in it.",
-    (
-        *_STREAMS,
-        *_PROCESS,
-        Option(("--stop-signal",), "what `stop` sends first", "SIGNAL", default=""),
-        Option(("--rm",), "remove it when it exits", default=False),
-        Option(("--name",), "its name", "NAME", default=""),
-        Option(("--hostname",), "its hostname; otherwise its id", "NAME", default=""),
-        Option(("--volume", "-v"), "show it a directory or file", "HOST:INSIDE[:ro]", default=[]),
-        Option(("--entrypoint",), "replace the image's entrypoint", "PROGRAM"),
-        *(
-            Option(
-                (f"--{one.option.replace('_', '-')}", *([one.letter] if one.letter else [])),
-                one.help,
-                one.metavar,
-                default=[] if one.several else None,
-            )
-            for one in limits.LIMITS
-        ),
-        Option(
-            ("--oom-score-adj",), "killed last (-1000) to killed first (1000)", "N", convert=int
-        ),
-        Option(("--cgroup-parent",), "put its control group into this one", "PATH", default=""),
-        Option(
-            ("--network", "--net"),
-            "bridge, one of your own, none, host, container:NAME",
-            "MODE",
-            default="bridge",
-        ),
-        Option(("--ip",), "its address on a network of your own", "ADDRESS", default=""),
-        Option(("--ip6",), "its IPv6 address there", "ADDRESS", default=""),
-        Option(("--network-alias",), "what it is called there, too", "NAME", default=[]),
-        Option(("--mac-address",), "of its link there", "ADDRESS", default=""),
-        Option(("--dns",), "a name server instead of the host's", "ADDRESS", default=[]),
-        Option(("--dns-search",), "a domain that names are looked for in", "NAME", default=[]),
-        Option(("--add-host",), "a line for its /etc/hosts", "NAME:ADDRESS", default=[]),
-        Option(("--network-rate",), "what its link lets pass: 10mbit", "RATE", default=""),
-        Option(("--network-delay",), "what each packet waits, each way: 20ms", "TIME", default=""),
-        Option(("--network-loss",), "the percentage lost, each way", "PERCENT", default=""),
-        Option(("--publish-all", "-P"), "publish what the image exposes", default=False),
-        Option(("--publish", "-p"), "publish a port", "[IP:]HOSTPORT:PORT[/tcp|udp]", default=[]),
-        Option(("--read-only",), "mount its root read-only", default=False),
-        Option(("--cap-add",), "give it a capability", "NAME", default=[]),
-        Option(("--cap-drop",), "take a capability from it", "NAME", default=[]),
-        Option(
-            ("--security-opt",),
-            "seccomp=default, seccomp=FILE, no-new-privileges",
-            "OPTION",
-            default=[],
-        ),
-        Option(("--init",), "run a small init as PID 1", default=False),
-        Option(("--userns",), "host, or auto for one of its own", "MODE", default="host"),
-        Option(("--pull",), "fetch the image: missing, always, never", "WHEN", default="missing"),
-        Option(("--quiet", "-q"), "say nothing of fetching it", default=False),
-        Option(("--time-offset",), "a time namespace, so much ahead", "SECONDS", convert=int),
-        *_OBSERVATION,
-    ),
-    "IMAGE",
-)
-EXEC = Command(
-    "exec",
-    "Run one more program in a running container.",
-    (*_STREAMS, *_PROCESS, *_OBSERVATION),
-    "CONTAINER",
+# Said each time: an option of one word gives up five defences.
+_PRIVILEGED = (
+    "kernelbox: --privileged gives up: dropped capabilities, the filter of system calls, masked "
+    "paths, the read-only /proc/sys and /sys, the list of devices. Its root is the host's root"
 )
 
 
@@ -114,24 +32,51 @@ def command_run(argv: list[str]) -> int:
     """Run a program in a new container; return its exit code, or 0 with `--detach`."""
     given = read(RUN, argv)
     _check_terminal(given)
+    _check_pull(given)
+    monitor, _ = launch.launch()
+    with cidfile.promised(given["cidfile"]) as tell:
+        spec = _composed(given)
+        if given["privileged"]:
+            print(_PRIVILEGED, file=sys.stderr)
+        orders.run(monitor, spec, _wish(given), _streams(given))
+        front = _front(monitor, given)
+        front.on_start = tell
+        if not given["detach"]:
+            return front.until_exited()
+        print(front.until(Started).id)
+        return 0
+
+
+def command_create(argv: list[str]) -> int:
+    """Make a container that is started later; print its id."""
+    from kernelbox.container import cleanup, lives  # a run leaves that to its monitor
+
+    given = read(CREATE, argv)
+    _check_pull(given)
+    with cidfile.promised(given["cidfile"]) as tell:
+        spec = _composed(given)
+        if given["privileged"]:
+            print(_PRIVILEGED, file=sys.stderr)
+        cleanup.sweep()
+        lives.create(spec)
+        tell(spec.id)
+    print(spec.id)
+    return 0
+
+
+def _check_pull(given: dict[str, Any]) -> None:
     if given["pull"] not in ("missing", "always", "never"):
         raise UsageError(f"--pull {given['pull']!r} is unknown", "Use missing, always or never")
-    monitor, _ = launch.launch()
-    spec = _composed(given)
-    orders.run(monitor, spec, _wish(given), _streams(given))
-    front = _front(monitor, given)
-    if not given["detach"]:
-        return front.until_exited()
-    print(front.until(Started).id)
-    return 0
 
 
 def _composed(given: dict[str, Any]) -> Spec:
     """Return the container to be made, and see to it that its image is here."""
-    from kernelbox.container import run_options  # while the monitor gets ready
+    from kernelbox.cgroup import limits
+    from kernelbox.container import option_defaults, run_options  # while the monitor gets ready
     from kernelbox.images.index import NoSuchImage
 
-    options = _only(given, [*run_options.RUN_DEFAULTS, *(one.option for one in limits.LIMITS)])
+    bounds = [one.option for one in limits.LIMITS]
+    options = _only(given, [*option_defaults.RUN_DEFAULTS, *bounds])
     image = given["image"]
     if given["pull"] != "always":
         try:
@@ -141,13 +86,13 @@ def _composed(given: dict[str, Any]) -> Spec:
                 raise
     from kernelbox.cli import pull  # urllib3: not for who has the image
 
-    pull.pull_to_run(image, quiet=given["quiet"] or given["trace"] == "json")
+    pull.pull_to_run(image, quiet=given["quiet"] or given.get("trace") == "json")
     return run_options.compose(options)
 
 
 def command_exec(argv: list[str]) -> int:
     """Run a program in a running container; return its exit code, or 0 with `--detach`."""
-    from kernelbox.container import cleanup, names, run_options, state
+    from kernelbox.container import cleanup, names, option_defaults, process_options, state
 
     given = read(EXEC, argv)
     if not given["command"]:
@@ -156,8 +101,8 @@ def command_exec(argv: list[str]) -> int:
     cleanup.sweep()
     container_id = names.find_running(given["container"])
     own = state.spec(container_id).process
-    options = _only(given, list(run_options.EXEC_DEFAULTS))
-    what = run_options.compose_exec(own, given["command"], options)
+    options = _only(given, list(option_defaults.EXEC_DEFAULTS))
+    what = process_options.compose_exec(own, given["command"], options)
     monitor, _ = launch.launch()
     orders.exec(monitor, container_id, what, _wish(given), _streams(given))
     front = _front(monitor, given)

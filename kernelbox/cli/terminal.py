@@ -22,7 +22,7 @@ from kernelbox.kernel.explain import output_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TextIO
 
     from kernelbox.container.messages import Failed
@@ -58,6 +58,7 @@ class TerminalFront(Front):
         self._color = os.isatty(2) and "NO_COLOR" not in os.environ
         self._interrupts = 0
         self._asking = False
+        self.on_start: Callable[[str], object] = lambda _id: None
         self._heard = -1  # where signals are told of, once they are taken
 
     def until_exited(self) -> int:
@@ -97,6 +98,10 @@ class TerminalFront(Front):
                 os.read(self._heard, 1 << 10)
             if whom.fileno() in ready:
                 return
+
+    def started(self, message: Started) -> None:
+        """Tell whoever wants to know its id."""
+        self.on_start(message.id)
 
     def failed(self, message: Failed) -> KernelboxError:
         """Return a failure as an exception; for KERNELBOX_DEBUG, with the monitor's traceback."""

@@ -5,6 +5,8 @@ what `docker run` does, in the order in which it happens.
 
     spec.py          what a container shall be: OCI's config.json as records
     option_types.py  what `run` and `exec` take, as types
+    setting_options.py  limits of processes, kernel settings, labels, files of variables
+    mount_values.py  what `-v`, `--mount` and `--tmpfs` mean
     security_options.py  what `--security-opt` asks for
     detach_keys.py   what a person types to leave its terminal
     state.py         where it is in its life, on disk
@@ -15,7 +17,9 @@ what `docker run` does, in the order in which it happens.
     volumes.py       directories of data, which are none of its changes
     own_files.py     its hostname, hosts and resolv.conf
     events.py        what has happened to containers, a line each
+    volume_store.py  volumes with a name, which outlive containers
     confinement.py   the filter of its system calls, made ready outside
+    host_devices.py  the host's devices, for who is privileged
     option_values.py what a person writes, checked: names, volumes, variables
     names.py         names of containers: taken, invented, found
     image_lookup.py  the image that it is made of
@@ -27,14 +31,19 @@ what `docker run` does, in the order in which it happens.
     gate.py          asking the front before each request
     relay.py         bytes between its streams, the person's and the log
     network_options.py which network it is on, and what it is called there
-    run_options.py   from an image and options to a spec
+    option_defaults.py  what `run` and `exec` take, and what holds without
+    mount_options.py what it has mounted
+    process_options.py  the program that it runs, or that `exec` adds
     program.py       the end of init: giving up, finding the program, execve
     monitor_lock.py  who looks after it
     stdio.py         its standard streams, made and connected
+    run_options.py   from an image and options to a spec
     init.py          the container side: a straight list of what a container has
     enter.py         the other way in: one more program (`exec`)
     cleanup.py       undoing what a ledger names, and nothing else
     networks.py      networks that people make, with who is on them
+    lives.py         created, and started again: what goes from one life to the next
+    renaming.py      another name for it
     runtime.py       the runtime side: create and start
     lifecycle.py     stop, kill, wait, remove
     update.py        other limits for one that runs

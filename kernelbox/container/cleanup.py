@@ -62,9 +62,7 @@ def discard(container_id: str) -> None:
         KernelboxError: As `release`; the directory then stays, and the name.
     """
     release(container_id)
-    with suppress(state.Damaged):
-        if state.read(container_id).started:
-            events.record("destroy", container_id)
+    events.record("destroy", container_id)
     for name in names.of(container_id):
         names.forget(container_id, name)
     with suppress(FileNotFoundError):
@@ -83,14 +81,15 @@ def delete_files(container_id: str) -> None:
 def sweep() -> list[str]:
     """Clean up after commands and monitors that died; return what was done, in words, for a person.
 
-    A container that ran is kept as exited, like any other; a half-made one is removed.
+    A container that ran is kept as exited, like any other; a half-made one is removed, and one
+    that was just being started is again as it was before.
     """
     done = []
     with suppress(FileNotFoundError), state.housekeeping():
         for container_id in state.every():
             # What is damaged or resists is for its owner to remove, and no reason to stop others.
             with suppress(KernelboxError):
-                if state.read(container_id).status == "exited":
+                if state.read(container_id).status in state.AT_REST:
                     continue
                 if monitor_lock.looked_after(container_id):
                     pause.thaw_abandoned(container_id)
@@ -107,12 +106,20 @@ def _bury(container_id: str) -> str:
     if last.status == "running" and not last.finished:
         killed = _group(container_id).counter("memory.events", "oom_kill")
         events.record("die", container_id, exitCode=128 + signal.SIGKILL, oomKills=killed)
-    if last.status != "running" or state.extra(container_id).get("remove"):
+    if last.status == "creating" or state.extra(container_id).get("remove"):
         remove(container_id)
         return f"removed container {container_id}, which a crash had left behind"
     release(container_id)
+    if last.status == "starting":
+        state.write(container_id, last.given_up("its monitor was killed", 128 + signal.SIGKILL))
+        return f"container {container_id} was not started: its monitor was killed"
     if not last.finished:  # else only the cleaning up was cut short
-        last = last._replace(exit_code=128 + signal.SIGKILL, finished=time.time())
+        booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        last = last._replace(
+            exit_code=128 + signal.SIGKILL,
+            finished=time.time(),
+            cut_off=last.started < booted,
+        )
     state.write(container_id, last._replace(status="exited"))
     return f"container {container_id} ended with its monitor, which was killed"
 

@@ -11,7 +11,7 @@ import os
 import stat
 from contextlib import ExitStack
 
-from kernelbox.container import own_files, volumes
+from kernelbox.container import own_files, volume_store, volumes
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import mounts
 from kernelbox.kernel.errors import KernelError, UsageError
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from kernelbox.container.spec import Mount, Spec
 
 _HELPER = "/usr/bin/tini-static"
+_ATTRIBUTES = {
+    "ro": k.MOUNT_ATTR_RDONLY,
+    "nosuid": k.MOUNT_ATTR_NOSUID,
+    "noexec": k.MOUNT_ATTR_NOEXEC,
+}
 
 
 class HostMount(NamedTuple):
@@ -79,17 +84,21 @@ def open_all(spec: Spec, addresses: list[str], pid: int) -> list[HostMount]:
             userns = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             stack.callback(os.close, userns)
         made = volumes.make(spec, userns)
-    own = f"{os.path.dirname(paths.container(spec.id))}/"  # or of whose network it shares
-    opened = [(one, open_bind(one, made)) for one in spec.brought]
+        own = f"{os.path.dirname(paths.container(spec.id))}/"  # or of whose network it shares
+        for one in spec.brought:
+            if volume_store.name_of(one.source):
+                volume_store.prepare(spec, one)
+        opened = [(one, open_bind(one, made, userns)) for one in spec.brought]
     return [mount._replace(own=one.source.startswith(own)) for one, mount in opened]
 
 
-def open_bind(mount: Mount, made: dict[str, int]) -> HostMount:
+def open_bind(mount: Mount, made: dict[str, int], userns: int | None = None) -> HostMount:
     """Open one of them.
 
     Args:
         mount: Which.
-        made: The container's volumes, by their places.
+        made: The container's volumes without a name, by their places.
+        userns: Its user namespace, or one with the same maps; None if it has the host's.
 
     Raises:
         UsageError: It does not exist.
@@ -110,18 +119,24 @@ def open_bind(mount: Mount, made: dict[str, int]) -> HostMount:
         raise
     attributes = k.MOUNT_ATTR_NODEV | (k.MOUNT_ATTR_RDONLY if mount.read_only else 0)
     mounts.mount_setattr(fd, attributes=attributes, propagation=k.MS_PRIVATE)
+    if userns is not None and volume_store.name_of(mount.source):
+        mounts.mount_setattr(fd, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns)
     return HostMount(fd, mount.destination, stat.S_ISDIR(os.fstat(fd).st_mode))
 
 
 def _memory(mount: Mount) -> int:
     """Make a file system in memory, with the options of a mount."""
     context = mounts.fsopen("tmpfs")
+    attributes = k.MOUNT_ATTR_NODEV
     try:
         for option in mount.options:
+            if option in _ATTRIBUTES:
+                attributes |= _ATTRIBUTES[option]
+                continue
             name, _, value = option.partition("=")
             mounts.fsconfig(context, k.FSCONFIG_SET_STRING, name, value)
         mounts.fsconfig(context, k.FSCONFIG_CMD_CREATE)
-        return mounts.fsmount(context, k.MOUNT_ATTR_NODEV)
+        return mounts.fsmount(context, attributes)
     finally:
         os.close(context)
 

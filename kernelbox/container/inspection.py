@@ -6,7 +6,8 @@ import time
 
 from kernelbox import cgroup, namespaces, network
 from kernelbox.cgroup import applying, limits
-from kernelbox.container import cleanup, state
+from kernelbox.container import cleanup, state, volume_store
+from kernelbox.container.spec import MEMORY
 from kernelbox.kernel import process
 from kernelbox.plumbing import paths
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from kernelbox.container.spec import Spec
+    from kernelbox.container.spec import Mount, Spec
     from kernelbox.container.state import State
 
 
@@ -72,6 +73,8 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "OOMKilled": killed,
             "Pid": its.pid if running else 0,
             "ExitCode": its.exit_code,
+            "Error": its.error,
+            "CutOff": its.cut_off,
             "StartedAt": _timestamp(its.started),
             "FinishedAt": _timestamp(its.finished),
         },
@@ -84,12 +87,15 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "WorkingDir": spec.process.cwd,
             "Tty": spec.process.terminal,
             "OpenStdin": own.interactive,
+            "Labels": own.labels,
+            "StopTimeout": own.stop_timeout,
         },
         "HostConfig": {
             "Binds": [
-                f"{bind.source}:{bind.destination}:{'ro' if bind.read_only else 'rw'}"
+                f"{volume_store.name_of(bind.source) or bind.source}:{bind.destination}:"
+                f"{'ro' if bind.read_only else 'rw'}"
                 for bind in spec.brought
-                if not bind.source.startswith(f"{directory}/")
+                if not bind.source.startswith(f"{directory}/") and bind.source != MEMORY
             ],
             "NetworkMode": own.network,
             "PortBindings": list(own.ports),
@@ -100,6 +106,17 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "UsernsMode": "auto" if spec.has_user_namespace else "host",
             "AutoRemove": own.remove,
             "Init": own.init,
+            "Privileged": own.privileged,
+            "Ulimits": [
+                {
+                    "Name": one["type"].removeprefix("RLIMIT_").lower(),
+                    "Soft": one["soft"],
+                    "Hard": one["hard"],
+                }
+                for one in spec.process.rlimits
+            ],
+            "GroupAdd": list(spec.process.user.groups),
+            "Sysctls": spec.linux.sysctl,
             "SecurityOpt": _security_options(spec),
             "Capabilities": [
                 name.removeprefix("CAP_") for name in spec.process.capabilities["bounding"]
@@ -117,6 +134,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
                 "WorkDir": f"{directory}/work",
             },
         },
+        "Mounts": [_mount(one) for one in spec.brought if one.source in mounted(spec)],
         "LogPath": f"{directory}/log",
         "Cgroup": group.inside.directories if running else [],
         "Namespaces": _namespaces(its.pid) if running else {},
@@ -124,11 +142,36 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
     }
 
 
+def _mount(one: Mount) -> dict[str, object]:
+    """Return a volume or a bind in Docker's words."""
+    name = volume_store.name_of(one.source)
+    is_bind = one.type == "bind" and not name
+    return {
+        "Type": "bind" if is_bind else "volume",
+        "Name": name,
+        "Source": one.source,
+        "Destination": one.destination,
+        "RW": not one.read_only,
+    }
+
+
+def mounted(spec: Spec) -> list[str]:
+    """Return what of the host's a container sees, and its volumes, by their sources."""
+    own = f"{paths.container(spec.id)}/"
+    return [
+        one.source
+        for one in spec.brought
+        if not one.source.startswith(own) and one.source != MEMORY
+    ]
+
+
 def status(spec: Spec, its: State) -> str:
     """Return where a container is in its life: `created`, `running`, `paused` or `exited`."""
     if its.status == "running" and cgroup.of(spec.group).held():
         return "paused"
-    return "created" if its.status == "creating" else its.status
+    if its.status in ("creating", "starting"):
+        return "exited" if its.started else "created"
+    return its.status
 
 
 def _networks(container_id: str) -> dict[str, dict[str, object]]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kernelbox.container.state import State
 
 _STEP = 0.005  # seconds between two looks at a monitor that is about to finish
+_STOP_TIMEOUT = 10.0  # seconds
+_LOOK_AGAIN = 0.05  # seconds between two looks for what may take long to come
 _CLEANUP = 15.0  # seconds that a monitor may take to clean up
 
 
@@ -66,8 +68,10 @@ def kill(container_id: str, number: int) -> None:
     _wait_until_at_rest(container_id)
 
 
-def stop(container_id: str, seconds: float) -> None:
-    """Send the image's stop signal, wait up to `seconds`, then send SIGKILL.
+def stop(container_id: str, seconds: float | None = None) -> None:
+    """Send the container's stop signal, wait up to `seconds`, then send SIGKILL.
+
+    Without a number that is what its `--stop-timeout` has said, or 10; a negative one is for ever.
 
     One that has exited already is left as it is.
 
@@ -85,7 +89,12 @@ def stop(container_id: str, seconds: float) -> None:
         _wait_until_at_rest(container_id)
         return
     try:
-        number = state.spec(container_id).kernelbox.stop_signal
+        own = state.spec(container_id).kernelbox
+        number = own.stop_signal
+        if seconds is None:
+            seconds = _STOP_TIMEOUT if own.stop_timeout is None else own.stop_timeout
+        if seconds < 0:
+            seconds = float("inf")
         events.record("kill", container_id, signal=number)
         process.pidfd_send_signal(pidfd, number)
         _let_it_hear(container_id)
@@ -105,8 +114,13 @@ def _let_it_hear(container_id: str) -> None:
         group.thaw_all()
 
 
-def wait(container_id: str) -> int:
+def wait(container_id: str, condition: str = "not-running") -> int:
     """Wait until the container has ended and been cleaned up; return its exit code.
+
+    Args:
+        container_id: Which.
+        condition: `not-running`, and what does not run has been waited for; `next-exit`, which may
+            be that of a life to come; or `removed`.
 
     Raises:
         UsageError: There is no such container any more.
@@ -115,14 +129,30 @@ def wait(container_id: str) -> int:
     try:
         # Held open, it can still be read when the container is removed as it ends (`--rm`).
         with open(f"{paths.container(container_id)}/lock", encoding="ascii") as lock:
+            if condition == "next-exit":
+                _wait_until_started(container_id)
             last = _wait_until_at_rest(container_id)
-            if last.status == "exited":
+            if condition == "removed":
+                while os.path.isdir(paths.container(container_id)):
+                    last = state.read(container_id)
+                    time.sleep(_LOOK_AGAIN)
+                    cleanup.sweep()
+            if last.status in state.AT_REST:
                 return last.exit_code
             return monitor_lock.noted_exit(lock.read())
     except FileNotFoundError:
         raise UsageError(
             f"container {container_id} has just been removed", "Wait earlier, or leave out --rm"
         ) from None
+
+
+def _wait_until_started(container_id: str) -> None:
+    """Wait for a container's next life, unless it is in one, or is removed."""
+    before = state.read(container_id)
+    while (its := state.read(container_id)).status != "running" and its.started == before.started:
+        if not os.path.isdir(paths.container(container_id)):
+            return
+        time.sleep(_LOOK_AGAIN)
 
 
 def _wait_until_at_rest(container_id: str) -> State:
@@ -134,7 +164,8 @@ def _wait_until_at_rest(container_id: str) -> State:
         pass  # it has ended already
     deadline = time.monotonic() + _CLEANUP
     last = state.read(container_id)
-    while last.status != "exited":
+    life = last.started
+    while last.status not in state.AT_REST and last.started == life:
         if not os.path.isdir(paths.container(container_id)):
             return last  # it was to be removed, and is
         if time.monotonic() > deadline:
@@ -158,16 +189,21 @@ def remove(container_id: str, *, force: bool = False) -> None:
     Raises:
         UsageError: It runs, and `force` is not given.
     """
-    if monitor_lock.looked_after(container_id) and _may_run(container_id):
-        if not force:
-            raise UsageError(f"container {container_id} is running", "Stop it first, or use rm -f")
-        try:
-            kill(container_id, signal.SIGKILL)
-        except state.Damaged:
-            cleanup.end_monitor(container_id)
-    with state.housekeeping():
-        if os.path.isdir(paths.container(container_id)):
-            cleanup.remove(container_id)
+    while os.path.isdir(paths.container(container_id)):
+        if monitor_lock.looked_after(container_id) and _may_run(container_id):
+            if not force:
+                raise UsageError(
+                    f"container {container_id} is running", "Stop it first, or use rm -f"
+                )
+            try:
+                kill(container_id, signal.SIGKILL)
+            except (state.Damaged, UsageError):  # nobody knows, or it is just being started
+                cleanup.end_monitor(container_id)
+        with state.housekeeping():
+            # Somebody may have started it in between.
+            if not (monitor_lock.looked_after(container_id) and _may_run(container_id)):
+                cleanup.remove(container_id)
+                return
 
 
 def _may_run(container_id: str) -> bool:

@@ -46,10 +46,10 @@ class Wish(NamedTuple):
 
 
 class Order(NamedTuple):
-    """Run a container (`run`), or one more program in one (`exec`).
+    """Run a container (`run`), one that is there (`start`), or one more program in one (`exec`).
 
     Attributes:
-        what: `run` or `exec`.
+        what: `run`, `start` or `exec`.
         wish: How, as a list.
         fds: A file in memory with the container's spec, or the container's id and the process; then
             the front's standard streams, three or none.

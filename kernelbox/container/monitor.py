@@ -18,6 +18,7 @@ from kernelbox import cgroup
 from kernelbox.container import (
     cleanup,
     events,
+    lives,
     messages,
     monitor_lock,
     orders,
@@ -26,8 +27,19 @@ from kernelbox.container import (
     stdio,
 )
 from kernelbox.container.gate import Gate
+from kernelbox.container.lives import Life
 from kernelbox.container.log import Log
-from kernelbox.container.messages import Ended, Exited, Failed, Free, Go, Made, Order, Started
+from kernelbox.container.messages import (
+    Detached,
+    Ended,
+    Exited,
+    Failed,
+    Free,
+    Go,
+    Made,
+    Order,
+    Started,
+)
 from kernelbox.container.relay import resize
 from kernelbox.container.spec import from_json, process_from_json
 from kernelbox.kernel import door, process
@@ -45,6 +57,12 @@ if TYPE_CHECKING:
     from kernelbox.container.orders import Streams
     from kernelbox.container.spec import Process, Spec
     from kernelbox.kernel.door import Event
+
+_STARVED = KernelboxError(
+    "the memory limit is too low for the start itself: there was none left before "
+    "the container's first process could become its program",
+    "Give it more: --memory, or that of its --cgroup-parent",
+)
 
 
 def main(front: Channel) -> NoReturn:
@@ -119,9 +137,18 @@ def _obey(front: Channel, order: Order, agent: Channel | None) -> bool:
         what = process_from_json(document["process"])
         messages.send(front, _attend(document["container"], what, wish, given, front))
         return False  # it is in the container's namespaces
-    spec = from_json(document)
-    lock = _reserve(spec, document)
-    exited = _look_after(spec, lock, wish, given, front)
+    if order.what == "start":
+        life = lives.take(document["container"])
+        if life is None:  # it runs
+            messages.send(front, Started(document["container"], 0))
+            messages.send(front, Detached())
+            return True
+    else:
+        spec = from_json(document)
+        life = Life(spec, _reserve(spec, document), None)
+        events.record("create", spec.id)
+    spec = life.spec
+    exited = _look_after(life, wish, given, front)
     as_before = spec.linux.namespace("time") is None  # or else its children have other clocks
     if as_before and agent is not None:
         messages.send(agent, Free())  # before `Exited`: the front may want the next one at once
@@ -142,10 +169,11 @@ def _report_to(front: Channel, wish: Wish) -> None:
     door.gate = Gate(front) if wish.stepped else None
 
 
-def _look_after(spec: Spec, lock: int, wish: Wish, given: Streams | None, front: Channel) -> Exited:
+def _look_after(life: Life, wish: Wish, given: Streams | None, front: Channel) -> Exited:
     """Be a container's monitor; return how it ended once everything is cleaned up."""
+    spec = life.spec
     try:
-        born, ours = _bear(spec, wish)
+        born, ours = _bear(life, wish)
         running = state.State(
             status="running",
             pid=born.pid,
@@ -158,13 +186,10 @@ def _look_after(spec: Spec, lock: int, wish: Wish, given: Streams | None, front:
         # Before anybody is there to be killed, the kernel refuses (ENOMEM).
         refused = isinstance(error, KernelError) and error.errno == errno.ENOMEM
         starved = isinstance(error, KernelboxError) and (refused or _oom_kills(spec))
-        cleanup.remove(spec.id)
+        failure = _STARVED if starved else error
+        _undo(life, failure)
         if starved:
-            raise KernelboxError(
-                "the memory limit is too low for the start itself: there was none left before "
-                "the container's first process could become its program",
-                "Give it more: --memory, or that of its --cgroup-parent",
-            ) from error
+            raise failure from error
         raise
     if isinstance(door.gate, Gate):
         door.gate.before_birth = False
@@ -182,17 +207,34 @@ def _look_after(spec: Spec, lock: int, wish: Wish, given: Streams | None, front:
         messages.send(front, Ended(code))
         while (message := messages.receive(front)) is not None and not isinstance(message, Go):
             pass  # a signal or a size, for a program that has ended
-    _bring_to_rest(spec, running, code, lock)
+    _bring_to_rest(spec, running, code, life.lock)
     return Exited(code, relay.lost)
 
 
-def _bear(spec: Spec, wish: Wish) -> tuple[Newborn, stdio.Ends]:
+def _undo(life: Life, error: BaseException) -> None:
+    """Leave nothing of a start that has failed, but for what was there before."""
+    if life.before is None or life.spec.kernelbox.remove:
+        cleanup.remove(life.spec.id)
+        return
+    cleanup.release(life.spec.id)
+    code = error.code if isinstance(error, KernelboxError) else 125
+    state.write(life.spec.id, life.before.given_up(str(error), code))
+
+
+def _bear(life: Life, wish: Wish) -> tuple[Newborn, stdio.Ends]:
     """Create a container and start it; return it with our ends of its streams."""
-    theirs, ours = stdio.open_for(spec.process, wish)
-    born = runtime.create(spec, theirs)
+    spec, before = life.spec, life.before or state.State()
+    # Whoever starts it may not be at its keyboard; its input is open all the same.
+    theirs, ours = stdio.open_for(spec.process, wish.interactive or spec.kernelbox.interactive)
+    born = runtime.create(spec, theirs, before.address)
+    if spec.kernelbox.joined:
+        from kernelbox.container import networks  # few are on several
+
+        networks.join_again(spec, born.pid)
     stdio.close(theirs)
     # A program may fill the disk at once: there must be room for what comes to be written.
-    state.write(spec.id, state.State(pid=born.pid))
+    status = "creating" if life.before is None else "starting"
+    state.write(spec.id, before._replace(status=status, pid=born.pid))
     # Where nobody has a say before its start, it need not wait for that.
     if spec.process.terminal or wish.stepped:
         born.until(messages.Ready)
@@ -244,7 +286,7 @@ def _attend(
 
     running = state.read(container_id)
     spec = state.spec(container_id)
-    theirs, ours = stdio.open_for(what, wish)
+    theirs, ours = stdio.open_for(what, wish.interactive)
     # Written now: from here on this process is in the container, and so are its files.
     events.record("exec_create", container_id, execCommand=" ".join(what.args)[:200])
     born = enter.enter(running.pid, spec, what, theirs, wish.size)

@@ -47,6 +47,24 @@ def reserve(container_id: str, name: str, config: dict[str, Any]) -> int:
         return lock
 
 
+def take(container_id: str) -> int | None:
+    """Take the lock of a container that is there; return it, or None if somebody has it.
+
+    To be called while housekeeping.
+
+    Raises:
+        OSError: ENOENT; ENOSPC, EROFS.
+    """
+    lock = os.open(f"{paths.container(container_id)}/lock", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    note_exit(lock, "")
+    return lock
+
+
 def looked_after(container_id: str) -> bool:
     """Whether a monitor is alive for the container."""
     try:

@@ -18,26 +18,40 @@ _LABEL = r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
 
 
 def mode(given: RunOptions) -> str:
-    """Return the network mode; for another container's network, with the pid of its init.
+    """Return the network mode; for another container's network, `container:` and its id.
 
     Raises:
         UsageError: There is no such network, or what is wished of it is not to be had there.
     """
     name = _owner(given["network"])
     if name:
-        owner = state.read(names.find(name))
-        if owner.status != "running":
-            raise UsageError(
-                f"container {name} is not running, so it has no network to share",
-                "Start it, or use --network none; see: kernelbox ps -a",
-            )
-        found = f"container:{owner.pid}"
+        found = f"container:{names.find(name)}"
+        namespace_path(found)  # whether it has one
     else:
         found = given["network"]
         if found not in ("bridge", "none", "host") and not network.exists(found):
             raise network.missing(found, "bridge, none, host or container:NAME, or ")
     _check(given, found)
     return found
+
+
+def namespace_path(found: str) -> str:
+    """Return the network namespace that a mode says to join; empty where it says none.
+
+    Raises:
+        UsageError: The container whose network it is does not run.
+    """
+    _, _, owner = found.partition(":")
+    if not owner:
+        return ""
+    its = state.read(owner)
+    if its.status != "running":
+        called = state.extra(owner).get("name") or owner
+        raise UsageError(
+            f"container {called} is not running, so it has no network to share",
+            "Start it, or use --network none; see: kernelbox ps -a",
+        )
+    return f"/proc/{its.pid}/ns/net"
 
 
 def shared_files(text: str) -> list[Mount]:

@@ -63,7 +63,7 @@ def remove(name: str) -> None:
 
 
 def attach(container_id: str, name: str, aliases: list[str], ip: str = "", ip6: str = "") -> None:
-    """Connect a running container to one more network.
+    """Connect a container to one more network: now if it runs, and whenever it is started.
 
     Args:
         container_id: Which.
@@ -73,63 +73,100 @@ def attach(container_id: str, name: str, aliases: list[str], ip: str = "", ip6: 
         ip6: The IPv6 address, likewise.
 
     Raises:
-        UsageError: It cannot be: the container does not run, has no network of its own, or is on
-            that network already; or as `addresses.reserve`.
+        UsageError: It cannot be: the container has no network of its own, or is on that network
+            already; or as `addresses.reserve`.
         KernelboxError: The container has ended meanwhile. Nothing is left of it.
 
     Source: Docker, "docker network connect".
     """
     with state.housekeeping():
-        spec, its = _running(container_id)
-        ends = endpoints.of_container(container_id)
-        if name in ends:
+        spec, its = _plugged_in(container_id)
+        wish: dict[str, Any] = {"name": name, "aliases": aliases, "ip": ip, "ip6": ip6}
+        on = {spec.kernelbox.network, *(one["name"] for one in spec.kernelbox.joined)}
+        if name in (endpoints.of_container(container_id) if its.status == "running" else on):
             raise UsageError(f"container {container_id} is on network {name} already", _LS)
         if (ip or ip6 or aliases) and name == addresses.DEFAULT:
             raise UsageError("the default network gives no aliases, nor addresses of choice", _LS)
-        bridge = network.prepare(ledger.recording(name), name)
-        own = ledger.Ledger(paths.container(container_id))
-        used = {one.device for one in ends.values()}
-        device = next(one for number in range(256) if (one := f"eth{number}") not in used)
-        address = network.lease(bridge, container_id, own.record, ip)
-        called = str(state.extra(container_id).get("name") or container_id)
-        mac, address6 = link_names.mac_address(address), ""
-        try:
-            address6 = network.lease_ipv6(bridge, container_id, address, own.record, ip6)
-            network.connect(
-                bridge, its.pid, container_id, address, own.record, device, address6=address6
-            )
-            servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
-            end = endpoints.Endpoint(
-                container_id,
-                address,
-                [called, *aliases],
-                mac,
-                device,
-                servers,
-                address6=address6,
-            )
-            endpoints.add(name, end, own.record)
+        if name != addresses.DEFAULT and not network.exists(name):
+            raise addresses.missing(name)
+        if its.status == "running":
+            end = _join(spec, its.pid, **wish)
             if state.read(container_id).status != "running":
+                _take_off(container_id, name, [end.address, end.address6], end.device)
                 raise KernelboxError(f"container {container_id} has ended meanwhile")
-        except BaseException:
-            _take_off(container_id, name, [address, address6], device)
-            raise
+            _rewrite_files(spec)
+        if name != spec.kernelbox.network:
+            _note(container_id, [*spec.kernelbox.joined, wish])
+
+
+def join_again(spec: Spec, pid: int) -> None:
+    """Connect a container that is about to start to the networks that it was connected to.
+
+    Raises:
+        UsageError: One is gone, or gives it no address.
+    """
+    with state.housekeeping():
+        for wish in spec.kernelbox.joined:
+            _join(spec, pid, **wish)
         _rewrite_files(spec)
 
 
+def _join(
+    spec: Spec, pid: int, name: str, aliases: list[str], ip: str, ip6: str
+) -> endpoints.Endpoint:
+    """Connect the container whose first process is `pid` to a network; or leave nothing of that."""
+    container_id, ends = spec.id, endpoints.of_container(spec.id)
+    bridge = network.prepare(ledger.recording(name), name)
+    own = ledger.Ledger(paths.container(container_id))
+    used = {one.device for one in ends.values()}
+    device = next(one for number in range(256) if (one := f"eth{number}") not in used)
+    address = network.lease(bridge, container_id, own.record, ip)
+    called = str(state.extra(container_id).get("name") or container_id)
+    mac, address6 = link_names.mac_address(address), ""
+    try:
+        address6 = network.lease_ipv6(bridge, container_id, address, own.record, ip6)
+        network.connect(bridge, pid, container_id, address, own.record, device, address6=address6)
+        servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
+        end = endpoints.Endpoint(
+            container_id,
+            address,
+            [called, *aliases],
+            mac,
+            device,
+            servers,
+            address6=address6,
+        )
+        endpoints.add(name, end, own.record)
+        return end
+    except BaseException:
+        _take_off(container_id, name, [address, address6], device)
+        raise
+
+
+def _note(container_id: str, joined: list[dict[str, Any]]) -> None:
+    """Write down which networks a container is to be on besides the one that it came with."""
+    config = state.config(container_id)
+    config["kernelbox"]["joined"] = joined
+    state.write_config(container_id, config)
+
+
 def detach(container_id: str, name: str) -> None:
-    """Disconnect a running container from a network.
+    """Disconnect a container from a network. The one that it came with is back at its next start.
 
     Raises:
-        UsageError: It is not on it, or does not run.
+        UsageError: It is not on it.
 
     Source: Docker, "docker network disconnect".
     """
     with state.housekeeping():
-        spec, its = _running(container_id)
+        spec, its = _plugged_in(container_id)
         ends = endpoints.of_container(container_id)
-        if name not in ends:
+        joined = [one for one in spec.kernelbox.joined if one["name"] != name]
+        if name not in ends and len(joined) == len(spec.kernelbox.joined):
             raise UsageError(f"container {container_id} is not on a network {name!r:.80}", _LS)
+        _note(container_id, joined)
+        if name not in ends:
+            return
         network.release["ports"](f"{link_names.bridge_and_table(name)[1]}:{container_id}")
         end = ends.pop(name)
         _take_off(container_id, name, [end.address, end.address6], end.device)
@@ -144,11 +181,9 @@ def detach(container_id: str, name: str) -> None:
 _LS = "See: kernelbox network ls, kernelbox network inspect NETWORK"
 
 
-def _running(container_id: str) -> tuple[Spec, State]:
-    """Return spec and state of a running container that has a network of its own."""
+def _plugged_in(container_id: str) -> tuple[Spec, State]:
+    """Return spec and state of a container that has a network of its own."""
     its = state.read(container_id)
-    if its.status != "running":
-        raise UsageError(f"container {container_id} is not running", "See which are: kernelbox ps")
     spec = state.spec(container_id)
     if not spec.kernelbox.is_plugged_in:
         raise UsageError(

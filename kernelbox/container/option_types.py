@@ -14,6 +14,7 @@ class ExecOptions(TypedDict, total=False):
 
     Attributes:
         env: `NAME=value`, or `NAME` to pass one on, or a mapping; added to the container's own.
+        env_file: Files of such lines, which count less.
         workdir: Working directory inside; empty for the container's own.
         user: `name`, `uid`, `name:group` or `uid:gid`; empty for the container's own.
         tty: Whether it gets a terminal.
@@ -21,6 +22,7 @@ class ExecOptions(TypedDict, total=False):
     """
 
     env: list[str] | tuple[str, ...] | dict[str, str]
+    env_file: list[str] | tuple[str, ...]
     workdir: str
     user: str
     tty: bool
@@ -33,7 +35,13 @@ class ContainerOptions(ExecOptions, total=False):
     Attributes:
         name: Of the container; invented without one.
         hostname: Its id without one.
-        volume: `/on/host:/inside[:ro]`.
+        group_add: More groups of its program, by name or number.
+        ulimit: `nofile=1024:2048`: limits of its program, soft and hard.
+        sysctl: `net.core.somaxconn=1024`: settings of its own namespaces.
+        volume: `/on/host:/inside[:ro]`, or `NAME:/inside` for a volume.
+        mount: `type=bind,source=/on/host,target=/inside,readonly`; also `tmpfs`.
+        tmpfs: `/inside[:size=64m,mode=1777]`: memory.
+        shm_size: Of /dev/shm; 64m without one.
         entrypoint: Instead of the image's; empty for none.
         memory: A size such as `64m`, or bytes.
         memory_swap: Memory and swap together; -1 for any amount.
@@ -65,7 +73,8 @@ class ContainerOptions(ExecOptions, total=False):
         publish: `[ip:]hostPort:containerPort[/protocol]`.
         publish_all: Whether each port that the image exposes is published, on a free one.
         read_only: Whether its root cannot be written to.
-        security_opt: `seccomp=default`, `seccomp=FILE`, `no-new-privileges`.
+        security_opt: `seccomp=unconfined`, `seccomp=FILE`, `no-new-privileges`.
+        privileged: Whether it has all capabilities and devices of the host's, and no filter.
         cap_add: Capabilities, with or without `CAP_`.
         cap_drop: Likewise.
         init: Whether a small init is PID 1.
@@ -73,11 +82,19 @@ class ContainerOptions(ExecOptions, total=False):
         time_offset: Seconds; None for the host's clocks.
         rm: Whether it is removed when it exits.
         stop_signal: Name or number of what `stop` sends first; empty for the image's.
+        stop_timeout: Seconds that `stop` waits then; None for the usual ten.
+        label: `NAME=value`, or a mapping: what is to be said of it.
     """
 
     name: str
     hostname: str
+    group_add: list[str] | tuple[str, ...]
+    ulimit: list[str] | tuple[str, ...]
+    sysctl: list[str] | tuple[str, ...] | dict[str, str]
     volume: list[str] | tuple[str, ...]
+    mount: list[str] | tuple[str, ...]
+    tmpfs: list[str] | tuple[str, ...]
+    shm_size: str | int
     entrypoint: str | None
     memory: str | int | None
     memory_swap: str | int | None
@@ -110,6 +127,7 @@ class ContainerOptions(ExecOptions, total=False):
     network_loss: str
     read_only: bool
     security_opt: list[str] | tuple[str, ...]
+    privileged: bool
     cap_add: list[str] | tuple[str, ...]
     cap_drop: list[str] | tuple[str, ...]
     init: bool
@@ -117,6 +135,8 @@ class ContainerOptions(ExecOptions, total=False):
     time_offset: int | None
     rm: bool
     stop_signal: str
+    stop_timeout: int | None
+    label: list[str] | tuple[str, ...] | dict[str, str]
 
 
 class RunOptions(ContainerOptions, total=False):

@@ -1,4 +1,4 @@
-"""What a person writes, checked and taken apart: names, volumes, variables, signals.
+"""What a person writes, checked and taken apart: names, users, variables, signals.
 
 The forms are Docker's. Each function is one option's; limits are read in `kernelbox.cgroup`.
 No kernel access.
@@ -10,7 +10,7 @@ import os
 import re
 
 from kernelbox.cgroup import limit_values
-from kernelbox.container.spec import Mount, User
+from kernelbox.container.spec import User
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing.numbers import natural
 
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
 _HOSTNAME = r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?"
 _LONGEST_TIME = 9_223_372_036  # seconds: the kernel counts nanoseconds. Source: KTIME_SEC_MAX
-# Options of a volume that are what it is here anyway, or mean nothing on this host: labels of
-# SELinux, and how soon a virtual machine of Docker Desktop has to see a change.
-_VOLUME_WORDS = ("z", "Z", "cached", "consistent", "delegated", "rbind", "private", "rprivate")
-
-
-_NUMBERS = {"time_offset": " of seconds", "oom_score_adj": " for --oom-score-adj"}
+_NUMBERS = {
+    "time_offset": " of seconds",
+    "stop_timeout": " of seconds",
+    "oom_score_adj": " for --oom-score-adj",
+}
 
 
 def like(name: str, value: Any, default: Any) -> Any:
@@ -105,47 +104,6 @@ def hostname(text: str) -> str:
             f"{text!r:.80} is not a hostname", "Use at most 64 letters, digits, '-', '_' and '.'"
         )
     return text
-
-
-def volume(text: str) -> Mount:
-    """Return the mount that `source:target[:ro|rw]`, or `target` alone, means.
-
-    More words may follow, as in `:ro,z`: those that Docker knows and that change nothing here.
-
-    Whether the source exists is asked later; without one it is a volume without a name.
-
-    Raises:
-        UsageError: A part is missing, not absolute, or the mode is unknown.
-
-    Source: Docker, "docker run --volume".
-    """
-    parts = text.split(":")
-    if len(parts) == 1 and text.startswith("/"):
-        return unnamed_volume(text)
-    if len(parts) not in (2, 3) or not all(parts):
-        raise UsageError(f"{text!r} is not a volume", "Write it as /on/host:/inside[:ro]")
-    source, target = parts[:2]
-    given = parts[2].split(",") if len(parts) == 3 else []
-    for word in given:
-        if word not in ("ro", "rw", *_VOLUME_WORDS) or {"ro", "rw"} <= set(given):
-            raise UsageError(f"volume mode {parts[2]!r} is unknown", "Use ro or rw")
-    mode = "ro" if "ro" in given else "rw"
-    if not source.startswith("/") or not target.startswith("/"):
-        raise UsageError(f"both paths of volume {text!r} must be absolute", "Begin them with /")
-    if not target.strip("/"):
-        raise UsageError(f"volume {text!r} would cover the container's root", "Mount it below /")
-    return Mount(target, "bind", source, ("rbind", "rprivate", mode))
-
-
-def unnamed_volume(target: str) -> Mount:
-    """Return the mount that a volume without a source is: an image's VOLUME, or `-v /inside`.
-
-    Raises:
-        UsageError: It is no absolute path, or the container's root.
-    """
-    if not target.startswith("/") or not os.path.normpath(target).strip("/") or "\0" in target:
-        raise UsageError(f"{target!r:.80} can be no volume", "Name a path below /")
-    return Mount(target, "overlay", target)
 
 
 def user(text: str) -> User:

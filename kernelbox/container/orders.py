@@ -35,6 +35,11 @@ def run(monitor: Channel, spec: Spec, wish: Wish, streams: Streams | None) -> No
     _give(monitor, "run", to_json(spec), wish, streams)
 
 
+def start(monitor: Channel, container_id: str, wish: Wish, streams: Streams | None = None) -> None:
+    """Order that a container which does not run is started; the arguments are as for `run`."""
+    _give(monitor, "start", {"container": container_id}, wish, streams)
+
+
 def exec(
     monitor: Channel, container_id: str, what: Process, wish: Wish, streams: Streams | None
 ) -> None:

@@ -14,7 +14,7 @@ from kernelbox.container.birth import cannot_execute
 from kernelbox.container.messages import ExecRefused, Executing, Terminal
 from kernelbox.container.spec import User
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import files, process, seccomp, session, stepping_stone, syscalls
+from kernelbox.kernel import execution, files, process, seccomp, session, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import CommandError, KernelError, errno_name
 from kernelbox.root import targets
@@ -73,6 +73,8 @@ def run(
     syscalls.setresgid(identity.gid)
     targets.change_directory(what.cwd, make=make_workdir)
     _leave_session_keyring()
+    for limit in what.rlimits:
+        execution.set_limit(limit["type"], limit["soft"], limit["hard"])
     capabilities.bound(capabilities.mask(what.capabilities.get("bounding", [])))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
     if confined and not what.noNewPrivileges:
@@ -125,10 +127,11 @@ def _leave_session_keyring() -> None:
 
 def _identity(user: User) -> accounts.Identity:
     """Return who the program shall be: by name where there is one, else by the numbers."""
-    if user.username or user == User():
-        return accounts.look_up(user.username)
+    if user.username or user._replace(groups=()) == User():
+        return accounts.more_groups(accounts.look_up(user.username), user.groups)
     home = accounts.look_up(str(user.uid)).home
-    return accounts.Identity(user.uid, user.gid, tuple(user.additionalGids), home)
+    identity = accounts.Identity(user.uid, user.gid, tuple(user.additionalGids), home)
+    return accounts.more_groups(identity, user.groups)
 
 
 def become(

@@ -20,7 +20,7 @@ from kernelbox.container.confinement import filter_of
 from kernelbox.container.messages import Ready, Start
 from kernelbox.kernel import door, files, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing import paths
 from kernelbox.plumbing.channel import Channel
 from kernelbox.users import id_maps
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from kernelbox.network import Bridge
 
 
-def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
+def create(spec: Spec, stdio: tuple[int, int, int], address: str = "") -> Newborn:
     """Make the container; its init builds the rest of it, until it is `ready` to be started.
 
     Args:
         spec: What it shall be; its directory exists and is locked by the caller.
         stdio: Descriptors for its 0, 1 and 2.
+        address: On the bridge in its last life: it gets that again, if nobody else has it now.
 
     Raises:
         KernelboxError: One line; what was made is in the ledger.
@@ -51,7 +52,7 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
     if spec.kernelbox.is_plugged_in:
         mode = spec.kernelbox.network
         bridge = network.prepare(ledger.recording(mode), mode)
-        addresses = _lease(bridge, spec, own)
+        addresses = _lease(bridge, spec, own, address)
 
     group, is_limited_to_devices = _make_cgroup(spec, own, shared)
     tree = _make_overlay_directories(spec, directory)
@@ -103,9 +104,14 @@ def create(spec: Spec, stdio: tuple[int, int, int]) -> Newborn:
     return container
 
 
-def _lease(bridge: Bridge, spec: Spec, own: ledger.Ledger) -> list[str]:
+def _lease(bridge: Bridge, spec: Spec, own: ledger.Ledger, last: str) -> list[str]:
     """Lease the container's address on its network, and its IPv6 address where there are any."""
-    address = network.lease(bridge, spec.id, own.record, spec.kernelbox.ip)
+    try:
+        address = network.lease(bridge, spec.id, own.record, spec.kernelbox.ip or last)
+    except UsageError:
+        if spec.kernelbox.ip or not last:
+            raise
+        address = network.lease(bridge, spec.id, own.record)
     address6 = network.lease_ipv6(bridge, spec.id, address, own.record, spec.kernelbox.ip6)
     return [address, address6] if address6 else [address]
 
@@ -170,7 +176,7 @@ def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> tuple
         from kernelbox.cgroup import applying  # only for who is limited
 
         applying.apply(group, spec.linux.resources)
-    is_limited_to_devices = group.limit_devices()
+    is_limited_to_devices = not spec.kernelbox.privileged and group.limit_devices()
     group.create_inside()
     return group, is_limited_to_devices
 
@@ -194,6 +200,8 @@ def _record_parents(group: Cgroup, own: ledger.Ledger, shared: ledger.Ledger) ->
 def _make_overlay_directories(spec: Spec, directory: str) -> overlay.Overlay:
     upper, work = f"{directory}/upper", f"{directory}/work"
     for path in (upper, work):
+        if os.path.isdir(path):  # of an earlier life
+            continue
         files.mkdir(path)
         if spec.has_user_namespace:
             files.chown(path, spec.shift, spec.shift)

@@ -33,12 +33,25 @@ class User(NamedTuple):
         username: As `--user` was given: `name`, `uid`, `name:group` or `uid:gid`. What it means is
             in the container's own /etc/passwd, so it is looked up there, and counts more than the
             numbers. Empty: the numbers are all there is.
+        groups: More groups, by name or number, which are looked up there, too.
     """
 
     uid: int = 0
     gid: int = 0
     additionalGids: tuple[int, ...] | list[int] = ()
     username: str = ""
+    groups: tuple[str, ...] | list[str] = ()
+
+
+if TYPE_CHECKING:
+    from typing import TypedDict
+
+    class Rlimit(TypedDict):
+        """A resource limit of a process: `RLIMIT_NOFILE` and so on, as getrlimit(2) has them."""
+
+        type: str
+        soft: int
+        hard: int
 
 
 class Process(NamedTuple):
@@ -53,6 +66,7 @@ class Process(NamedTuple):
         terminal: Whether it gets a terminal of its own (`-t`).
         oomScoreAdj: Added to how much it deserves an OOM kill; None for what its parent has.
         noNewPrivileges: Whether execve(2) grants nothing that its caller has not.
+        rlimits: What it may use for itself.
     """
 
     args: list[str]
@@ -63,6 +77,7 @@ class Process(NamedTuple):
     terminal: bool = False
     oomScoreAdj: int | None = None
     noNewPrivileges: bool = False
+    rlimits: tuple[Rlimit, ...] | list[Rlimit] = ()
 
 
 class Root(NamedTuple):
@@ -98,6 +113,16 @@ class Mount(NamedTuple):
         return self.type in ("bind", "overlay") or self.source == MEMORY
 
 
+class Device(NamedTuple):
+    """A device node: where, `c`haracter or `b`lock, its numbers, and who may open it."""
+
+    path: str
+    type: str
+    major: int
+    minor: int
+    fileMode: int = 0o660
+
+
 class Namespace(NamedTuple):
     """A namespace of the container's: a new one, or with a `path` the one to join."""
 
@@ -119,6 +144,7 @@ class Linux(NamedTuple):
         readonlyPaths: Seen, but not to be written to.
         sysctl: Settings below /proc/sys of its own namespaces, with dots.
         seccomp: The profile of its system calls; None for no filter.
+        devices: Nodes beside those that every container has.
     """
 
     namespaces: tuple[Namespace, ...]
@@ -131,6 +157,7 @@ class Linux(NamedTuple):
     readonlyPaths: tuple[str, ...] | list[str]
     sysctl: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
     seccomp: dict[str, Any] | None = None
+    devices: tuple[Device, ...] = ()
 
     def namespace(self, kind: str) -> Namespace | None:
         """Return the container's namespace of an OCI kind; None if it has the host's."""
@@ -147,6 +174,8 @@ class Extra(NamedTuple):
         image_id: Digest of the image's config.
         lowerdirs: Its unpacked layers, the topmost first.
         network: `bridge` or the name of one that somebody made; `none`, `host`, `container:PID`.
+        joined: The networks that it was connected to later: `name`, `aliases`, `ip` and `ip6` of
+            each.
         ip: The address that it wants there; empty for the next.
         ip6: The IPv6 address that it wants there, likewise.
         aliases: What it is called there, besides its name and id.
@@ -159,7 +188,10 @@ class Extra(NamedTuple):
         interactive: Whether its standard input stays open (`-i`).
         init: Whether a small init is PID 1 and the program its child.
         remove: Whether it is removed when it exits (`--rm`).
+        privileged: Whether no list says which devices it may use.
         stop_signal: Number of the signal that `stop` sends.
+        stop_timeout: Seconds that `stop` then waits; None for the usual.
+        labels: What whoever made it, or its image, says of it.
         created: Seconds since the epoch.
     """
 
@@ -169,6 +201,7 @@ class Extra(NamedTuple):
     image_id: str
     lowerdirs: list[str]
     network: str = "bridge"
+    joined: tuple[dict[str, Any], ...] | list[dict[str, Any]] = ()
     ip: str = ""
     ip6: str = ""
     aliases: tuple[str, ...] | list[str] = ()
@@ -181,7 +214,10 @@ class Extra(NamedTuple):
     interactive: bool = False
     init: bool = False
     remove: bool = False
+    privileged: bool = False
     stop_signal: int = 15
+    stop_timeout: float | None = None
+    labels: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
     created: float = 0.0
 
     @property
@@ -252,6 +288,7 @@ def from_json(plain: dict[str, Any]) -> Spec:
     linux["namespaces"] = tuple(Namespace(**one) for one in linux["namespaces"])
     for kind in ("uidMappings", "gidMappings"):
         linux[kind] = tuple(Mapping(**one) for one in linux[kind])
+    linux["devices"] = tuple(Device(**one) for one in linux.get("devices", ()))
     return Spec(
         ociVersion=plain["ociVersion"],
         process=process_from_json(plain["process"]),

@@ -40,14 +40,17 @@ class State(NamedTuple):
     """Where a container is in its life.
 
     Attributes:
-        status: `creating`, `running` or `exited`.
+        status: `creating`, `created`, `starting`, `running` or `exited`. The first and the third
+            are of who is being born: it goes, or goes back to where it was, if that fails.
         pid: Of its init, as the runtime namespace counts; 0 when there is none.
         start_time: Of its init, in clock ticks since boot: with the pid, unique.
         exit_code: 0 to 255, once it has exited.
         started: Seconds since the epoch; 0 if never.
         finished: Likewise.
-        address: Its IPv4 address on the bridge; empty without one.
+        address: Its IPv4 address on the bridge, also the last one; empty without one.
         oom_killed: Whether the kernel killed one of its processes for want of memory.
+        error: Why the last start failed; empty if it did not.
+        cut_off: Whether the host went down while it ran: what it wrote last may be lost.
     """
 
     status: str = "creating"
@@ -58,6 +61,17 @@ class State(NamedTuple):
     finished: float = 0.0
     address: str = ""
     oom_killed: bool = False
+    error: str = ""
+    cut_off: bool = False
+
+    def given_up(self, error: str, code: int) -> State:
+        """Return the state of one whose start has failed: as it was before, but for the reason."""
+        status = "exited" if self.started else "created"
+        return self._replace(status=status, pid=0, error=error, exit_code=code)
+
+
+AT_REST = ("created", "exited")
+"""Where a container is that nobody looks after, and that nothing in the kernel is left of."""
 
 
 class Damaged(KernelboxError):

@@ -26,13 +26,18 @@ class Ends(NamedTuple):
     stderr: int | None
 
 
-def open_for(what: Process, wish: Wish) -> tuple[Streams, Ends]:
-    """Return the descriptors for the program's 0, 1 and 2, and our ends of them."""
+def open_for(what: Process, interactive: bool) -> tuple[Streams, Ends]:
+    """Return the descriptors for the program's 0, 1 and 2, and our ends of them.
+
+    Args:
+        what: The program.
+        interactive: Whether its standard input is open.
+    """
     if what.terminal:
         nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         return (nothing, nothing, nothing), Ends(None, None, None)
     stdin, our_stdin = (
-        os.pipe() if wish.interactive else (os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), None)
+        os.pipe() if interactive else (os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), None)
     )
     our_stdout, stdout = os.pipe()
     our_stderr, stderr = os.pipe()

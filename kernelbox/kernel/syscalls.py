@@ -25,14 +25,17 @@ libc = ctypes.PyDLL(None, use_errno=True)
 NR_CLONE3 = 435
 # These have no wrapper in every libc, and their number depends on the machine.
 _X86_64 = {
-    **{"pivot_root": 155, "capset": 126, "setns": 308},
-    **{"keyctl": 250, "bpf": 321, "seccomp": 317},
+    **{"pivot_root": 155, "capset": 126, "capget": 125, "setns": 308},
+    **{"keyctl": 250, "bpf": 321, "seccomp": 317, "sched_setattr": 314, "ioprio_set": 251},
 }
 _GENERIC = {
-    **{"pivot_root": 41, "capset": 91, "setns": 268},
-    **{"keyctl": 219, "bpf": 280, "seccomp": 277},
+    **{"pivot_root": 41, "capset": 91, "capget": 90, "setns": 268},
+    **{"keyctl": 219, "bpf": 280, "seccomp": 277, "sched_setattr": 274, "ioprio_set": 30},
 }
 _MACHINE_NUMBERS = {"x86_64": _X86_64, "aarch64": _GENERIC, "riscv64": _GENERIC}
+
+
+_CAPABILITY_VERSION_3 = 0x20080522
 
 
 def checked(result: int) -> int:
@@ -211,6 +214,16 @@ def join_session_keyring() -> int:
     )
 
 
+def permitted_capabilities() -> int:
+    """Return the caller's permitted capabilities, a mask of 1 << capability. Not recorded.
+
+    Source: capget(2).
+    """
+    header, data = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+    by_name("capget", ctypes.byref(header), ctypes.byref(data))
+    return data[1] | data[4] << 32
+
+
 def capset(effective: int, permitted: int, inheritable: int) -> None:
     """Set three of the caller's capability sets, each a mask of 1 << capability.
 
@@ -219,8 +232,7 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
 
     Source: capset(2); capabilities(7).
     """
-    version_3 = 0x20080522
-    header = (ctypes.c_uint32 * 2)(version_3, 0)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     low, high = 0xFFFFFFFF, 32
     data = (ctypes.c_uint32 * 6)(
         effective & low, permitted & low, inheritable & low,

@@ -14,7 +14,8 @@ from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
 # 2^32-1 means "no change" to setresuid(2); a larger number would wrap to a small one.
 _LARGEST_ID = 2**32 - 2
 _LONGEST_DATABASE = 1 << 20
@@ -63,6 +64,18 @@ def look_up(user: str, root: str = "/") -> Identity:
                 "Name one: --user NAME:GROUP",
             )
     return Identity(uid, gid, groups, home)
+
+
+def more_groups(identity: Identity, groups: Iterable[str], root: str = "/") -> Identity:
+    """Return who that is, in some groups more, each given by name or number.
+
+    Raises:
+        UsageError: There is no such group.
+
+    Source: Docker, "docker run --group-add".
+    """
+    found = [*identity.groups, *(_group(one, root) for one in groups)]
+    return identity._replace(groups=tuple(dict.fromkeys(found)))
 
 
 def check_mapped(identity: Identity) -> None:

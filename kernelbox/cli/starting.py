@@ -1,0 +1,102 @@
+"""Commands that let a container run that is there already: start, restart."""
+
+from __future__ import annotations
+
+import sys
+
+from kernelbox.cli.each import for_each
+from kernelbox.cli.parser import parser_for
+from kernelbox.cli.terminal import TerminalFront, terminal_size
+from kernelbox.container import (
+    cleanup,
+    detach_keys,
+    events,
+    launch,
+    lifecycle,
+    names,
+    orders,
+    state,
+)
+from kernelbox.container.front import Front
+from kernelbox.container.messages import Started, Wish
+from kernelbox.kernel.errors import UsageError
+
+
+def command_start(argv: list[str]) -> int:
+    """Start containers that do not run; with `-a` or `-i` follow one to its end, as `run` does."""
+    parser = parser_for("start", "Start containers that do not run.")
+    parser.add_argument("-a", "--attach", action="store_true", help="show what it prints, and wait")
+    parser.add_argument("-i", "--interactive", action="store_true", help="lend it standard input")
+    parser.add_argument(
+        "--detach-keys", default=detach_keys.USUAL, metavar="KEYS", help="what leaves its terminal"
+    )
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    attached = given.attach or given.interactive
+    if attached and len(given.containers) > 1:
+        raise UsageError("only one container can be attached to", "Start the others without -a, -i")
+    cleanup.sweep()
+    if attached:
+        (reference,) = given.containers
+        keys = detach_keys.parse(given.detach_keys)
+        return _follow(names.find(reference), given.interactive, keys)
+
+    def start(reference: str) -> str:
+        _begin(names.find(reference))
+        return reference
+
+    return for_each(given.containers, start)
+
+
+def command_restart(argv: list[str]) -> int:
+    """Stop containers as `stop` does, those that run, and start them."""
+    parser = parser_for("restart", "Stop containers, and start them again.")
+    parser.add_argument(
+        "-t", "--timeout", "--time", dest="time", type=float,
+        help="seconds to wait before it is killed (10, or what --stop-timeout has said)",
+    )  # fmt: skip
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    cleanup.sweep()
+
+    def restart(reference: str) -> str:
+        container_id = names.find(reference)
+        lifecycle.stop(container_id, given.time)
+        _begin(container_id)
+        events.record("restart", container_id)
+        return reference
+
+    return for_each(given.containers, restart)
+
+
+def _begin(container_id: str) -> None:
+    """Start a container in the background. One that runs is left as it is."""
+    _tell_what_is_lost(container_id)
+    monitor, _ = launch.launch()
+    orders.start(monitor, container_id, Wish())
+    Front(monitor).until(Started)
+    monitor.close()
+
+
+def _follow(container_id: str, interactive: bool, keys: str) -> int:
+    """Start a container, and be at its streams until its end; return its exit code."""
+    _tell_what_is_lost(container_id)
+    terminal = state.spec(container_id).process.terminal
+    monitor, _ = launch.launch()
+    wish = Wish(
+        size=terminal_size() if terminal else (24, 80),
+        interactive=interactive,
+        detach_keys=keys if terminal and interactive else "",
+    )
+    orders.start(monitor, container_id, wish, (0, 1, 2))
+    return TerminalFront(monitor, terminal=terminal and interactive).until_exited()
+
+
+def _tell_what_is_lost(container_id: str) -> None:
+    its = state.read(container_id)
+    if its.cut_off and its.status == "exited":
+        print(
+            f"kernelbox: the host went down while container {container_id} ran: "
+            "what it wrote in its last half minute may be lost",
+            file=sys.stderr,
+        )
