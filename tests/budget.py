@@ -115,6 +115,7 @@ BUDGET: dict[str, float] = {
     "11-network-by-hand.ipynb": 45,
     "12-user-defined-networks.ipynb": 35,
     "14-light-and-efficient.ipynb": 90,
+    "15-secure.ipynb": 45,
     "README.ipynb": 5,
     "broken-host-04.ipynb": 5,
     "broken-host-07.ipynb": 5,

@@ -202,7 +202,7 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14
+        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14 chapter15
     """,
     "kernelbox/lab/hosts": """
         eye record
