@@ -86,17 +86,26 @@ def take(container_id: str) -> Life | None:
             before = state.read(container_id)
             lock = monitor_lock.take(container_id)
             if lock is not None and before.status in state.AT_REST:
+                before = before._replace(restarts=0)
                 return Life(_prepare(container_id, before), lock, before)
         if lock is not None:  # whoever looked after it has been killed
             os.close(lock)
             cleanup.sweep()
-        elif before.status == "running" and not before.finished:
+        elif before.is_alive:
             return None
         else:
             time.sleep(_STEP)  # another begins its life, or undoes what is left of the last one
     raise KernelboxError(
         f"the monitor of container {container_id} does not finish", "Clean up: kernelbox reset"
     )
+
+
+def following(life: Life) -> Life:
+    """Return the life that follows one by itself."""
+    with state.housekeeping():
+        ended = state.read(life.spec.id)
+        before = ended._replace(status="exited", restarts=ended.restarts + 1)
+        return Life(_prepare(life.spec.id, before), life.lock, before)
 
 
 def _prepare(container_id: str, before: State) -> Spec:

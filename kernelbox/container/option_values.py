@@ -26,6 +26,7 @@ _LONGEST_TIME = 9_223_372_036  # seconds: the kernel counts nanoseconds. Source:
 _NUMBERS = {
     "time_offset": " of seconds",
     "stop_timeout": " of seconds",
+    "health_retries": " for --health-retries",
     "oom_score_adj": " for --oom-score-adj",
 }
 

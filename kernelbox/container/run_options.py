@@ -12,12 +12,14 @@ import time
 from kernelbox import namespaces, network
 from kernelbox.cgroup import limits
 from kernelbox.container import (
+    health_options,
     image_lookup,
     mount_options,
     network_options,
     option_defaults,
     option_values,
     process_options,
+    restarting,
     security_options,
     setting_options,
     spec,
@@ -89,11 +91,20 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
             stop_signal=option_values.stop_signal(
                 given["stop_signal"], image.config.get("StopSignal")
             ),
+            restart=_restart(given),
+            health=health_options.check(given, image.config.get("Healthcheck")),
             stop_timeout=given["stop_timeout"],
             labels=setting_options.labels(given["label"], image.config.get("Labels")),
             created=time.time(),
         ),
     )
+
+
+def _restart(given: RunOptions) -> str:
+    policy = restarting.policy(given["restart"])
+    if policy.name != "no" and given["rm"]:
+        raise UsageError("what is removed when it exits cannot be restarted", "Leave out --rm")
+    return f"{policy.name}:{policy.most}" if policy.most else policy.name
 
 
 def _ports(given: RunOptions, config: dict[str, Any], mode: str) -> list[str]:
