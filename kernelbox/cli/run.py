@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 
-from kernelbox.cli import cidfile
 from kernelbox.cli.parser import read
 from kernelbox.cli.run_table import CREATE, EXEC, RUN
 from kernelbox.cli.terminal import TerminalFront, terminal_size
@@ -14,6 +14,8 @@ from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from kernelbox.container.spec import Spec
@@ -26,7 +28,7 @@ def command_run(argv: list[str]) -> int:
     _check_terminal(given)
     _check_pull(given)
     monitor, _ = launch.launch()
-    with cidfile.promised(given["cidfile"]) as tell:
+    with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
         orders.run(monitor, spec, _wish(given), _streams(given))
         front = _front(monitor, given)
@@ -43,13 +45,21 @@ def command_create(argv: list[str]) -> int:
 
     given = read(CREATE, argv)
     _check_pull(given)
-    with cidfile.promised(given["cidfile"]) as tell:
+    with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
         cleanup.sweep()
         lives.create(spec)
         tell(spec.id)
     print(spec.id)
     return 0
+
+
+def _cidfile(path: str) -> AbstractContextManager[Callable[[str], object]]:
+    if not path:
+        return nullcontext(lambda _id: None)
+    from kernelbox.cli import cidfile  # few want one
+
+    return cidfile.promised(path)
 
 
 def _check_pull(given: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ what `docker run` does, in the order in which it happens.
 
     spec.py          what a container shall be: OCI's config.json as records
     option_types.py  what `run` and `exec` take, as types
-    setting_options.py  limits of processes, kernel settings, labels, files of variables
+    setting_options.py  limits of processes, kernel settings, files of variables
     mount_values.py  what `-v`, `--mount` and `--tmpfs` mean
     health_options.py  how it is asked whether it does its work
     restarting.py    whether it lives again by itself, and how soon

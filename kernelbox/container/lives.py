@@ -21,32 +21,17 @@ from kernelbox.container import (
     state,
     volumes,
 )
+from kernelbox.container.monitor_lock import Life
 from kernelbox.container.spec import to_json
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing import paths
-from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.container.spec import Spec
-    from kernelbox.container.state import State
 
 _STEP = 0.005  # seconds between two looks at a monitor that is about to finish
 _PATIENCE = 30.0  # seconds that another's start or end may take
-
-
-class Life(NamedTuple):
-    """One life of a container, which is about to begin.
-
-    Attributes:
-        spec: What it shall be.
-        lock: Held by the monitor, from `monitor_lock`.
-        before: Where it was before; None in its first life, which nobody has created apart.
-    """
-
-    spec: Spec
-    lock: int
-    before: State | None
 
 
 def create(spec: Spec) -> None:
@@ -108,7 +93,7 @@ def following(life: Life) -> Life:
         return Life(_prepare(life.spec.id, before), life.lock, before)
 
 
-def _prepare(container_id: str, before: State) -> Spec:
+def _prepare(container_id: str, before: state.State) -> Spec:
     """Make a container ready for its next life; return what it shall be."""
     spec = _joining(state.spec(container_id))
     state.write(container_id, before._replace(status="starting"))

@@ -14,10 +14,8 @@ from kernelbox import cgroup
 from kernelbox.container import (
     cleanup,
     events,
-    lives,
     messages,
     monitor_lock,
-    restarting,
     runtime,
     state,
     stdio,
@@ -38,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kernelbox.container.birth import Newborn
-    from kernelbox.container.lives import Life
     from kernelbox.container.messages import Attach
+    from kernelbox.container.monitor_lock import Life
     from kernelbox.container.orders import Streams
     from kernelbox.container.relay import Relay
     from kernelbox.container.spec import Spec
@@ -59,7 +57,6 @@ def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Te
         tell: Hears how the first life has ended, once everything is cleaned up, and whether that
             was the last.
     """
-    policy = restarting.policy(life.spec.kernelbox.restart)
     log = Log(f"{paths.container(life.spec.id)}/log")
     reception, waited = _open_reception(life), 0.0
     listener: Channel | None = front
@@ -72,7 +69,7 @@ def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Te
             code = process.wait_exit(born.pid)
             if listener is not None and wish.read_later:
                 _let_read(listener, code)
-            again = not reception.halted and policy.wants(code, running.restarts)
+            again = not reception.halted and _is_to_live_again(life.spec, code, running.restarts)
             _bring_to_rest(life.spec, running, code, life.lock, again=again)
             lost = _dismiss(relay, code)
             if listener is not None:
@@ -82,6 +79,8 @@ def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Te
             os.close(born.pidfd)
             listener, given, wish = None, None, Wish()
             door.sink = door.gate = None
+            from kernelbox.container import lives, restarting  # few live again
+
             waited = restarting.delay(waited, time.monotonic() - began)
             reception.rest(waited)
             if reception.halted:
@@ -90,6 +89,14 @@ def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Te
             life = lives.following(life)
     finally:
         reception.close()
+
+
+def _is_to_live_again(spec: Spec, code: int, restarts: int) -> bool:
+    if spec.kernelbox.restart == "no":
+        return False
+    from kernelbox.container import restarting  # few live again
+
+    return restarting.policy(spec.kernelbox.restart).wants(code, restarts)
 
 
 def _open_reception(life: Life) -> Reception:

@@ -15,7 +15,6 @@ from contextlib import suppress
 from kernelbox.container import (
     cleanup,
     events,
-    lives,
     living,
     messages,
     monitor_lock,
@@ -24,7 +23,6 @@ from kernelbox.container import (
     stdio,
 )
 from kernelbox.container.gate import Gate
-from kernelbox.container.lives import Life
 from kernelbox.container.messages import (
     Detached,
     Exited,
@@ -34,6 +32,7 @@ from kernelbox.container.messages import (
     Order,
     Started,
 )
+from kernelbox.container.monitor_lock import Life
 from kernelbox.container.spec import from_json, process_from_json
 from kernelbox.kernel import door, process
 from kernelbox.kernel.errors import KernelboxError
@@ -123,6 +122,8 @@ def _obey(front: Channel, order: Order, agent: Channel | None) -> bool:
         messages.send(front, _attend(document["container"], what, wish, given, front))
         return False  # it is in the container's namespaces
     if order.what == "start":
+        from kernelbox.container import lives  # a run begins a first life
+
         life = lives.take(document["container"])
         if life is None:  # it runs
             messages.send(front, Started(document["container"], 0))

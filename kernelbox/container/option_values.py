@@ -136,6 +136,23 @@ def environment(pairs: Iterable[str], given: Mapping[str, str]) -> dict[str, str
     return variables
 
 
+def labels(options: Iterable[str], of_image: object = None) -> dict[str, str]:
+    """Return the image's labels, and those that `--label NAME[=VALUE]` adds.
+
+    Raises:
+        UsageError: One has no name.
+    """
+    found = {}
+    if isinstance(of_image, dict):
+        found = {str(name): str(value) for name, value in of_image.items()}
+    for text in options:
+        name, _, value = text.partition("=")
+        if not name:
+            raise UsageError(f"{text!r:.80} is no label", "Write it as NAME=VALUE")
+        found[name] = value
+    return found
+
+
 def signal_number(text: str) -> int:
     """Return the number of a signal: `TERM`, `SIGTERM`, `15`, `RTMIN+3`.
 
