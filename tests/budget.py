@@ -80,6 +80,7 @@ BUDGET: dict[str, float] = {
     "test_reaching.py": 5,
     "test_records.py": 5,
     "test_registry.py": 60,
+    "test_restarting.py": 45,
     "test_rtnetlink.py": 15,
     "test_seccomp.py": 25,
     "test_shaping.py": 15,

@@ -108,16 +108,17 @@ PLAN = {
     """,
     "kernelbox/container": """
         spec option_types
-        setting_options mount_values security_options
+        setting_options mount_values health_options restarting security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events volume_store confinement host_devices
+        events volume_store confinement host_devices streams reception
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options option_defaults
         mount_options
         process_options program monitor_lock stdio
         run_options init enter cleanup
-        networks lives renaming
+        networks lives renaming health
         runtime lifecycle update inspection audit
+        living
         monitor
         launch
     """,

@@ -9,7 +9,7 @@
     progress_bars.py  how far the layers of an image are
     terminal.py       what happens at the terminal while a container runs
     run_table.py      the options of run, create and exec
-    starting.py       start, restart
+    starting.py       start, restart, attach
     listing.py        ps
     inspecting.py     inspect
     containers.py     port, stop, kill, pause, unpause, rm, rename, wait
@@ -61,6 +61,7 @@ COMMANDS = {
     "create": ("run", "Make a container, to be started later"),
     "start": ("starting", "Start containers that do not run"),
     "restart": ("starting", "Stop containers, and start them again"),
+    "attach": ("starting", "Be at the streams of a container that runs"),
     "exec": ("run", "Run one more program in a running container"),
     "ps": ("listing", "List containers"),
     "port": ("containers", "List the published ports of a container"),
