@@ -108,16 +108,17 @@ PLAN = {
     """,
     "kernelbox/container": """
         spec option_types
-        setting_options mount_values security_options
+        setting_options mount_values health_options restarting security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events volume_store confinement host_devices
+        events volume_store confinement host_devices streams reception
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options option_defaults
         mount_options
         process_options program monitor_lock stdio
         run_options init enter cleanup
-        networks lives renaming
+        networks lives renaming health
         runtime lifecycle update inspection audit
+        living
         monitor
         launch
     """,
@@ -141,7 +142,7 @@ PLAN = {
         survey
     """,
     "kernelbox/oci": """
-        document config log mount_options copying console gate groups foreground
+        document checking config log mount_options copying console gate groups foreground
         programs refusals resources devices hooks standing features attaching
         reading hiding
         state init
@@ -202,7 +203,7 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14
+        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14 chapter15
     """,
     "kernelbox/lab/hosts": """
         eye record
@@ -239,6 +240,6 @@ PLAN = {
         run_table starting listing inspecting
         containers update output stats events pull archives host course networks volumes
         seccomp audit oci
-        run build images registries oci_more oci_told runtime
+        run build images registries oci_making oci_living oci_more oci_told runtime
     """,
 }

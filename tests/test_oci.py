@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from kernelbox.oci import checking
 from tests import looking
 
 RUNTIME = [sys.executable, "-c", "from kernelbox.cli.runtime import main; main()"]
@@ -131,6 +132,7 @@ def lay_root(rootfs: Path) -> None:
     """Make the smallest root file system that has a shell in it."""
     for name in ("bin", "proc", "dev", "sys", "etc", "tmp"):
         (rootfs / name).mkdir(parents=True)
+    (rootfs / "tmp").chmod(0o1777)
     shutil.copy(os.path.realpath(shutil.which("busybox") or ""), rootfs / "bin/busybox")
     names = (
         "sh cat id ls sleep echo touch mkdir hostname grep stat tty umask true ps mount head kill"
@@ -542,3 +544,37 @@ def test_what_it_can_do_is_told(engine: Engine) -> None:
     assert told["ociVersionMin"] == "1.0.0" and "tmpcopyup" in told["mountOptions"]
     assert "time" in told["linux"]["namespaces"] and told["linux"]["seccomp"]["enabled"]
     assert engine.ok("--version").splitlines()[1].startswith("spec: 1.")
+
+
+def test_a_config_to_begin_with_is_as_the_spec_wants_it(engine: Engine, tmp_path: Path) -> None:
+    """The schemas are the spec's own; what `spec`, `state` and `features` say is by them, too."""
+    engine.ok("spec", "--bundle", tmp_path)
+    assert "exists" in engine.refused("spec", "--bundle", tmp_path)
+    assert "as the spec wants it" in engine.ok("spec", "--check", "--bundle", tmp_path)
+    assert checking.problems(CONFIG) == []
+    assert checking.problems(json.loads(engine.ok("features")), "features") == []
+    engine.config["process"]["args"] = ["true"]
+    engine.create("told")
+    assert checking.problems(json.loads(engine.ok("state", "told")), "state") == []
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["mounts"][0]["destination"] = 7
+    config["process"]["cwd"] = None
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    done = engine("spec", "--check", "--bundle", tmp_path)
+    assert done.returncode == 1
+    assert "mounts[0].destination: 7" in done.stdout and "process.cwd: None" in done.stdout
+    config = {**CONFIG, "linux": {**CONFIG["linux"], "intelRdt": {"closID": "x"}}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert "intelRdt" in engine.refused("spec", "--check", "--bundle", tmp_path)
+
+
+def test_a_terminal_in_the_foreground_is_shown_in_ours(engine: Engine) -> None:
+    """runc, `run` without --detach: the size, what is typed, and the exit status."""
+    engine.config["process"].update(terminal=True, args=["sh", "-c", "tty; read -r word; exit 6"])
+    (engine.bundle / "config.json").write_text(json.dumps(engine.config))
+    words = ["--root", str(engine.root), "run", "--bundle", str(engine.bundle), "shown"]
+    with looking.Terminal([*RUNTIME, *words], dict(os.environ), (24, 80)) as terminal:
+        terminal.read("/dev/pts/0")
+        terminal.type("word\n")
+        assert terminal.end() == 6
+    assert engine.left() == []

@@ -9,7 +9,7 @@
     progress_bars.py  how far the layers of an image are
     terminal.py       what happens at the terminal while a container runs
     run_table.py      the options of run, create and exec
-    starting.py       start, restart
+    starting.py       start, restart, attach
     listing.py        ps
     inspecting.py     inspect
     containers.py     port, stop, kill, pause, unpause, rm, rename, wait
@@ -30,8 +30,10 @@
     build.py          build
     images.py         images, tag, rmi, history, prune
     registries.py     pull, push, login, logout
-    oci_more.py       two more of them: exec and update
-    oci_told.py       what can be asked: ps, list, events, features, spec
+    oci_making.py     create and run
+    oci_living.py     start, state, kill, delete, pause, resume
+    oci_more.py       exec and update
+    oci_told.py       ps, list, events, features, spec
     runtime.py        oci, and kernelbox-runtime: what comes before the verbs
 
 A command is imported when it is called: starting a container should not pay for the others.
@@ -59,6 +61,7 @@ COMMANDS = {
     "create": ("run", "Make a container, to be started later"),
     "start": ("starting", "Start containers that do not run"),
     "restart": ("starting", "Stop containers, and start them again"),
+    "attach": ("starting", "Be at the streams of a container that runs"),
     "exec": ("run", "Run one more program in a running container"),
     "ps": ("listing", "List containers"),
     "port": ("containers", "List the published ports of a container"),

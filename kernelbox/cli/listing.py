@@ -29,6 +29,7 @@ _TITLES = {
 _FILTERS = (
     "ancestor",
     "exited",
+    "health",
     "id",
     "label",
     "name",
@@ -72,6 +73,7 @@ def command_ps(argv: list[str]) -> int:
     return complaints.tell()
 
 
+_HEALTH = {"starting": "health: starting"}
 _OF_ALL = ("exited", "status")  # who asks for these means those that do not run, too
 
 
@@ -123,8 +125,12 @@ def _volumes(spec: Spec) -> list[str]:
 
 def _status(spec: Spec, its: State) -> str:
     if its.status == "running":
-        paused = " (Paused)" if inspection.status(spec, its) == "paused" else ""
-        return f"Up {ago(time.time() - its.started)}{paused}"
+        note = " (Paused)" if inspection.status(spec, its) == "paused" else ""
+        if health := inspection.health_of(spec, its):
+            note += f" ({_HEALTH.get(health['Status'], health['Status'])})"
+        return f"Up {ago(time.time() - its.started)}{note}"
+    if inspection.status(spec, its) == "restarting":
+        return f"Restarting ({its.exit_code}) {ago(time.time() - its.finished)} ago"
     if inspection.status(spec, its) == "created":
         return "Created"
     killed = ", out of memory" if its.oom_killed else ""
@@ -166,6 +172,8 @@ def _is(pair: Pair, key: str, value: str) -> bool:
         return value == own.network or value in [one["name"] for one in own.joined]
     if key == "volume":
         return value in _volumes(spec) or value in [one.destination for one in spec.brought]
+    if key == "health":
+        return value == str((inspection.health_of(spec, its) or {"Status": "none"})["Status"])
     if key == "id":
         return bool(value) and spec.id.startswith(value)
     if key == "name":

@@ -69,7 +69,7 @@ UPDATE = Command(
 _MOST_BYTES = 1 << 20
 
 
-def run_exec(argv: list[str], where: Surroundings) -> int:
+def verb_exec(argv: list[str], where: Surroundings) -> int:
     """Run one more program in a container; return its exit code, or 0 with `--detach`."""
     given = read(EXEC, argv)
     box = where.find(given["id"])
@@ -145,7 +145,7 @@ def _id(word: str) -> int:
     return number
 
 
-def update(argv: list[str], where: Surroundings) -> int:
+def verb_update(argv: list[str], where: Surroundings) -> int:
     """Give a container other limits."""
     given = read(UPDATE, argv)
     box = where.find(given["id"])

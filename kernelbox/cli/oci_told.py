@@ -9,9 +9,8 @@ import time
 
 from kernelbox.cli import table
 from kernelbox.cli.parser import Command, Option, parser_for, read
-from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import features as able
-from kernelbox.oci import telling
+from kernelbox.kernel.errors import UsageError, printable
+from kernelbox.oci import features, telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ EVENTS = Command(
 )
 
 
-def ps(argv: list[str], where: Surroundings) -> int:
+def verb_ps(argv: list[str], where: Surroundings) -> int:
     """Show the processes of a container, as the host counts."""
     given = read(PS, argv)
     pids = telling.processes(where.find(given["id"]))
@@ -55,7 +54,7 @@ def ps(argv: list[str], where: Surroundings) -> int:
     return 0
 
 
-def listing(argv: list[str], where: Surroundings) -> int:
+def verb_list(argv: list[str], where: Surroundings) -> int:
     """List containers."""
     parser = parser_for("oci list", "List containers.")
     parser.add_argument("--format", "-f", default="table", choices=("table", "json"))
@@ -75,7 +74,7 @@ def listing(argv: list[str], where: Surroundings) -> int:
     return 0
 
 
-def events(argv: list[str], where: Surroundings) -> int:
+def verb_events(argv: list[str], where: Surroundings) -> int:
     """Show what a container uses, once or until its end."""
     given = read(EVENTS, argv)
     box = where.find(given["id"])
@@ -104,22 +103,41 @@ def _seconds(word: str) -> float:
     return found
 
 
-def features(argv: list[str], where: Surroundings) -> int:
+def verb_features(argv: list[str], where: Surroundings) -> int:
     """Show what this runtime can do, as JSON."""
     parser_for("oci features", "Show what this runtime can do.").parse_args(argv)
-    print(json.dumps(able.features(), indent=2))
+    print(json.dumps(features.features(), indent=2))
     return 0
 
 
-def spec(argv: list[str], where: Surroundings) -> int:
-    """Write a config.json to begin with."""
-    parser = parser_for("oci spec", "Write a config.json to begin with.")
+def verb_spec(argv: list[str], where: Surroundings) -> int:
+    """Write a config.json to begin with, or check one."""
+    parser = parser_for("oci spec", "Write a config.json to begin with, or check one.")
     parser.add_argument("--bundle", "-b", default=".", help="the directory that it is for")
+    parser.add_argument("--check", action="store_true", help="check what is there instead")
     given = parser.parse_args(argv)
     path = os.path.join(given.bundle, "config.json")
+    if given.check:
+        return _check(path)
     try:
         with open(path, "x", encoding="utf-8") as file:
-            file.write(json.dumps(able.beginning(), indent=2) + "\n")
+            file.write(json.dumps(features.beginning(), indent=2) + "\n")
     except FileExistsError:
         raise UsageError(f"{path} exists", "Remove it first, or name another bundle") from None
     return 0
+
+
+def _check(path: str) -> int:
+    """Say what is wrong in a config.json: by the spec's schema, and for this runtime."""
+    from kernelbox.oci import checking, document, reading, refusals
+
+    found = document.load(path)
+    problems = checking.problems(found.plain)
+    if not problems:
+        refusals.check(found)
+        refusals.check_namespaces(reading.config(found))
+        print(f"{path} is as the spec wants it, and kernelbox does all of it")
+        return 0
+    for problem in problems:
+        print(printable(problem))
+    return 1

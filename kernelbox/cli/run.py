@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 
-from kernelbox.cli import cidfile
 from kernelbox.cli.parser import read
 from kernelbox.cli.run_table import CREATE, EXEC, RUN
 from kernelbox.cli.terminal import TerminalFront, terminal_size
@@ -15,6 +15,8 @@ from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from kernelbox.container.spec import Spec
@@ -34,7 +36,7 @@ def command_run(argv: list[str]) -> int:
     _check_terminal(given)
     _check_pull(given)
     monitor, _ = launch.launch()
-    with cidfile.promised(given["cidfile"]) as tell:
+    with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
         if given["privileged"]:
             print(_PRIVILEGED, file=sys.stderr)
@@ -53,7 +55,7 @@ def command_create(argv: list[str]) -> int:
 
     given = read(CREATE, argv)
     _check_pull(given)
-    with cidfile.promised(given["cidfile"]) as tell:
+    with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
         if given["privileged"]:
             print(_PRIVILEGED, file=sys.stderr)
@@ -62,6 +64,14 @@ def command_create(argv: list[str]) -> int:
         tell(spec.id)
     print(spec.id)
     return 0
+
+
+def _cidfile(path: str) -> AbstractContextManager[Callable[[str], object]]:
+    if not path:
+        return nullcontext(lambda _id: None)
+    from kernelbox.cli import cidfile  # few want one
+
+    return cidfile.promised(path)
 
 
 def _check_pull(given: dict[str, Any]) -> None:

@@ -45,6 +45,21 @@ _LIFE = (
     Option(("--pull",), "fetch the image: missing, always, never", "WHEN", default="missing"),
     Option(("--quiet", "-q"), "say nothing of fetching it", default=False),
 )
+_HEALTH = (
+    Option(
+        ("--restart",),
+        "start it again by itself: no, on-failure[:N], always",
+        "POLICY",
+        default="no",
+    ),
+    Option(("--health-cmd",), "what its shell is asked, whether it works", "LINE", default=""),
+    Option(("--health-interval",), "how long between two times (30s)", "TIME", default=""),
+    Option(("--health-timeout",), "how long an answer may take (30s)", "TIME", default=""),
+    Option(("--health-start-period",), "when failures do not count yet", "TIME", default=""),
+    Option(("--health-start-interval",), "between two times in that (5s)", "TIME", default=""),
+    Option(("--health-retries",), "failures in a row that count (3)", "N", convert=int),
+    Option(("--no-healthcheck",), "do not ask what the image says", default=False),
+)
 _PROGRAM = (
     Option(("--hostname",), "its hostname; otherwise its id", "NAME", default=""),
     Option(("--group-add",), "a group more, by name or number", "GROUP", default=[]),
@@ -110,7 +125,17 @@ _SECURITY = (
     ),
     Option(("--userns",), "host, or auto for one of its own", "MODE", default="host"),
 )
-_CONTAINER = (*_STREAMS, *_PROCESS, *_LIFE, *_PROGRAM, *_FILES, *_LIMITS, *_NETWORK, *_SECURITY)
+_CONTAINER = (
+    *_STREAMS,
+    *_PROCESS,
+    *_LIFE,
+    *_HEALTH,
+    *_PROGRAM,
+    *_FILES,
+    *_LIMITS,
+    *_NETWORK,
+    *_SECURITY,
+)
 RUN = Command(
     "run",
     "Make a container from an image and run a program in it.",

@@ -68,10 +68,12 @@ def command_oci(argv: list[str], called: str = "kernelbox oci") -> int:
         if rest[0] in ("-v", "--version"):
             print(oci.version(called))
             return 0
+        if rest[0] in ("checkpoint", "restore"):
+            raise UsageError(f"{rest[0]} is not done: it takes CRIU", "Use another runtime for it")
         if rest[0] not in oci.VERBS:
             raise UsageError(f"no command {rest[0]!r:.40}", f"See which there are: {called} --help")
         _show_requests(log)
-        return oci.VERBS[rest[0]](rest[1:], oci.Surroundings(given.get("--root", ""), log))
+        return oci.run(rest[0], rest[1:], oci.Surroundings(given.get("--root", ""), log))
     except KernelboxError as error:
         return _complain(log, called, str(error), error.code)
     except SystemExit as end:  # argparse has shown its help
@@ -111,15 +113,14 @@ def _read(argv: list[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def _check(given: dict[str, str]) -> None:
-    if given.get("--systemd-cgroup", "false") != "false" or given.get("--cgroup-manager") not in (
-        None,
-        "cgroupfs",
-        "disabled",
-    ):
+    manager = given.get("--cgroup-manager", "cgroupfs")
+    if given.get("--systemd-cgroup", "false") != "false" or manager == "systemd":
         raise UsageError(
             "control groups by systemd are not done here",
             "Let the engine use cgroupfs: podman --cgroup-manager cgroupfs",
         )
+    if manager != "cgroupfs":
+        raise UsageError(f"--cgroup-manager {manager!r:.40} is not done", "Use cgroupfs")
     if given.get("--rootless", "auto") == "true":
         raise UsageError("--rootless true: kernelbox is run by root", "Use sudo")
 

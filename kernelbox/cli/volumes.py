@@ -10,7 +10,7 @@ import time
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
-from kernelbox.container import cleanup, option_values, setting_options, state, volume_store
+from kernelbox.container import cleanup, option_values, state, volume_store
 from kernelbox.container.volume_store import Volume
 from kernelbox.kernel.errors import UsageError
 
@@ -47,7 +47,7 @@ def _create(argv: list[str]) -> int:
     parser.add_argument("name", nargs="?", default="", metavar="NAME")
     given = parser.parse_args(argv)
     name = option_values.container_name(given.name) if given.name else os.urandom(32).hex()
-    labels = setting_options.labels(given.label)
+    labels = option_values.labels(given.label)
     volume_store.create(Volume(name, labels=labels, anonymous=not given.name))
     print(name)
     return 0

@@ -11,7 +11,7 @@ import os
 import stat
 from contextlib import ExitStack
 
-from kernelbox.container import own_files, volume_store, volumes
+from kernelbox.container import own_files, volumes
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import mounts
 from kernelbox.kernel.errors import KernelError, UsageError
@@ -86,7 +86,9 @@ def open_all(spec: Spec, addresses: list[str], pid: int) -> list[HostMount]:
         made = volumes.make(spec, userns)
         own = f"{os.path.dirname(paths.container(spec.id))}/"  # or of whose network it shares
         for one in spec.brought:
-            if volume_store.name_of(one.source):
+            if _is_named(one):
+                from kernelbox.container import volume_store  # few have volumes with a name
+
                 volume_store.prepare(spec, one)
         opened = [(one, open_bind(one, made, userns)) for one in spec.brought]
     return [mount._replace(own=one.source.startswith(own)) for one, mount in opened]
@@ -119,9 +121,14 @@ def open_bind(mount: Mount, made: dict[str, int], userns: int | None = None) -> 
         raise
     attributes = k.MOUNT_ATTR_NODEV | (k.MOUNT_ATTR_RDONLY if mount.read_only else 0)
     mounts.mount_setattr(fd, attributes=attributes, propagation=k.MS_PRIVATE)
-    if userns is not None and volume_store.name_of(mount.source):
+    if userns is not None and _is_named(mount):
         mounts.mount_setattr(fd, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns)
     return HostMount(fd, mount.destination, stat.S_ISDIR(os.fstat(fd).st_mode))
+
+
+def _is_named(mount: Mount) -> bool:
+    """Whether it is a volume that has a name."""
+    return mount.source.startswith(f"{paths.volumes()}/")
 
 
 def _memory(mount: Mount) -> int:

@@ -43,7 +43,7 @@ def containers(
     for one in state.every():
         try:
             config, its = state.config(one), state.read(one)
-            if config and (every or its.status == "running"):
+            if config and (every or its.is_alive or its.status == "running"):
                 found.append((state.parse(one, config), its))
         except state.Damaged as error:
             report(error)
@@ -68,7 +68,8 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
         "Args": spec.process.args[1:],
         "State": {
             "Status": status(spec, its),
-            "Running": running,
+            "Running": running or its.status == "restarting",
+            "Restarting": its.status == "restarting",
             "Paused": running and group.held(),
             "OOMKilled": killed,
             "Pid": its.pid if running else 0,
@@ -77,7 +78,9 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "CutOff": its.cut_off,
             "StartedAt": _timestamp(its.started),
             "FinishedAt": _timestamp(its.finished),
+            **({"Health": health_of(spec, its)} if own.health else {}),
         },
+        "RestartCount": its.restarts,
         "Image": own.image_id,
         "Config": {
             "Image": own.image,
@@ -89,6 +92,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "OpenStdin": own.interactive,
             "Labels": own.labels,
             "StopTimeout": own.stop_timeout,
+            "Healthcheck": own.health,
         },
         "HostConfig": {
             "Binds": [
@@ -104,6 +108,10 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "CgroupParent": spec.group.rpartition("/")[0],
             "ReadonlyRootfs": spec.root.readonly,
             "UsernsMode": "auto" if spec.has_user_namespace else "host",
+            "RestartPolicy": {
+                "Name": own.restart.partition(":")[0],
+                "MaximumRetryCount": int(own.restart.partition(":")[2] or 0),
+            },
             "AutoRemove": own.remove,
             "Init": own.init,
             "Privileged": own.privileged,
@@ -142,6 +150,15 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
     }
 
 
+def health_of(spec: Spec, its: State) -> dict[str, Any] | None:
+    """Return what is known of a container's health; None if nobody asks, or it does not run."""
+    if its.status != "running" or not spec.kernelbox.health:
+        return None
+    from kernelbox.container import health  # few are asked
+
+    return health.of(spec.id)
+
+
 def _mount(one: Mount) -> dict[str, object]:
     """Return a volume or a bind in Docker's words."""
     name = volume_store.name_of(one.source)
@@ -169,6 +186,8 @@ def status(spec: Spec, its: State) -> str:
     """Return where a container is in its life: `created`, `running`, `paused` or `exited`."""
     if its.status == "running" and cgroup.of(spec.group).held():
         return "paused"
+    if its.status == "starting" and its.restarts:
+        return "restarting"
     if its.status in ("creating", "starting"):
         return "exited" if its.started else "created"
     return its.status

@@ -67,6 +67,14 @@ RUN_DEFAULTS: RunOptions = {
     "rm": False,
     "stop_signal": "",
     "stop_timeout": None,
+    "restart": "no",
+    "health_cmd": "",
+    "health_interval": "",
+    "health_timeout": "",
+    "health_start_period": "",
+    "health_start_interval": "",
+    "health_retries": None,
+    "no_healthcheck": False,
     "label": (),
 }
 

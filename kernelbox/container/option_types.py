@@ -83,6 +83,14 @@ class ContainerOptions(ExecOptions, total=False):
         rm: Whether it is removed when it exits.
         stop_signal: Name or number of what `stop` sends first; empty for the image's.
         stop_timeout: Seconds that `stop` waits then; None for the usual ten.
+        restart: `no`, `on-failure[:N]`, `always` or `unless-stopped`.
+        health_cmd: What is asked in it, by its shell, whether it does its work.
+        health_interval: How long between two times, such as `30s`; and so on.
+        health_timeout: How long an answer may take.
+        health_start_period: How long a failure does not count at first.
+        health_start_interval: How long between two times in that period.
+        health_retries: How many failures in a row make it unhealthy.
+        no_healthcheck: Whether it is not asked what its image says.
         label: `NAME=value`, or a mapping: what is to be said of it.
     """
 
@@ -136,6 +144,14 @@ class ContainerOptions(ExecOptions, total=False):
     rm: bool
     stop_signal: str
     stop_timeout: int | None
+    restart: str
+    health_cmd: str
+    health_interval: str
+    health_timeout: str
+    health_start_period: str
+    health_start_interval: str
+    health_retries: int | None
+    no_healthcheck: bool
     label: list[str] | tuple[str, ...] | dict[str, str]
 
 

@@ -46,6 +46,16 @@ class User(NamedTuple):
 if TYPE_CHECKING:
     from typing import TypedDict
 
+    class Healthcheck(TypedDict):
+        """A program that is asked in the container, now and then; times are in seconds."""
+
+        test: list[str]  # CMD and its words, or CMD-SHELL and a line
+        interval: float
+        timeout: float
+        start_period: float
+        start_interval: float
+        retries: int
+
     class Rlimit(TypedDict):
         """A resource limit of a process: `RLIMIT_NOFILE` and so on, as getrlimit(2) has them."""
 
@@ -189,6 +199,8 @@ class Extra(NamedTuple):
         init: Whether a small init is PID 1 and the program its child.
         remove: Whether it is removed when it exits (`--rm`).
         privileged: Whether no list says which devices it may use.
+        restart: When it is started again by itself: `no`, `on-failure:3`, `always` ...
+        health: How it is asked whether it does its work; None if it is not.
         stop_signal: Number of the signal that `stop` sends.
         stop_timeout: Seconds that `stop` then waits; None for the usual.
         labels: What whoever made it, or its image, says of it.
@@ -215,6 +227,8 @@ class Extra(NamedTuple):
     init: bool = False
     remove: bool = False
     privileged: bool = False
+    restart: str = "no"
+    health: Healthcheck | None = None
     stop_signal: int = 15
     stop_timeout: float | None = None
     labels: dict[str, str] = {}  # noqa: RUF012 - nobody changes it

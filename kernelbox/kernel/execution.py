@@ -12,8 +12,8 @@ import struct
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Structure, Symbol, request
-from kernelbox.kernel.errors import KernelError
-from kernelbox.kernel.syscalls import by_name, checked, libc
+from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.kernel.syscalls import by_name, checked, libc, permitted_capabilities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NO_LIMIT = 2**64 - 1  # RLIM64_INFINITY
 _IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_SHIFT = 1, 13
+_CAP_SYS_RESOURCE = 24
 _SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # SCHED_ATTR_SIZE_VER0
 
 
@@ -51,8 +52,36 @@ def set_limit(name: str, soft: int, hard: int) -> None:
         )
     except KernelError as refusal:
         if refusal.errno == errno.EPERM:
-            refusal.hint = "Whoever raises a hard limit needs CAP_SYS_RESOURCE; ask for less"
+            refusal.hint = _why_not(hard_limit(number))
         raise
+
+
+def check_limit(name: str, hard: int) -> None:
+    """Refuse a limit that no heir of the caller could set for want of privilege.
+
+    Raises:
+        UsageError: The caller's own is lower, and it lacks CAP_SYS_RESOURCE; or no such limit.
+    """
+    number = k.RLIMITS.get(name)
+    if number is None:
+        raise UsageError(f"no resource limit {name!r:.40}", "getrlimit(2) lists them")
+    most = hard_limit(number)
+    if hard > most and not permitted_capabilities() >> _CAP_SYS_RESOURCE & 1:
+        raise UsageError(f"{name} {_limit(hard)}: operation not permitted", _why_not(most))
+
+
+def hard_limit(number: int) -> int:
+    """Return how far the caller may raise one of its limits. Looking is not recorded.
+
+    Source: getrlimit(2).
+    """
+    limits = (ctypes.c_uint64 * 2)()
+    checked(libc.getrlimit(ctypes.c_int(number), limits))
+    return limits[1]
+
+
+def _why_not(most: int) -> str:
+    return f"The hard limit here is {_limit(most)}, and only CAP_SYS_RESOURCE may raise it"
 
 
 def _limit(number: int) -> Symbol:

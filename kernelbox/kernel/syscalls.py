@@ -32,6 +32,7 @@ _GENERIC = {
     **{"pivot_root": 41, "capset": 91, "capget": 90, "setns": 268},
     **{"keyctl": 219, "bpf": 280, "seccomp": 277, "sched_setattr": 274, "ioprio_set": 30},
 }
+_MACHINE = os.uname().machine  # as we began: personality(2) changes what is told
 _MACHINE_NUMBERS = {"x86_64": _X86_64, "aarch64": _GENERIC, "riscv64": _GENERIC}
 
 
@@ -53,7 +54,7 @@ def raw(number: int, *arguments: object) -> int:
 
 def by_name(name: str, *arguments: object) -> int:
     """Make a system call whose number depends on the machine; raises OSError."""
-    return raw(_MACHINE_NUMBERS[os.uname().machine][name], *arguments)
+    return raw(_MACHINE_NUMBERS[_MACHINE][name], *arguments)
 
 
 # --- namespaces ---------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ stays: an engine is its containers' parent itself, and what a container is can b
 kernel. Chapter 13 takes create and start apart. Begin with init.py.
 
     document.py       a JSON document from outside, read with suspicion
+    checking.py       a document beside the spec's own schemas
     config.py         a container as its bundle describes it: config.json, as records
     log.py            where an engine reads why something failed
     mount_options.py  mount(8)'s words, and what becomes of each

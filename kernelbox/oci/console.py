@@ -5,7 +5,6 @@ Source: runc, docs/terminals.md; pty(7); ioctl_tty(2), TIOCGPTPEER; CVE-2025-525
 
 from __future__ import annotations
 
-import array
 import fcntl
 import os
 import socket
@@ -94,8 +93,7 @@ def send(path: str, master: int, name: str) -> None:
                 connection.connect(f"/proc/self/fd/{place}/{name_there}")
             finally:
                 os.close(place)
-            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [master]))
-            connection.sendmsg([name.encode()], [rights])
+            socket.send_fds(connection, [name.encode()], [master])
     except OSError as error:
         raise UsageError(
             f"nobody takes the terminal at {path}: {(error.strerror or 'no socket').lower()}",

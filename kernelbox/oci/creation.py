@@ -23,7 +23,7 @@ from kernelbox.container import messages
 from kernelbox.container.birth import Newborn
 from kernelbox.container.confinement import compiled
 from kernelbox.container.messages import Go, Ready
-from kernelbox.kernel import door, files, process, stepping_stone, syscalls
+from kernelbox.kernel import door, execution, files, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.oci import (
@@ -40,7 +40,6 @@ from kernelbox.oci import (
 )
 from kernelbox.oci import state as states
 from kernelbox.oci.state import Box, State
-from kernelbox.plumbing import whole
 from kernelbox.plumbing.channel import Channel
 from kernelbox.plumbing.records import NamedTuple
 
@@ -94,20 +93,23 @@ def create(asked: Asked) -> Created:
         UsageError: Its bundle, its id or an option is wrong.
         KernelboxError: It could not be made; nothing is left of it.
     """
-    states.check_id(asked.id)
+    states.check_new(asked.root, asked.id)
     bundle = os.path.realpath(asked.bundle)
     found = document.load(os.path.join(bundle, asked.config), "config.json")
     refusals.check(found)
     config = reading.config(found)
     refusals.check_namespaces(config)
     _check_terminal(config, asked)
+    for limit in config.process.rlimits if config.process is not None else ():
+        execution.check_limit(limit.type, limit.hard)
     group = groups.of(groups.path_of(config.cgroupsPath, asked.id))
+    groups.check_free(group)  # before it is written down as what is to be taken away
     state = State(
         config.ociVersion, asked.id, bundle, config.annotations,
         os.path.realpath(os.path.join(bundle, config.root)), time.time(), group.name,
         groups.missing(group),
     )  # fmt: skip
-    with states.new(asked.root, state, json.dumps(found.plain).encode()) as box:
+    with states.new(asked.root, state, json.dumps(found.plain)) as box:
         try:
             return Created(box, config, _make(box, config, asked))
         except BaseException:
@@ -194,7 +196,7 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
     if asked.pidfd_socket:
         console.send(asked.pidfd_socket, born.pidfd, "pidfd")
     if asked.pid_file:
-        whole.replace(asked.pid_file, str(born.pid).encode())
+        states.replace(asked.pid_file, str(born.pid))
     messages.send(control, Go())
     born.until(Ready)
     control.close()

@@ -79,8 +79,8 @@ class Part:
         self.name = name
 
     def has(self, key: str) -> bool:
-        """Whether there is such a value, and it is not empty: no list or object without members."""
-        return self.plain.get(key) not in (None, "", [], {}, False)
+        """Whether there is such a value, and it is neither empty nor 0."""
+        return bool(self.plain.get(key))
 
     def text(self, key: str, default: str | None = "") -> str:
         """Return a text without a NUL in it; the default where there is none."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import signal
 
 from kernelbox.kernel import process
@@ -106,7 +105,7 @@ def delete(root: str, container_id: str, *, force: bool = False) -> list[str]:
         if not force:
             raise
         # Of what a power cut left damaged nothing runs any more, and its group is empty.
-        shutil.rmtree(f"{root}/{container_id}", ignore_errors=True)
+        states.delete(f"{root}/{container_id}")
         return []
     status = box.status()
     if status == "creating":

@@ -20,7 +20,7 @@ from kernelbox.kernel import door, lookup, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
 from kernelbox.oci import console, standing
-from kernelbox.plumbing import whole
+from kernelbox.oci import state as states
 from kernelbox.plumbing.channel import Channel
 
 TYPE_CHECKING = False
@@ -93,7 +93,7 @@ def enter(
         console.send(console_socket, born.terminal, "/dev/pts/ptmx")
         os.close(born.terminal)
     if pid_file:
-        whole.replace(pid_file, str(child).encode())
+        states.replace(pid_file, str(child))
     messages.send(ours, Go())
     born.until_executed()
     ours.close()

@@ -17,6 +17,7 @@ from kernelbox import cgroup
 from kernelbox.cgroup import tree
 from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def path_of(wanted: str, container_id: str) -> str:
     if ".." in parts or (wanted and not parts):
         raise UsageError(f"{wanted!r:.100} cannot be a container's control group", "Name one")
     if not wanted.startswith("/"):
-        parts = [_OURS, *(parts or [f"oci-{container_id}"])]
+        parts = [_OURS, *(parts or [f"oci-{paths.suffix()}-{container_id}"])]
     return "/".join(parts)
 
 
@@ -63,11 +64,23 @@ def missing(group: Cgroup) -> list[str]:
     return [directory for directory in group.above if not os.path.isdir(directory)]
 
 
-def make(group: Cgroup) -> None:
-    """Make a group; one that exists is taken if nobody is in it.
+def check_free(group: Cgroup) -> None:
+    """Refuse a group that somebody is in.
 
     Raises:
-        UsageError: Somebody is in it.
+        UsageError: It is another's.
+    """
+    if group.processes():
+        raise UsageError(
+            f"there are processes in the control group /{group.name}",
+            "Another container's? Give each a cgroupsPath of its own",
+        )
+
+
+def make(group: Cgroup) -> None:
+    """Make a group; what there is of it already is taken.
+
+    Raises:
         KernelError: EACCES, EROFS.
     """
     try:
@@ -75,11 +88,6 @@ def make(group: Cgroup) -> None:
     except KernelError as refusal:
         if refusal.errno != errno.EEXIST:
             raise
-        if group.processes():
-            raise UsageError(
-                f"there are processes in the control group /{group.name}",
-                "Another container's? Give each a cgroupsPath of its own",
-            ) from refusal
         for directory in group.directories:
             if not os.path.isdir(directory):
                 tree.make(directory)

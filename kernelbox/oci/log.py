@@ -39,14 +39,16 @@ class Log:
             level: `error`, `warning` or `debug`.
             message: One line.
         """
-        if not self.path or (level == "debug" and not self.debug):
-            return
+        if (level == "debug" and not self.debug) or (level == "error" and not self.path):
+            return  # an error is said on standard error anyway
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         if self.form == "json":
             line = json.dumps({"level": level, "msg": message, "time": now})
         else:
             line = f'time="{now}" level={level} msg={json.dumps(message, ensure_ascii=False)}'
         with contextlib.suppress(OSError):
+            if self._fd is None and not self.path:
+                self._fd = 2
             if self._fd is None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 self._fd = os.open(self.path, flags, 0o644)

@@ -23,6 +23,8 @@ _LINUX = {
 _PROCESS = {"selinuxLabel": "SELinux labels", "apparmorProfile": "AppArmor profiles"}
 _SECCOMP = {"listenerPath": "a seccomp agent", "listenerMetadata": "a seccomp agent"}
 _RESOURCES = {"network": "net_cls and net_prio", "rdma": "limits of RDMA"}
+_MEMORY = {"kernel": "limits of kernel memory", "kernelTCP": "limits of kernel memory"}
+_BLOCK_IO = {"leafWeight": "weights of leaves, which BFQ has none of"}
 
 
 def check(document: Part) -> None:
@@ -37,6 +39,8 @@ def check(document: Part) -> None:
         (linux, _LINUX),
         (linux.part("seccomp"), _SECCOMP),
         (linux.part("resources"), _RESOURCES),
+        (linux.part("resources").part("memory"), _MEMORY),
+        (linux.part("resources").part("blockIO"), _BLOCK_IO),
     ):
         _refuse(part, refused)
 

@@ -16,15 +16,14 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import time
 from contextlib import contextmanager
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import gate, groups, reading
+from kernelbox.oci import gate, groups
 from kernelbox.oci.document import Part, load
-from kernelbox.plumbing import storage, whole
+from kernelbox.plumbing import storage
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from kernelbox.cgroup import Cgroup
     from kernelbox.oci.config import Config
 
-ROOT = "/run/kernelbox-oci"
 _ID = re.compile(r"[A-Za-z0-9_+.-]+")  # Source: runc, validateID
 _LONGEST_ID = 128
 
@@ -92,7 +90,7 @@ class Box:
     def write(self, state: State) -> None:
         """Replace what is known of it."""
         self.state = state
-        whole.replace(f"{self.directory}/state.json", json.dumps(state._asdict()).encode(), 0o600)
+        replace(f"{self.directory}/state.json", json.dumps(state._asdict()))
 
     def config(self) -> Config:
         """Return its bundle's config.json, as it was when the container was created.
@@ -100,6 +98,8 @@ class Box:
         Raises:
             UsageError: It is damaged.
         """
+        from kernelbox.oci import reading  # not for who only asks for its state
+
         return reading.config(load(f"{self.directory}/config.json"))
 
     def alive(self) -> bool:
@@ -155,8 +155,28 @@ class Box:
 
     def remove(self) -> None:
         """Delete the directory: from here on there is no such container."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        delete(self.directory)
         os.close(self.fd)
+
+
+def replace(path: str, text: str) -> None:
+    """Put a text in the place of a file, at once for whoever reads it.
+
+    It is not made safe against a power cut, after which no container runs that it could be about.
+
+    Raises:
+        OSError: ENOSPC, EROFS, EACCES, ENOENT.
+    """
+    storage.write(f"{path}.new", text)
+    os.rename(f"{path}.new", path)
+
+
+def delete(directory: str) -> None:
+    """Delete a container's directory, which holds a few files; a missing one is fine."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(directory):
+            os.unlink(f"{directory}/{name}")
+        os.rmdir(directory)
 
 
 def check_id(container_id: str) -> None:
@@ -173,8 +193,26 @@ def check_id(container_id: str) -> None:
         )
 
 
+def check_new(root: str, container_id: str) -> None:
+    """Refuse an id that no new container can have.
+
+    Raises:
+        UsageError: It is none, or another container has it.
+    """
+    check_id(container_id)
+    if os.path.lexists(f"{root}/{container_id}"):
+        raise _taken(container_id)
+
+
+def _taken(container_id: str) -> UsageError:
+    return UsageError(
+        f"container with given ID already exists: {container_id}",
+        "Delete that first, or choose another id",
+    )
+
+
 @contextmanager
-def new(root: str, state: State, config: bytes) -> Iterator[Box]:
+def new(root: str, state: State, config: str) -> Iterator[Box]:
     """Make the directory of a new container, and hold its lock meanwhile.
 
     Args:
@@ -190,14 +228,11 @@ def new(root: str, state: State, config: bytes) -> Iterator[Box]:
     try:
         os.mkdir(f"{root}/{state.id}", 0o700)
     except FileExistsError:
-        raise UsageError(
-            f"container with given ID already exists: {state.id}",
-            "Delete that first, or choose another id",
-        ) from None
+        raise _taken(state.id) from None  # another was faster
     box = Box(root, state.id, state)
     fcntl.flock(box.fd, fcntl.LOCK_EX)
     box.write(state)
-    whole.replace(f"{box.directory}/config.json", config, 0o600)
+    replace(f"{box.directory}/config.json", config)
     try:
         yield box
     finally:

@@ -12,6 +12,15 @@ of the host's is what the lab has planted there, and who is signalled is a proce
 from __future__ import annotations
 
 from kernelbox.lab.attacks.grid import Grid, Outcome
-from kernelbox.lab.attacks.measure import ATTACKS, DEFENCES, OPEN_BY_DEFAULT, attack, measure
+from kernelbox.lab.attacks.measure import ATTACKS, DEFENCES, OPEN_BY_DEFAULT, attack, calls, measure
 
-__all__ = ["ATTACKS", "DEFENCES", "OPEN_BY_DEFAULT", "Grid", "Outcome", "attack", "measure"]
+__all__ = [
+    "ATTACKS",
+    "DEFENCES",
+    "OPEN_BY_DEFAULT",
+    "Grid",
+    "Outcome",
+    "attack",
+    "calls",
+    "measure",
+]

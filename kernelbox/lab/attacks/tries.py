@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import struct
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,7 +126,7 @@ def a_mount() -> str:
 
 
 def a_module() -> str:
-    """Load a module into the kernel; what it is given is none, and it says so once it may look."""
+    """Load a module into the kernel; it is given none, and who may load one hears of that."""
     try:
         call("init_module", b"no module", 9, b"")
     except OSError as refusal:
@@ -316,5 +317,11 @@ def outcome(attack: Callable[[], str]) -> tuple[bool, str]:
     return through, word
 
 
+def refusal(name: str) -> Callable[[], str]:
+    """Return a call that does no harm: where it is let through, the kernel finds fault with it."""
+    return lambda: str(call(name, -1, -1, -1, -1, -1))
+
+
 if __name__ == "__main__":
-    print(json.dumps({name: outcome(attack) for name, attack in ATTACKS.items()}))
+    made = {name: refusal(name) for name in sys.argv[1:]} or ATTACKS
+    print(json.dumps({name: outcome(attack) for name, attack in made.items()}))

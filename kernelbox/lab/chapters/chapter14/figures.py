@@ -72,7 +72,9 @@ def how_sure(box: Lab, ratio: object) -> Verdict:
             "wide as what is known allows",
             f"{_WIDE:g} times at most",
         )
-    return passed(f"{held} of {_SERIES} intervals hold the true ratio, and none is vague")
+    return passed(
+        f"of {_SERIES} intervals as many hold the true ratio as should, and none is vague"
+    )
 
 
 def _series(true: float, count: int) -> tuple[list[float], list[float]]:

@@ -37,7 +37,7 @@ QUIZ = (
         wrong("a translation: from the container's kernel to the host's",
               "There is one kernel. The same instruction leads into it (section 4)."),
         right("next to nothing: it is the same kernel, called the same way",
-              "A filter of system calls costs some nanoseconds, where there is one."),
+              "Its filter of system calls costs a tenth or so (section 4)."),
         wrong("a switch: to the runtime, which makes the call instead",
               "The runtime waits for the program's end, and sees none of its calls."),
     ),

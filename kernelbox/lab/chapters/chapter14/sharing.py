@@ -129,7 +129,7 @@ def _shared(readers: list[Held], film: str, size: int) -> Verdict:
             return failed(f"{film} of {name} has {found[-1][0]} bytes", f"{size} bytes")
     if found[0][:2] != found[1][:2]:
         return failed("the two files say different things", "the same")
-    said = f"what one of them reads, the other finds in memory: {size // MIB} MiB, once"
+    said = f"what {names[0]} reads, {names[1]} finds in memory, and the other way round"
     if found[0] == found[1]:  # one inode of one file system: it may live in memory, too
         return passed(said)
     for number in (0, 1):
