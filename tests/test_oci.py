@@ -505,7 +505,12 @@ def test_unknown_fields_and_later_minor_versions_are_passed_over(engine: Engine)
     engine.config.update(ociVersion="1.99.0", unheard={"of": 1})
     engine.config["process"]["unheard"] = True
     engine.config["process"]["capabilities"]["bounding"].append("CAP_OF_TOMORROW")
-    assert engine.ok("run", "--bundle", engine.bundle, "box") == "hello\n"
+    log = engine.log
+    log.unlink(missing_ok=True)
+    words = ("--log", log, "--log-format", "json", "run", "--bundle", engine.bundle, "box")
+    assert engine.ok(*words) == "hello\n"
+    line = json.loads(log.read_text())
+    assert line["level"] == "warning" and "CAP_OF_TOMORROW" in line["msg"]
 
 
 def test_a_state_that_a_power_cut_has_torn_is_deleted_by_force(engine: Engine) -> None:

@@ -34,6 +34,7 @@ from kernelbox.oci import (
     groups,
     hooks,
     init,
+    programs,
     reading,
     refusals,
     resources,
@@ -79,11 +80,19 @@ class Asked(NamedTuple):
 
 
 class Created(NamedTuple):
-    """A container that waits for `start`: its directory, and its first process."""
+    """A container that waits for `start`.
+
+    Attributes:
+        box: Its directory.
+        config: What it is to be.
+        born: Its first process.
+        warnings: What was asked for and is not to be had.
+    """
 
     box: Box
     config: Config
     born: Newborn
+    warnings: list[str]
 
 
 def create(asked: Asked) -> Created:
@@ -111,10 +120,12 @@ def create(asked: Asked) -> Created:
     )  # fmt: skip
     with states.new(asked.root, state, json.dumps(found.plain)) as box:
         try:
-            return Created(box, config, _make(box, config, asked))
+            born = _make(box, config, asked)
         except BaseException:
             _undo(box, config)
             raise
+    warnings = programs.ungranted(found.part("process"))
+    return Created(box, config, born, [] if config.has_user_namespace else warnings)
 
 
 def _check_terminal(config: Config, asked: Asked) -> None:
