@@ -167,6 +167,7 @@ def shared_things(root: Path) -> set[str]:
         f"table ip kernelbox_{suffix}",
         *(f"cgroup {path}" for path in tops),
         *(f"cgroup {path}/{kind}-{suffix}" for path in tops for kind in ("held", "lab")),
+        *(f"cgroup {path}/oci" for path in tops),  # of all bundles' containers: see test_oci
     }
 
 

@@ -127,6 +127,11 @@ class Engine:
     def left(self) -> list[str]:
         return os.listdir(self.root) if self.root.exists() else []
 
+    def groups(self, container: str) -> list[Path]:
+        """Return what is there of a container's control group, if it is where it is by default."""
+        tops = {path for path in looking.cgroups() if path.name == "kernelbox"}
+        return [place for top in tops if (place := top / "oci" / container).exists()]
+
 
 def lay_root(rootfs: Path) -> None:
     """Make the smallest root file system that has a shell in it."""
@@ -168,6 +173,7 @@ def test_create_and_start_are_two_acts(engine: Engine) -> None:
     """runtime.md, "Create" and "Start": nothing of the program runs before `start`."""
     engine.config["process"]["args"] = ["sleep", "1000"]
     pid = engine.create("two")
+    assert engine.groups("two")
     told = json.loads(engine.ok("state", "two"))
     assert (told["status"], told["pid"], told["id"]) == ("created", pid, "two")
     assert (told["ociVersion"], told["bundle"]) == ("1.2.0", str(engine.bundle))
@@ -181,7 +187,7 @@ def test_create_and_start_are_two_acts(engine: Engine) -> None:
     looking.soon(lambda: gone(pid))
     assert engine.status("two") == "stopped"
     engine.ok("delete", "two")
-    assert engine.left() == []
+    assert engine.left() == engine.groups("two") == []
 
 
 def test_what_the_spec_forbids_is_an_error_and_changes_nothing(engine: Engine) -> None:
@@ -290,6 +296,29 @@ def test_a_mount_has_its_options(engine: Engine, tmp_path: Path) -> None:
     assert {"ro", "nosuid"} <= options["/data"] and "rw" in options["/etc/beside"]
     assert {"noexec", "noatime"} <= options["/kept"]
     assert seen[4] == "no"
+
+
+def test_a_mount_may_show_other_owners(engine: Engine, tmp_path: Path) -> None:
+    """config.md, "Linux mount options": idmap and ridmap, with maps of its own."""
+    (tmp_path / "note").write_text("a note")
+    tmp_path.chmod(0o755)
+    ids = [{"containerID": 0, "hostID": 5000, "size": 10}]
+    engine.config["mounts"].append(
+        {
+            "destination": "/data",
+            "source": str(tmp_path),
+            "type": "bind",
+            "options": ["rbind", "ridmap"],
+            "uidMappings": ids,
+            "gidMappings": ids,
+        }
+    )
+    assert engine.sh("stat -c %u:%g /data/note") == "5000:5000"
+    assert (tmp_path / "note").stat().st_uid == 0
+    engine.config["mounts"][-1].update(uidMappings=[], gidMappings=[])
+    assert "no maps" in engine.refused("run", "--bundle", engine.bundle, "box")
+    engine.config["mounts"][-1] = {"destination": "/x", "type": "tmpfs", "options": ["idmap"]}
+    assert "no bind" in engine.refused("run", "--bundle", engine.bundle, "box")
 
 
 def test_a_device_is_made_below_the_root_wherever_dev_leads(engine: Engine, tmp_path: Path) -> None:

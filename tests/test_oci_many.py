@@ -113,8 +113,9 @@ def work(engine: Engine, count: int, workers: int, seed: int) -> list[str]:
             if done.returncode != 0:
                 complaints.append(f"delete {name}: {done.stderr}")
     complaints += [f"{name} is left" for name in engine.left()]
-    groups = [path for path in looking.cgroups() if f"oci-many-{os.getpid()}" in path.name]
-    return [*complaints, *(f"{path} is left" for path in groups)]
+    groups = {path / "oci" for path in looking.cgroups() if path.name == "kernelbox"}
+    left = [one for path in groups for one in path.glob(f"many-{os.getpid()}-*")]
+    return [*complaints, *(f"{path} is left" for path in left)]
 
 
 def test_whatever_is_done_in_whatever_order(tmp_path: Path) -> None:

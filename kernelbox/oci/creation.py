@@ -43,6 +43,7 @@ from kernelbox.oci import state as states
 from kernelbox.oci.state import Box, State
 from kernelbox.plumbing.channel import Channel
 from kernelbox.plumbing.records import NamedTuple
+from kernelbox.users import id_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -192,9 +193,7 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
     """Do what is to be done outside while init builds, until it waits at its gate."""
     control = born.control
     if config.has_user_namespace:
-        for file, maps in (("uid_map", config.uidMappings), ("gid_map", config.gidMappings)):
-            lines = [f"{one.containerID} {one.hostID} {one.size}" for one in maps]
-            files.write(f"/proc/{born.pid}/{file}", "\n".join(lines))
+        id_maps.write_maps(born.pid, config.uidMappings, config.gidMappings)
         messages.send(control, Go())
     born.until(Ready)
     for kind in ("prestart", "createRuntime"):

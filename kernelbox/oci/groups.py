@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from kernelbox.cgroup import Cgroup
 
 _OURS = "kernelbox"
+_SHARED = f"/{_OURS}/oci"
 
 
 def path_of(wanted: str, container_id: str) -> str:
     """Return the path of a container's group below each mount point, without a leading slash.
 
     Args:
-        wanted: `cgroupsPath`; a relative one is below /kernelbox, and so is the default.
+        wanted: `cgroupsPath`; a relative one is below /kernelbox; the default is in /kernelbox/oci.
         container_id: For the default.
 
     Raises:
@@ -44,7 +45,7 @@ def path_of(wanted: str, container_id: str) -> str:
     if ".." in parts or (wanted and not parts):
         raise UsageError(f"{wanted!r:.100} cannot be a container's control group", "Name one")
     if not wanted.startswith("/"):
-        parts = [_OURS, *(parts or [f"oci-{container_id}"])]
+        parts = [_OURS, *(parts or ["oci", container_id])]
     return "/".join(parts)
 
 
@@ -59,8 +60,15 @@ def of(path: str) -> Cgroup:
 
 
 def missing(group: Cgroup) -> list[str]:
-    """Return the directories that making a group makes above it, the highest first."""
-    return [directory for directory in group.above if not os.path.isdir(directory)]
+    """Return the directories that go with a group when it goes, the highest first.
+
+    They are those that are made for it, and the one of all groups that have the default place.
+    """
+    return [
+        directory
+        for directory in group.above
+        if not os.path.isdir(directory) or directory.endswith(_SHARED)
+    ]
 
 
 def check_free(group: Cgroup) -> None:
