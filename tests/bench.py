@@ -23,7 +23,9 @@ of one processor while a view is open on 50 containers, five times a second (CPU
 seconds, from /proc/PID/stat; without a page, which is the browser's), and the time for a snapshot
 of everything that there is to see of 200.
 
-`--images` measures images instead: see bench_images.py; `--limits` limits: see bench_limits.py.
+`--images` measures images instead: see bench_images.py; `--limits` limits: see bench_limits.py;
+`--networks` networks: see bench_networks.py;
+`--memory` what an idle container takes: see bench_memory.py.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ from kernelbox.root import masks
 from kernelbox.seccomp import kept as filters
 from kernelbox.users import capabilities
 from kernelbox.widgets.base import View
-from tests import bench_images, bench_limits
+from tests import bench_images, bench_limits, bench_memory, bench_networks
 from tests.command import COMMAND
 
 WATCHED, CROWD = 50, 200  # containers
@@ -167,19 +169,24 @@ def mount(destination: str, kind: str, options: list[str]) -> dict[str, Any]:
     return {"destination": destination, "type": kind, "source": kind, "options": options}
 
 
-@contextmanager
-def podman(directory: Path, network: str) -> Iterator[Measure]:
-    """`podman run` of the same image, in a storage of its own."""
+def podman_words(directory: Path, network: str) -> tuple[list[str], list[str], str]:
+    """Return podman with a storage of its own, options of its `run`, and the image's name there."""
     storage = ("--root", f"{directory}/root", "--runroot", f"{directory}/run")
     networks = ("--network-config-dir", f"{directory}/networks")
-    base = ("podman", *storage, *networks, "--cgroup-manager", "cgroupfs", "--runtime", "runc")
+    base = ["podman", *storage, *networks, "--cgroup-manager", "cgroupfs", "--runtime", "runc"]
     (directory / "networks").mkdir(parents=True)
     pull = [*base, "pull", "-q", f"oci:{paths.images()}:busybox:latest"]
     pulled = subprocess.run(pull, capture_output=True, text=True, check=True)
     # Its defaults are above what a root without CAP_SYS_RESOURCE may set.
     limits = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000")
-    plain = ("--network", network, "--pull", "never")
-    run = (*base, "run", "--rm", *limits, *plain, pulled.stdout.strip(), "true")
+    return base, [*limits, "--network", network, "--pull", "never"], pulled.stdout.strip()
+
+
+@contextmanager
+def podman(directory: Path, network: str) -> Iterator[Measure]:
+    """`podman run` of the same image, in a storage of its own."""
+    base, options, image = podman_words(directory, network)
+    run = (*base, "run", "--rm", *options, image, "true")
     before = podman_groups()
     try:
         if network == "none":
@@ -194,9 +201,14 @@ def podman(directory: Path, network: str) -> Iterator[Measure]:
 
 
 @contextmanager
-def elsewhere() -> Iterator[int]:
-    """Hold a network and a mount namespace, where /run and /var/lib are empty; yield whose."""
-    words = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; echo; exec sleep infinity"
+def elsewhere(*, forgetful: bool = True) -> Iterator[int]:
+    """Hold a network and a mount namespace; yield whose.
+
+    Args:
+        forgetful: Whether /run and /var/lib are empty there.
+    """
+    words = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; " if forgetful else ""
+    words += "echo; exec sleep infinity"
     hold = ["unshare", "--net", "--mount", "sh", "-c", words]
     with subprocess.Popen(hold, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -338,6 +350,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=30, help="measurements per row (30)")
     parser.add_argument("--images", action="store_true", help="unpacking and storing images")
     parser.add_argument("--limits", action="store_true", help="what limits keep, and cost")
+    parser.add_argument("--memory", action="store_true", help="what an idle container takes")
+    parser.add_argument("--networks", action="store_true", help="what a network costs")
     given = parser.parse_args()
     pairs = given.pairs
     with ExitStack() as stack:
@@ -349,6 +363,11 @@ def main() -> None:
             bench_images.measure(directory, interleaved, stack)
         elif given.limits:
             bench_limits.measure(directory, stack)
+        elif given.memory:
+            bench_memory.measure(directory, podman_words, podman_groups)
+        elif given.networks:
+            place = stack.enter_context(elsewhere(forgetful=False))
+            bench_networks.measure(place, pairs, stack)
         else:
             measure(directory, pairs, stack)
 

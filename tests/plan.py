@@ -32,7 +32,8 @@ PLAN = {
         door
         syscalls session netdevice packets trace
         bpf seccomp pages execution process mounts lookup watch loop netlink
-        files aside links conntrack nft
+        files aside links conntrack nft announcements
+        link_reader
         rtnetlink
         cabling qdisc
     """,
@@ -65,7 +66,7 @@ PLAN = {
         shell
     """,
     "kernelbox/network": """
-        addresses port dns
+        addresses port dns counters on_wire
         listeners notes link_names
         forwarding definition
         endpoints subnets nat
@@ -107,16 +108,17 @@ PLAN = {
     """,
     "kernelbox/container": """
         spec option_types
-        setting_options mount_values security_options
+        setting_options mount_values health_options restarting security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events confinement
+        events volume_store confinement host_devices streams reception
         option_values names image_lookup host_mounts birth pause orders front gate relay
-        mount_options option_defaults
-        network_options
+        network_options option_defaults
+        mount_options
         process_options program monitor_lock stdio
         run_options init enter cleanup
-        networks lives
+        networks lives renaming health
         runtime lifecycle update inspection audit
+        living
         monitor
         launch
     """,
@@ -135,7 +137,7 @@ PLAN = {
         model procfs union routes nftables headers
         codec difference process_table mountinfo overlays usage packet_filter
         updates processes topology
-        reach
+        reach memory
         network
         survey
     """,
@@ -159,7 +161,7 @@ PLAN = {
         effects still recordings player
         base
         foreign form process_tree capability_table mount_tree layer_stack
-        graph journeys lanes resource_graph
+        graph journeys lanes resource_graph wiring
         network_map timeline
         stepper
     """,
@@ -173,7 +175,7 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving experiments
+        neighbours surroundings exercises serving exporting attacks experiments
         chapters hosts inventory
         course
         workbook
@@ -184,7 +186,7 @@ PLAN = {
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
-        bars grading
+        bars ecdf grading
         outside packets tries exercise questions parsons loader
         keeper
         attempt
@@ -195,9 +197,13 @@ PLAN = {
         chart
         chapter
     """,
+    "kernelbox/lab/attacks": """
+        tries planted grid
+        measure
+    """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter09 chapter10 chapter11 chapter12
+        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14 chapter15
     """,
     "kernelbox/lab/hosts": """
         eye record
@@ -230,9 +236,10 @@ PLAN = {
         delivery
     """,
     "kernelbox/cli": """
-        parser table cidfile orderly each progress_bars terminal
-        run_table starting
-        containers update output stats events pull archives host course networks seccomp audit oci
+        parser table template cidfile orderly each progress_bars terminal
+        run_table starting listing inspecting
+        containers update output stats events pull archives host course networks volumes
+        seccomp audit oci
         run build images registries oci_making oci_living oci_more oci_told runtime
     """,
 }

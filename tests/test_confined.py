@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kernelbox.root import masks
 from tests.command import Kernelbox
 from tests.looking import status
 
@@ -112,6 +114,42 @@ def test_a_step_of_a_build_is_confined_likewise(kernelbox: Kernelbox, tmp_path: 
     kernelbox.ok("build", "-t", "confined", str(tmp_path))
     assert kernelbox.ok("run", "--rm", *ALONE, "confined", "cat", "/mode") == "Seccomp:\t2\n"
     kernelbox.ok("rmi", "confined")
+
+
+def test_who_is_privileged_has_what_others_gave_up_and_it_is_said(kernelbox: Kernelbox) -> None:
+    done = kernelbox("run", "-d", *ALONE, "--privileged", *FOREVER)
+    container = done.stdout.strip()
+    assert done.returncode == 0 and done.stderr.startswith("kernelbox: --privileged gives up: ")
+    pid = kernelbox.pid(container)
+    assert in_force(pid) == ("0", "0")
+    assert status(pid)["CapBnd"] == status("self")["CapPrm"]
+    there = {line.split()[4] for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()}
+    assert not there & {*masks.MASKED, *masks.READ_ONLY}
+    script = """
+        mount -t tmpfs none /mnt && sysctl -qw net.ipv4.ip_forward=1 && umount /mnt
+        mknod /dev/again c 1 11 && for one in kmsg again; do
+            : </dev/$one && echo $one
+        done"""
+    assert kernelbox.ok("exec", container, "sh", "-c", script) == "kmsg\nagain\n"
+    nodes = "cd /dev; for one in *; do test -b $one && stat -c '%n %t:%T' $one; done; true"
+    disks = [one for one in Path("/dev").iterdir() if one.is_block_device()]
+    numbers = [(one.name, one.stat().st_rdev) for one in disks]
+    assert set(kernelbox.ok("exec", container, "sh", "-c", nodes).splitlines()) == {
+        f"{name} {os.major(number):x}:{os.minor(number):x}" for name, number in numbers
+    }
+    assert kernelbox.inspect(container)["HostConfig"]["Privileged"] is True
+    lacking = {
+        one["name"]
+        for one in json.loads(kernelbox.ok("audit", "--format", "json", container))[container]
+        if not one["holds"]
+    }
+    assert {"capabilities", "system call filter", "masked paths", "device list"} <= lacking
+    kernelbox.ok("rm", "-f", container)
+    line = kernelbox.refused("run", *ALONE, "--privileged", "--userns", "auto", "busybox", "true")
+    assert "Leave out one of --privileged and --userns auto" in line
+    filtered = ("--privileged", "--security-opt", "seccomp=default")
+    done = kernelbox("run", "--rm", *ALONE, *filtered, "busybox", "grep", "^Secc", "/proc/1/status")
+    assert "Seccomp:\t2" in done.stdout
 
 
 def test_a_profile_of_ones_own_is_obeyed(kernelbox: Kernelbox, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import array
 import copy
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -129,8 +130,9 @@ class Engine:
 
     def groups(self, container: str) -> list[Path]:
         """Return what is there of a container's control group, if it is where it is by default."""
-        tops = {path for path in looking.cgroups() if path.name == "kernelbox"}
-        return [place for top in tops if (place := top / "oci" / container).exists()]
+        return [
+            path for path in looking.cgroups() if re.fullmatch(f"oci-.*-{container}", path.name)
+        ]
 
 
 def lay_root(rootfs: Path) -> None:

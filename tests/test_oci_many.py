@@ -113,9 +113,8 @@ def work(engine: Engine, count: int, workers: int, seed: int) -> list[str]:
             if done.returncode != 0:
                 complaints.append(f"delete {name}: {done.stderr}")
     complaints += [f"{name} is left" for name in engine.left()]
-    groups = {path / "oci" for path in looking.cgroups() if path.name == "kernelbox"}
-    left = [one for path in groups for one in path.glob(f"many-{os.getpid()}-*")]
-    return [*complaints, *(f"{path} is left" for path in left)]
+    groups = [path for path in looking.cgroups() if f"-many-{os.getpid()}" in path.name]
+    return [*complaints, *(f"{path} is left" for path in groups)]
 
 
 def test_whatever_is_done_in_whatever_order(tmp_path: Path) -> None:

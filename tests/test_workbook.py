@@ -454,6 +454,7 @@ def test_the_lab_serves_the_workbook_and_its_last_words_are_the_address(
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 exported = answer.read().decode()
             assert "data:image/svg+xml" in exported and 'src="pictures' not in exported
+            assert '[data-jp-theme-light="true"] .kb-picture' in exported
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0

@@ -2,14 +2,17 @@
 
     parser.py         one table of options per command, read in two ways
     table.py          columns that line up, sizes and durations in words
+    template.py       templates of --format
     cidfile.py        the id of a new container, in a file
     orderly.py        ending in order, for commands that leave something half done
     each.py           one command for several things
     progress_bars.py  how far the layers of an image are
     terminal.py       what happens at the terminal while a container runs
     run_table.py      the options of run, create and exec
-    starting.py       start, restart
-    containers.py     ps, port, stop, kill, pause, unpause, rm, wait, inspect
+    starting.py       start, restart, attach
+    listing.py        ps
+    inspecting.py     inspect
+    containers.py     port, stop, kill, pause, unpause, rm, rename, wait
     update.py         update
     output.py         logs, top
     stats.py          stats
@@ -19,6 +22,7 @@
     host.py           doctor, reset, lab, workbook
     course.py         course: for teachers
     networks.py       network
+    volumes.py        volume
     seccomp.py        seccomp
     audit.py          audit
     oci.py            the verbs of an OCI runtime
@@ -57,8 +61,9 @@ COMMANDS = {
     "create": ("run", "Make a container, to be started later"),
     "start": ("starting", "Start containers that do not run"),
     "restart": ("starting", "Stop containers, and start them again"),
+    "attach": ("starting", "Be at the streams of a container that runs"),
     "exec": ("run", "Run one more program in a running container"),
-    "ps": ("containers", "List containers"),
+    "ps": ("listing", "List containers"),
     "port": ("containers", "List the published ports of a container"),
     "stop": ("containers", "Ask containers to end, then make them"),
     "kill": ("containers", "Send a signal to containers"),
@@ -66,8 +71,9 @@ COMMANDS = {
     "unpause": ("containers", "Let paused containers run again"),
     "update": ("update", "Give running containers other limits"),
     "rm": ("containers", "Remove containers"),
-    "wait": ("containers", "Wait until containers have ended; print their exit codes"),
-    "inspect": ("containers", "Show all about containers or images, as JSON"),
+    "rename": ("containers", "Give a container another name"),
+    "wait": ("containers", "Wait until containers do not run; print their exit codes"),
+    "inspect": ("inspecting", "Show all about containers or images, as JSON"),
     "logs": ("output", "Show what a container printed"),
     "top": ("output", "Show the processes of a container"),
     "stats": ("stats", "Show what containers use, live"),
@@ -89,6 +95,7 @@ COMMANDS = {
     "login": ("registries", "Remember a password for a registry"),
     "logout": ("registries", "Forget it"),
     "network": ("networks", "Make networks, list them, remove them ..."),
+    "volume": ("volumes", "Make volumes, list them, remove them ..."),
     "audit": ("audit", "Say what holds a container, and what each of it stops"),
     "seccomp": ("seccomp", "Say what a profile of system calls allows, and why"),
     "oci": ("runtime", "Be an OCI runtime: create, start, state, kill, delete ... a bundle"),

@@ -17,16 +17,13 @@ def promised(path: str) -> Iterator[Callable[[str], None]]:
     """Make the file, and yield what writes an id into it; it goes if nobody has when all is over.
 
     Args:
-        path: Of the file; empty if none is wished.
+        path: Of the file.
 
     Raises:
         UsageError: It is there, or cannot be made.
 
     Source: Docker, "docker run --cidfile".
     """
-    if not path:
-        yield lambda _id: None
-        return
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except OSError as error:

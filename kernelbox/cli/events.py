@@ -169,7 +169,7 @@ def _passes(event: Event, wanted: list[tuple[str, str]]) -> bool:
     """Say whether an event passes each kind of filter: one of those with the same key will do."""
     for key in {key for key, _ in wanted}:
         values = [value for name, value in wanted if name == key]
-        if key == "event" and event.action not in values:
+        if key == "event" and event.action.partition(":")[0] not in values:
             return False
         if key == "image" and event.attributes.get("image") not in values:
             return False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import nullcontext
 
-from kernelbox.cli import cidfile
 from kernelbox.cli.parser import read
 from kernelbox.cli.run_table import CREATE, EXEC, RUN
 from kernelbox.cli.terminal import TerminalFront, terminal_size
@@ -14,10 +15,19 @@ from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from kernelbox.container.spec import Spec
     from kernelbox.plumbing.channel import Channel
+
+
+# Said each time: an option of one word gives up five defences.
+_PRIVILEGED = (
+    "kernelbox: --privileged gives up: dropped capabilities, the filter of system calls, masked "
+    "paths, the read-only /proc/sys and /sys, the list of devices. Its root is the host's root"
+)
 
 
 def command_run(argv: list[str]) -> int:
@@ -26,8 +36,10 @@ def command_run(argv: list[str]) -> int:
     _check_terminal(given)
     _check_pull(given)
     monitor, _ = launch.launch()
-    with cidfile.promised(given["cidfile"]) as tell:
+    with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
+        if given["privileged"]:
+            print(_PRIVILEGED, file=sys.stderr)
         orders.run(monitor, spec, _wish(given), _streams(given))
         front = _front(monitor, given)
         front.on_start = tell
@@ -43,13 +55,23 @@ def command_create(argv: list[str]) -> int:
 
     given = read(CREATE, argv)
     _check_pull(given)
-    with cidfile.promised(given["cidfile"]) as tell:
+    with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
+        if given["privileged"]:
+            print(_PRIVILEGED, file=sys.stderr)
         cleanup.sweep()
         lives.create(spec)
         tell(spec.id)
     print(spec.id)
     return 0
+
+
+def _cidfile(path: str) -> AbstractContextManager[Callable[[str], object]]:
+    if not path:
+        return nullcontext(lambda _id: None)
+    from kernelbox.cli import cidfile  # few want one
+
+    return cidfile.promised(path)
 
 
 def _check_pull(given: dict[str, Any]) -> None:

@@ -45,6 +45,21 @@ _LIFE = (
     Option(("--pull",), "fetch the image: missing, always, never", "WHEN", default="missing"),
     Option(("--quiet", "-q"), "say nothing of fetching it", default=False),
 )
+_HEALTH = (
+    Option(
+        ("--restart",),
+        "start it again by itself: no, on-failure[:N], always",
+        "POLICY",
+        default="no",
+    ),
+    Option(("--health-cmd",), "what its shell is asked, whether it works", "LINE", default=""),
+    Option(("--health-interval",), "how long between two times (30s)", "TIME", default=""),
+    Option(("--health-timeout",), "how long an answer may take (30s)", "TIME", default=""),
+    Option(("--health-start-period",), "when failures do not count yet", "TIME", default=""),
+    Option(("--health-start-interval",), "between two times in that (5s)", "TIME", default=""),
+    Option(("--health-retries",), "failures in a row that count (3)", "N", convert=int),
+    Option(("--no-healthcheck",), "do not ask what the image says", default=False),
+)
 _PROGRAM = (
     Option(("--hostname",), "its hostname; otherwise its id", "NAME", default=""),
     Option(("--group-add",), "a group more, by name or number", "GROUP", default=[]),
@@ -54,11 +69,17 @@ _PROGRAM = (
     Option(("--time-offset",), "a time namespace, so much ahead", "SECONDS", convert=int),
 )
 _FILES = (
-    Option(("--volume", "-v"), "show it a directory or file", "HOST:INSIDE[:ro]", default=[]),
+    Option(
+        ("--volume", "-v"),
+        "show it a directory or file, or a volume",
+        "HOST|NAME:INSIDE[:ro]",
+        default=[],
+    ),
     Option(("--mount",), "the same in words", "type=bind,source=,target=", default=[]),
     Option(("--tmpfs",), "give it memory as a directory", "INSIDE[:size=64m]", default=[]),
     Option(("--shm-size",), "the size of /dev/shm (64m)", "SIZE", default=""),
     Option(("--read-only",), "mount its root read-only", default=False),
+    Option(("--privileged",), "all capabilities and devices, no filter", default=False),
 )
 _LIMITS = (
     *(
@@ -104,7 +125,17 @@ _SECURITY = (
     ),
     Option(("--userns",), "host, or auto for one of its own", "MODE", default="host"),
 )
-_CONTAINER = (*_STREAMS, *_PROCESS, *_LIFE, *_PROGRAM, *_FILES, *_LIMITS, *_NETWORK, *_SECURITY)
+_CONTAINER = (
+    *_STREAMS,
+    *_PROCESS,
+    *_LIFE,
+    *_HEALTH,
+    *_PROGRAM,
+    *_FILES,
+    *_LIMITS,
+    *_NETWORK,
+    *_SECURITY,
+)
 RUN = Command(
     "run",
     "Make a container from an image and run a program in it.",

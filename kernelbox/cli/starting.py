@@ -1,7 +1,8 @@
-"""Commands that let a container run that is there already: start, restart."""
+"""Letting a container run that is there, and being at its streams: start, restart, attach."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from kernelbox.cli.each import for_each
@@ -13,12 +14,14 @@ from kernelbox.container import (
     events,
     launch,
     lifecycle,
+    messages,
     names,
     orders,
+    reception,
     state,
 )
 from kernelbox.container.front import Front
-from kernelbox.container.messages import Started, Wish
+from kernelbox.container.messages import Attach, Started, Wish
 from kernelbox.kernel.errors import UsageError
 
 
@@ -80,16 +83,48 @@ def _begin(container_id: str) -> None:
 
 def _follow(container_id: str, interactive: bool, keys: str) -> int:
     """Start a container, and be at its streams until its end; return its exit code."""
+    if state.read(container_id).is_alive:
+        return _attach(container_id, interactive, keys)
     _tell_what_is_lost(container_id)
-    terminal = state.spec(container_id).process.terminal
+    wish = _wish(container_id, interactive, keys)
     monitor, _ = launch.launch()
-    wish = Wish(
+    orders.start(monitor, container_id, wish, (0, 1, 2))
+    return TerminalFront(monitor, terminal=bool(wish.detach_keys)).until_exited()
+
+
+def command_attach(argv: list[str]) -> int:
+    """Be at the streams of a container that runs, until its end or until the keys are typed."""
+    parser = parser_for("attach", "Be at the streams of a container that runs.")
+    parser.add_argument("--no-stdin", action="store_true", help="lend it no standard input")
+    parser.add_argument(
+        "--detach-keys", default=detach_keys.USUAL, metavar="KEYS", help="what leaves its terminal"
+    )
+    parser.add_argument("container", metavar="CONTAINER")
+    given = parser.parse_args(argv)
+    keys = detach_keys.parse(given.detach_keys)
+    cleanup.sweep()
+    return _attach(names.find_running(given.container), not given.no_stdin, keys)
+
+
+def _attach(container_id: str, interactive: bool, keys: str) -> int:
+    wish = _wish(container_id, interactive, keys)
+    if wish.detach_keys and not os.isatty(0):
+        raise UsageError("the input device is not a terminal", "Use --no-stdin, or a terminal")
+    monitor = reception.knock(container_id)
+    if monitor is None or not messages.send(monitor, Attach(list(wish), [0, 1, 2])):
+        raise UsageError(f"container {container_id} is not running", "See: kernelbox ps -a")
+    return TerminalFront(monitor, terminal=bool(wish.detach_keys)).until_exited()
+
+
+def _wish(container_id: str, interactive: bool, keys: str) -> Wish:
+    spec = state.spec(container_id)
+    terminal = spec.process.terminal
+    interactive = interactive and spec.kernelbox.interactive
+    return Wish(
         size=terminal_size() if terminal else (24, 80),
         interactive=interactive,
         detach_keys=keys if terminal and interactive else "",
     )
-    orders.start(monitor, container_id, wish, (0, 1, 2))
-    return TerminalFront(monitor, terminal=terminal and interactive).until_exited()
 
 
 def _tell_what_is_lost(container_id: str) -> None:

@@ -5,8 +5,10 @@ what `docker run` does, in the order in which it happens.
 
     spec.py          what a container shall be: OCI's config.json as records
     option_types.py  what `run` and `exec` take, as types
-    setting_options.py  limits of processes, kernel settings, labels, files of variables
+    setting_options.py  limits of processes, kernel settings, files of variables
     mount_values.py  what `-v`, `--mount` and `--tmpfs` mean
+    health_options.py  how it is asked whether it does its work
+    restarting.py    whether it lives again by itself, and how soon
     security_options.py  what `--security-opt` asks for
     detach_keys.py   what a person types to leave its terminal
     state.py         where it is in its life, on disk
@@ -17,7 +19,11 @@ what `docker run` does, in the order in which it happens.
     volumes.py       directories of data, which are none of its changes
     own_files.py     its hostname, hosts and resolv.conf
     events.py        what has happened to containers, a line each
+    volume_store.py  volumes with a name, which outlive containers
     confinement.py   the filter of its system calls, made ready outside
+    host_devices.py  the host's devices, for who is privileged
+    streams.py       one direction of bytes, and what waits in between
+    reception.py     where its monitor hears of whoever comes later
     option_values.py what a person writes, checked: names, volumes, variables
     names.py         names of containers: taken, invented, found
     image_lookup.py  the image that it is made of
@@ -27,10 +33,10 @@ what `docker run` does, in the order in which it happens.
     orders.py        what a front orders of a monitor
     front.py         the front's half of that conversation
     gate.py          asking the front before each request
-    relay.py         bytes between its streams, the person's and the log
-    mount_options.py what it has mounted
-    option_defaults.py  what `run` and `exec` take, and what holds without
+    relay.py         bytes between its streams, those of people and the log
     network_options.py which network it is on, and what it is called there
+    option_defaults.py  what `run` and `exec` take, and what holds without
+    mount_options.py what it has mounted
     process_options.py  the program that it runs, or that `exec` adds
     program.py       the end of init: giving up, finding the program, execve
     monitor_lock.py  who looks after it
@@ -41,11 +47,14 @@ what `docker run` does, in the order in which it happens.
     cleanup.py       undoing what a ledger names, and nothing else
     networks.py      networks that people make, with who is on them
     lives.py         created, and started again: what goes from one life to the next
+    renaming.py      another name for it
+    health.py        asking it whether it does its work
     runtime.py       the runtime side: create and start
     lifecycle.py     stop, kill, wait, remove
     update.py        other limits for one that runs
     inspection.py    all that is known about it, in Docker's words
     audit.py         what holds one, as the kernel reports it
+    living.py        a life of it: birth, program, rest, and perhaps the next
     monitor.py       the process that makes it and looks after it
     launch.py        starting a monitor
 

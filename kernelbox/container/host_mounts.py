@@ -84,17 +84,23 @@ def open_all(spec: Spec, addresses: list[str], pid: int) -> list[HostMount]:
             userns = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             stack.callback(os.close, userns)
         made = volumes.make(spec, userns)
-    own = f"{paths.container(spec.id)}/"
-    opened = [(one, open_bind(one, made)) for one in spec.brought]
+        own = f"{os.path.dirname(paths.container(spec.id))}/"  # or of whose network it shares
+        for one in spec.brought:
+            if _is_named(one):
+                from kernelbox.container import volume_store  # few have volumes with a name
+
+                volume_store.prepare(spec, one)
+        opened = [(one, open_bind(one, made, userns)) for one in spec.brought]
     return [mount._replace(own=one.source.startswith(own)) for one, mount in opened]
 
 
-def open_bind(mount: Mount, made: dict[str, int]) -> HostMount:
+def open_bind(mount: Mount, made: dict[str, int], userns: int | None = None) -> HostMount:
     """Open one of them.
 
     Args:
         mount: Which.
-        made: The container's volumes, by their places.
+        made: The container's volumes without a name, by their places.
+        userns: Its user namespace, or one with the same maps; None if it has the host's.
 
     Raises:
         UsageError: It does not exist.
@@ -115,7 +121,14 @@ def open_bind(mount: Mount, made: dict[str, int]) -> HostMount:
         raise
     attributes = k.MOUNT_ATTR_NODEV | (k.MOUNT_ATTR_RDONLY if mount.read_only else 0)
     mounts.mount_setattr(fd, attributes=attributes, propagation=k.MS_PRIVATE)
+    if userns is not None and _is_named(mount):
+        mounts.mount_setattr(fd, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns)
     return HostMount(fd, mount.destination, stat.S_ISDIR(os.fstat(fd).st_mode))
+
+
+def _is_named(mount: Mount) -> bool:
+    """Whether it is a volume that has a name."""
+    return mount.source.startswith(f"{paths.volumes()}/")
 
 
 def _memory(mount: Mount) -> int:

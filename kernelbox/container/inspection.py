@@ -6,7 +6,8 @@ import time
 
 from kernelbox import cgroup, namespaces, network
 from kernelbox.cgroup import applying, limits
-from kernelbox.container import cleanup, state
+from kernelbox.container import cleanup, state, volume_store
+from kernelbox.container.spec import MEMORY
 from kernelbox.kernel import process
 from kernelbox.plumbing import paths
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from kernelbox.container.spec import Spec
+    from kernelbox.container.spec import Mount, Spec
     from kernelbox.container.state import State
 
 
@@ -42,7 +43,7 @@ def containers(
     for one in state.every():
         try:
             config, its = state.config(one), state.read(one)
-            if config and (every or its.status == "running"):
+            if config and (every or its.is_alive or its.status == "running"):
                 found.append((state.parse(one, config), its))
         except state.Damaged as error:
             report(error)
@@ -67,7 +68,8 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
         "Args": spec.process.args[1:],
         "State": {
             "Status": status(spec, its),
-            "Running": running,
+            "Running": running or its.status == "restarting",
+            "Restarting": its.status == "restarting",
             "Paused": running and group.held(),
             "OOMKilled": killed,
             "Pid": its.pid if running else 0,
@@ -76,7 +78,9 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "CutOff": its.cut_off,
             "StartedAt": _timestamp(its.started),
             "FinishedAt": _timestamp(its.finished),
+            **({"Health": health_of(spec, its)} if own.health else {}),
         },
+        "RestartCount": its.restarts,
         "Image": own.image_id,
         "Config": {
             "Image": own.image,
@@ -88,12 +92,14 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "OpenStdin": own.interactive,
             "Labels": own.labels,
             "StopTimeout": own.stop_timeout,
+            "Healthcheck": own.health,
         },
         "HostConfig": {
             "Binds": [
-                f"{bind.source}:{bind.destination}:{'ro' if bind.read_only else 'rw'}"
+                f"{volume_store.name_of(bind.source) or bind.source}:{bind.destination}:"
+                f"{'ro' if bind.read_only else 'rw'}"
                 for bind in spec.brought
-                if not bind.source.startswith(f"{directory}/")
+                if not bind.source.startswith(f"{directory}/") and bind.source != MEMORY
             ],
             "NetworkMode": own.network,
             "PortBindings": list(own.ports),
@@ -102,8 +108,13 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             "CgroupParent": spec.group.rpartition("/")[0],
             "ReadonlyRootfs": spec.root.readonly,
             "UsernsMode": "auto" if spec.has_user_namespace else "host",
+            "RestartPolicy": {
+                "Name": own.restart.partition(":")[0],
+                "MaximumRetryCount": int(own.restart.partition(":")[2] or 0),
+            },
             "AutoRemove": own.remove,
             "Init": own.init,
+            "Privileged": own.privileged,
             "Ulimits": [
                 {
                     "Name": one["type"].removeprefix("RLIMIT_").lower(),
@@ -131,6 +142,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
                 "WorkDir": f"{directory}/work",
             },
         },
+        "Mounts": [_mount(one) for one in spec.brought if one.source in mounted(spec)],
         "LogPath": f"{directory}/log",
         "Cgroup": group.inside.directories if running else [],
         "Namespaces": _namespaces(its.pid) if running else {},
@@ -138,10 +150,44 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
     }
 
 
+def health_of(spec: Spec, its: State) -> dict[str, Any] | None:
+    """Return what is known of a container's health; None if nobody asks, or it does not run."""
+    if its.status != "running" or not spec.kernelbox.health:
+        return None
+    from kernelbox.container import health  # few are asked
+
+    return health.of(spec.id)
+
+
+def _mount(one: Mount) -> dict[str, object]:
+    """Return a volume or a bind in Docker's words."""
+    name = volume_store.name_of(one.source)
+    is_bind = one.type == "bind" and not name
+    return {
+        "Type": "bind" if is_bind else "volume",
+        "Name": name,
+        "Source": one.source,
+        "Destination": one.destination,
+        "RW": not one.read_only,
+    }
+
+
+def mounted(spec: Spec) -> list[str]:
+    """Return what of the host's a container sees, and its volumes, by their sources."""
+    own = f"{paths.container(spec.id)}/"
+    return [
+        one.source
+        for one in spec.brought
+        if not one.source.startswith(own) and one.source != MEMORY
+    ]
+
+
 def status(spec: Spec, its: State) -> str:
     """Return where a container is in its life: `created`, `running`, `paused` or `exited`."""
     if its.status == "running" and cgroup.of(spec.group).held():
         return "paused"
+    if its.status == "starting" and its.restarts:
+        return "restarting"
     if its.status in ("creating", "starting"):
         return "exited" if its.started else "created"
     return its.status

@@ -11,7 +11,7 @@ import signal
 import time
 from contextlib import suppress
 
-from kernelbox.container import cleanup, events, monitor_lock, state
+from kernelbox.container import cleanup, events, monitor_lock, reception, state
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.plumbing import paths
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _STEP = 0.005  # seconds between two looks at a monitor that is about to finish
 _STOP_TIMEOUT = 10.0  # seconds
+_LOOK_AGAIN = 0.05  # seconds between two looks for what may take long to come
 _CLEANUP = 15.0  # seconds that a monitor may take to clean up
 
 
@@ -56,6 +57,8 @@ def kill(container_id: str, number: int) -> None:
     Source: Docker, "docker kill"; pid_namespaces(7) on signals to PID 1.
     """
     pidfd = pidfd_of_init(container_id)
+    if number in (signal.SIGKILL, state.extra(container_id).get("stop_signal")):
+        reception.halt(container_id)
     events.record("kill", container_id, signal=number)
     try:
         if number != signal.SIGKILL:
@@ -79,13 +82,13 @@ def stop(container_id: str, seconds: float | None = None) -> None:
 
     Source: Docker, "docker stop".
     """
-    its = state.read(container_id)
-    if its.status != "running":
+    if not state.read(container_id).is_alive:
         return
+    reception.halt(container_id)
     try:
         pidfd = pidfd_of_init(container_id)
     except UsageError:
-        _wait_until_at_rest(container_id)
+        _wait_until_at_rest(container_id, final=True)
         return
     try:
         own = state.spec(container_id).kernelbox
@@ -113,8 +116,13 @@ def _let_it_hear(container_id: str) -> None:
         group.thaw_all()
 
 
-def wait(container_id: str) -> int:
+def wait(container_id: str, condition: str = "not-running") -> int:
     """Wait until the container has ended and been cleaned up; return its exit code.
+
+    Args:
+        container_id: Which.
+        condition: `not-running`, and what does not run has been waited for; `next-exit`, which may
+            be that of a life to come; or `removed`.
 
     Raises:
         UsageError: There is no such container any more.
@@ -123,7 +131,14 @@ def wait(container_id: str) -> int:
     try:
         # Held open, it can still be read when the container is removed as it ends (`--rm`).
         with open(f"{paths.container(container_id)}/lock", encoding="ascii") as lock:
+            if condition == "next-exit":
+                _wait_until_started(container_id)
             last = _wait_until_at_rest(container_id)
+            if condition == "removed":
+                while os.path.isdir(paths.container(container_id)):
+                    last = state.read(container_id)
+                    time.sleep(_LOOK_AGAIN)
+                    cleanup.sweep()
             if last.status in state.AT_REST:
                 return last.exit_code
             return monitor_lock.noted_exit(lock.read())
@@ -133,7 +148,17 @@ def wait(container_id: str) -> int:
         ) from None
 
 
-def _wait_until_at_rest(container_id: str) -> State:
+def _wait_until_started(container_id: str) -> None:
+    """Wait for a container's next life, unless it is in one, or is removed."""
+    before = state.read(container_id)
+    while not (its := state.read(container_id)).is_alive and its.started == before.started:
+        if not os.path.isdir(paths.container(container_id)):
+            return
+        time.sleep(_LOOK_AGAIN)
+
+
+def _wait_until_at_rest(container_id: str, *, final: bool = False) -> State:
+    """Wait until nothing is left of a life, or the next is near; if `final`, until none is."""
     try:
         pidfd = pidfd_of_init(container_id)
         process.wait_until_gone(pidfd, float("inf"))
@@ -144,6 +169,8 @@ def _wait_until_at_rest(container_id: str) -> State:
     last = state.read(container_id)
     life = last.started
     while last.status not in state.AT_REST and last.started == life:
+        if last.status == "restarting" and not final:
+            return last
         if not os.path.isdir(paths.container(container_id)):
             return last  # it was to be removed, and is
         if time.monotonic() > deadline:

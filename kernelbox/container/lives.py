@@ -21,32 +21,17 @@ from kernelbox.container import (
     state,
     volumes,
 )
+from kernelbox.container.monitor_lock import Life
 from kernelbox.container.spec import to_json
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing import paths
-from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.container.spec import Spec
-    from kernelbox.container.state import State
 
 _STEP = 0.005  # seconds between two looks at a monitor that is about to finish
 _PATIENCE = 30.0  # seconds that another's start or end may take
-
-
-class Life(NamedTuple):
-    """One life of a container, which is about to begin.
-
-    Attributes:
-        spec: What it shall be.
-        lock: Held by the monitor, from `monitor_lock`.
-        before: Where it was before; None in its first life, which nobody has created apart.
-    """
-
-    spec: Spec
-    lock: int
-    before: State | None
 
 
 def create(spec: Spec) -> None:
@@ -86,11 +71,12 @@ def take(container_id: str) -> Life | None:
             before = state.read(container_id)
             lock = monitor_lock.take(container_id)
             if lock is not None and before.status in state.AT_REST:
+                before = before._replace(restarts=0)
                 return Life(_prepare(container_id, before), lock, before)
         if lock is not None:  # whoever looked after it has been killed
             os.close(lock)
             cleanup.sweep()
-        elif before.status == "running" and not before.finished:
+        elif before.is_alive:
             return None
         else:
             time.sleep(_STEP)  # another begins its life, or undoes what is left of the last one
@@ -99,7 +85,15 @@ def take(container_id: str) -> Life | None:
     )
 
 
-def _prepare(container_id: str, before: State) -> Spec:
+def following(life: Life) -> Life:
+    """Return the life that follows one by itself."""
+    with state.housekeeping():
+        ended = state.read(life.spec.id)
+        before = ended._replace(status="exited", restarts=ended.restarts + 1)
+        return Life(_prepare(life.spec.id, before), life.lock, before)
+
+
+def _prepare(container_id: str, before: state.State) -> Spec:
     """Make a container ready for its next life; return what it shall be."""
     spec = _joining(state.spec(container_id))
     state.write(container_id, before._replace(status="starting"))

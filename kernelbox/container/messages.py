@@ -5,6 +5,7 @@
     runtime -> container  Go, Start
     container -> runtime  Made, Pending, Ready, Terminal, Executing, ExecRefused, Failed
     agent -> monitor      NextFront; and back: Free
+    others -> monitor     Attach, then as a front; Halt
 
 A front is whoever asked for a container: the command line, a notebook, a build. Its monitor makes
 it and looks after it. How they talk is in front.py and monitor.py, and for a birth in birth.py.
@@ -75,6 +76,17 @@ class Resize(NamedTuple):
 
     rows: int
     columns: int
+
+
+class Attach(NamedTuple):
+    """Let me be at the program's streams: how, as a list, and my own three."""
+
+    wish: list[Any]
+    fds: list[int]
+
+
+class Halt(NamedTuple):
+    """Let no other life follow this one; answered by `Go`."""
 
 
 class Made(NamedTuple):
@@ -178,6 +190,8 @@ if TYPE_CHECKING:
         | Go
         | Signal
         | Resize
+        | Attach
+        | Halt
         | Made
         | Pending
         | Started
@@ -199,6 +213,8 @@ _KINDS: dict[str, type[Message]] = {
     "go": Go,
     "signal": Signal,
     "resize": Resize,
+    "attach": Attach,
+    "halt": Halt,
     "event": Made,
     "pause": Pending,
     "started": Started,

@@ -9,60 +9,44 @@ may be killed at any time; then its container dies with it, and the next command
 
 from __future__ import annotations
 
-import errno
 import os
-import time
 from contextlib import suppress
 
-from kernelbox import cgroup
 from kernelbox.container import (
     cleanup,
     events,
-    lives,
+    living,
     messages,
     monitor_lock,
     orders,
-    runtime,
     state,
     stdio,
 )
 from kernelbox.container.gate import Gate
-from kernelbox.container.lives import Life
-from kernelbox.container.log import Log
 from kernelbox.container.messages import (
     Detached,
-    Ended,
     Exited,
     Failed,
     Free,
-    Go,
     Made,
     Order,
     Started,
 )
-from kernelbox.container.relay import resize
+from kernelbox.container.monitor_lock import Life
 from kernelbox.container.spec import from_json, process_from_json
 from kernelbox.kernel import door, process
-from kernelbox.kernel.errors import KernelboxError, KernelError
+from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.explain import disk_error
-from kernelbox.plumbing import paths
 from kernelbox.plumbing.channel import Channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from kernelbox.container.birth import Newborn
     from kernelbox.container.messages import Wish
     from kernelbox.container.orders import Streams
     from kernelbox.container.spec import Process, Spec
     from kernelbox.kernel.door import Event
-
-_STARVED = KernelboxError(
-    "the memory limit is too low for the start itself: there was none left before "
-    "the container's first process could become its program",
-    "Give it more: --memory, or that of its --cgroup-parent",
-)
 
 
 def main(front: Channel) -> NoReturn:
@@ -138,6 +122,8 @@ def _obey(front: Channel, order: Order, agent: Channel | None) -> bool:
         messages.send(front, _attend(document["container"], what, wish, given, front))
         return False  # it is in the container's namespaces
     if order.what == "start":
+        from kernelbox.container import lives  # a run begins a first life
+
         life = lives.take(document["container"])
         if life is None:  # it runs
             messages.send(front, Started(document["container"], 0))
@@ -147,16 +133,18 @@ def _obey(front: Channel, order: Order, agent: Channel | None) -> bool:
         spec = from_json(document)
         life = Life(spec, _reserve(spec, document), None)
         events.record("create", spec.id)
-    spec = life.spec
-    exited = _look_after(life, wish, given, front)
-    as_before = spec.linux.namespace("time") is None  # or else its children have other clocks
-    if as_before and agent is not None:
-        messages.send(agent, Free())  # before `Exited`: the front may want the next one at once
-    messages.send(front, exited)
-    for fd in given or ():
-        os.close(fd)  # whoever reads them to their end need not wait for what is left to do
+    as_before = life.spec.linux.namespace("time") is None  # or else its children have other clocks
+
+    def tell(exited: Exited, last: bool) -> None:
+        if last and as_before and agent is not None:
+            messages.send(agent, Free())  # before: the front may want the next one at once
+        messages.send(front, exited)
+        for fd in given or ():
+            os.close(fd)  # whoever reads them to their end need not wait for what is left to do
+
+    living.live(life, wish, given, front, tell)
     with suppress(KernelboxError):  # the next command will try again
-        cleanup.delete_files(spec.id)
+        cleanup.delete_files(life.spec.id)
     return as_before
 
 
@@ -169,81 +157,6 @@ def _report_to(front: Channel, wish: Wish) -> None:
     door.gate = Gate(front) if wish.stepped else None
 
 
-def _look_after(life: Life, wish: Wish, given: Streams | None, front: Channel) -> Exited:
-    """Be a container's monitor; return how it ended once everything is cleaned up."""
-    spec = life.spec
-    try:
-        born, ours = _bear(life, wish)
-        running = state.State(
-            status="running",
-            pid=born.pid,
-            start_time=born.start_time,
-            started=time.time(),
-            address=born.address,
-        )
-        state.write(spec.id, running)
-    except BaseException as error:
-        # Before anybody is there to be killed, the kernel refuses (ENOMEM).
-        refused = isinstance(error, KernelError) and error.errno == errno.ENOMEM
-        starved = isinstance(error, KernelboxError) and (refused or _oom_kills(spec))
-        failure = _STARVED if starved else error
-        _undo(life, failure)
-        if starved:
-            raise failure from error
-        raise
-    if isinstance(door.gate, Gate):
-        door.gate.before_birth = False
-        if wish.bound:
-            # A notebook steps through the birth alone: later, nobody may be there to say go.
-            door.gate = None
-    events.record("start", spec.id)
-    messages.send(front, Started(spec.id, born.pid))
-    relay = stdio.connect(born, ours, given, front, wish)
-    relay.log = Log(f"{paths.container(spec.id)}/log")
-    relay.group = cgroup.of(spec.group)
-    relay.run()
-    code = process.wait_exit(born.pid)
-    if wish.read_later:
-        messages.send(front, Ended(code))
-        while (message := messages.receive(front)) is not None and not isinstance(message, Go):
-            pass  # a signal or a size, for a program that has ended
-    _bring_to_rest(spec, running, code, life.lock)
-    return Exited(code, relay.lost)
-
-
-def _undo(life: Life, error: BaseException) -> None:
-    """Leave nothing of a start that has failed, but for what was there before."""
-    if life.before is None or life.spec.kernelbox.remove:
-        cleanup.remove(life.spec.id)
-        return
-    cleanup.release(life.spec.id)
-    code = error.code if isinstance(error, KernelboxError) else 125
-    state.write(life.spec.id, life.before.given_up(str(error), code))
-
-
-def _bear(life: Life, wish: Wish) -> tuple[Newborn, stdio.Ends]:
-    """Create a container and start it; return it with our ends of its streams."""
-    spec, before = life.spec, life.before or state.State()
-    # Whoever starts it may not be at its keyboard; its input is open all the same.
-    theirs, ours = stdio.open_for(spec.process, wish.interactive or spec.kernelbox.interactive)
-    born = runtime.create(spec, theirs, before.address)
-    if spec.kernelbox.joined:
-        from kernelbox.container import networks  # few are on several
-
-        networks.join_again(spec, born.pid)
-    stdio.close(theirs)
-    # A program may fill the disk at once: there must be room for what comes to be written.
-    status = "creating" if life.before is None else "starting"
-    state.write(spec.id, before._replace(status=status, pid=born.pid))
-    # Where nobody has a say before its start, it need not wait for that.
-    if spec.process.terminal or wish.stepped:
-        born.until(messages.Ready)
-    if born.terminal is not None:
-        resize(born.terminal, *wish.size)
-    runtime.start(born)
-    return born, ours
-
-
 def _reserve(spec: Spec, document: dict[str, Any]) -> int:
     try:
         return monitor_lock.reserve(spec.id, spec.kernelbox.name, document)
@@ -252,30 +165,6 @@ def _reserve(spec: Spec, document: dict[str, Any]) -> int:
     except OSError:
         cleanup.remove(spec.id)
         raise
-
-
-def _bring_to_rest(spec: Spec, running: state.State, code: int, lock: int) -> None:
-    """Record how the container ended, and release what it held."""
-    monitor_lock.note_exit(lock, str(code))
-    killed = _oom_kills(spec)
-    events.record("die", spec.id, exitCode=code, oomKills=killed)
-    try:
-        if spec.kernelbox.remove:
-            cleanup.discard(spec.id)
-        else:
-            oom_killed = killed > 0
-            rest = running._replace(exit_code=code, finished=time.time(), oom_killed=oom_killed)
-            # The exit code first: whoever cleans up, if this process cannot, finds it there.
-            state.write(spec.id, rest)
-            cleanup.release(spec.id)
-            state.write(spec.id, rest._replace(status="exited"))
-    except KernelboxError as error:
-        message = f"the program ended with {code}, but cleaning up failed: {error.message}"
-        raise KernelboxError(message, error.hint) from error
-
-
-def _oom_kills(spec: Spec) -> int:
-    return cgroup.of(spec.group).counter("memory.events", "oom_kill")
 
 
 def _attend(
@@ -292,6 +181,7 @@ def _attend(
     born = enter.enter(running.pid, spec, what, theirs, wish.size)
     stdio.close(theirs)
     messages.send(front, Started(container_id, born.pid))
-    relay = stdio.connect(born, ours, given, front, wish)
+    relay = stdio.connect(born, ours)
+    owner = stdio.lend(relay, front, given, wish)
     relay.run()
-    return Exited(process.wait_exit(born.pid), relay.lost)
+    return Exited(process.wait_exit(born.pid), owner.lost)

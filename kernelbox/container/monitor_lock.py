@@ -15,10 +15,28 @@ import signal
 from kernelbox.container import names, state
 from kernelbox.kernel import process
 from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from kernelbox.container.spec import Spec
+    from kernelbox.container.state import State
+
+
+class Life(NamedTuple):
+    """One life of a container, which is about to begin.
+
+    Attributes:
+        spec: What it shall be.
+        lock: Held by the monitor, from `monitor_lock`.
+        before: Where it was before; None in its first life, which nobody has created apart.
+    """
+
+    spec: Spec
+    lock: int
+    before: State | None
 
 
 def reserve(container_id: str, name: str, config: dict[str, Any]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from kernelbox.cgroup import limit_words
-from kernelbox.container import mount_values, spec
+from kernelbox.container import network_options, spec
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
 from kernelbox.users import id_maps
@@ -54,7 +54,12 @@ def of(given: RunOptions, config: dict[str, Any], container_id: str) -> tuple[Mo
         else one
         for one in _MOUNTS
     ]
-    return *usual, *_brought(given, config, container_id)
+    every = map(_writable, usual) if given["privileged"] else usual
+    return *every, *_brought(given, config, container_id)
+
+
+def _writable(mount: Mount) -> Mount:
+    return mount._replace(options=[one for one in mount.options if one != "ro"])
 
 
 def _brought(given: RunOptions, config: dict[str, Any], container_id: str) -> list[Mount]:
@@ -70,19 +75,33 @@ def _brought(given: RunOptions, config: dict[str, Any], container_id: str) -> li
         spec.Mount(f"/etc/{name}", "bind", f"{directory}/{name}", ("rbind", "rprivate"))
         for name in ("hostname", "hosts", "resolv.conf")
     ]
-    volumes = [mount_values.volume(text) for text in given["volume"]]
-    volumes += [mount_values.mount(text) for text in given["mount"]]
-    volumes += [mount_values.tmpfs(text) for text in given["tmpfs"]]
-    if given["userns"] == "auto":  # memory is mounted from outside, and shall be its root's
-        volumes = [mount_values.owned(one, id_maps.DEFAULT_MAPPING.hostID) for one in volumes]
+    shared = {one.destination: one for one in network_options.shared_files(given["network"])}
+    own = [shared.get(one.destination, one) for one in own]
+    volumes = _wished(given, config)
     taken = {os.path.normpath(one.destination) for one in volumes}
-    if len(taken) < len(volumes):
-        places = [os.path.normpath(one.destination) for one in volumes]
+    every = [one for one in own if one.destination not in taken] + volumes
+    return sorted(every, key=lambda one: os.path.normpath(one.destination).count("/"))
+
+
+def _wished(given: RunOptions, config: dict[str, Any]) -> list[Mount]:
+    """Return the volumes: a person's, and those of the image that nobody has wished otherwise."""
+    said = config.get("Volumes")
+    of_image = list(map(str, said)) if isinstance(said, dict) else []
+    if not (given["volume"] or given["mount"] or given["tmpfs"] or of_image):
+        return []
+    from kernelbox.container import mount_values  # not for who has none
+
+    found = [mount_values.volume(text) for text in given["volume"]]
+    found += [mount_values.mount(text) for text in given["mount"]]
+    found += [mount_values.tmpfs(text) for text in given["tmpfs"]]
+    if given["userns"] == "auto":  # memory is mounted from outside, and shall be its root's
+        found = [mount_values.owned(one, id_maps.DEFAULT_MAPPING.hostID) for one in found]
+    places = [os.path.normpath(one.destination) for one in found]
+    if len(set(places)) < len(places):
         twice = next(one for one in places if places.count(one) > 1)
         raise UsageError(f"two things are to be mounted at {twice}", "Leave one of them out")
-    every = [one for one in own if one.destination not in taken] + volumes
-    of_image = config.get("Volumes")
-    for path in map(str, of_image if isinstance(of_image, dict) else ()):
-        if os.path.normpath(path) not in taken:
-            every.append(mount_values.unnamed_volume(path))
-    return sorted(every, key=lambda one: os.path.normpath(one.destination).count("/"))
+    return found + [
+        mount_values.unnamed_volume(path)
+        for path in of_image
+        if os.path.normpath(path) not in places
+    ]

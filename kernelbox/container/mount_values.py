@@ -11,11 +11,13 @@ import re
 from kernelbox.cgroup import limit_words
 from kernelbox.container.spec import MEMORY, Mount
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing import paths
 
 # Options of a volume that are what it is here anyway, or mean nothing on this host: labels of
 # SELinux, and how soon a virtual machine of Docker Desktop has to see a change.
 _VOLUME_WORDS = ("z", "Z", "cached", "consistent", "delegated", "rbind", "private", "rprivate")
 
+_VOLUME_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}"
 # What memory is mounted with, and what else it may be. Source: moby, volume/mounts/linux_parser.go.
 _USUAL = ("nosuid", "noexec")
 _OPPOSITES = {"exec": "noexec", "suid": "nosuid", "rw": "ro"}
@@ -37,6 +39,8 @@ _KEYS = {
 def volume(text: str) -> Mount:
     """Return the mount that `source:target[:ro|rw]`, or `target` alone, means.
 
+    A source without a slash is the name of a volume, which is made when it is first used.
+
     More words may follow, as in `:ro,z`: those that Docker knows and that change nothing here.
 
     Whether the source exists is asked later; without one it is a volume without a name.
@@ -57,8 +61,13 @@ def volume(text: str) -> Mount:
         if word not in ("ro", "rw", *_VOLUME_WORDS) or {"ro", "rw"} <= set(given):
             raise UsageError(f"volume mode {parts[2]!r} is unknown", "Use ro or rw")
     mode = "ro" if "ro" in given else "rw"
+    if re.fullmatch(_VOLUME_NAME, source, re.ASCII):
+        source = paths.volume_data(source)
     if not source.startswith("/") or not target.startswith("/"):
-        raise UsageError(f"both paths of volume {text!r} must be absolute", "Begin them with /")
+        raise UsageError(
+            f"both paths of volume {text!r} must be absolute",
+            "Begin them with /; a volume's name has letters, digits, '_', '.' and '-'",
+        )
     if not target.strip("/"):
         raise UsageError(f"volume {text!r} would cover the container's root", "Mount it below /")
     return Mount(target, "bind", source, ("rbind", "rprivate", mode))
@@ -156,7 +165,14 @@ def mount(text: str) -> Mount:
     if kind not in ("bind", "volume"):
         raise UsageError(f"--mount knows no type {kind!r:.40}", "Use bind, volume or tmpfs")
     source = given.get("source", "")
-    if kind == "bind" or source:
+    if kind == ("volume" if source.startswith("/") else "bind") and source:
+        raise UsageError(
+            f"{source!r:.80} is no source of a {kind}",
+            "A bind's is a path of the host, a volume's is a name",
+        )
+    if source:
         return volume(f"{source}:{target}{':ro' if closed else ''}")
+    if kind == "bind":
+        raise UsageError(f"--mount {text!r:.80} has no source", "Add source=/on/host")
     found = unnamed_volume(target)
     return found._replace(options=("ro",)) if closed else found

@@ -55,6 +55,7 @@ RUN_DEFAULTS: RunOptions = {
     "publish": (),
     "publish_all": False,
     "read_only": False,
+    "privileged": False,
     "cap_add": (),
     "cap_drop": (),
     "security_opt": (),
@@ -66,6 +67,14 @@ RUN_DEFAULTS: RunOptions = {
     "rm": False,
     "stop_signal": "",
     "stop_timeout": None,
+    "restart": "no",
+    "health_cmd": "",
+    "health_interval": "",
+    "health_timeout": "",
+    "health_start_period": "",
+    "health_start_interval": "",
+    "health_retries": None,
+    "no_healthcheck": False,
     "label": (),
 }
 

@@ -38,7 +38,7 @@ class ContainerOptions(ExecOptions, total=False):
         group_add: More groups of its program, by name or number.
         ulimit: `nofile=1024:2048`: limits of its program, soft and hard.
         sysctl: `net.core.somaxconn=1024`: settings of its own namespaces.
-        volume: `/on/host:/inside[:ro]`.
+        volume: `/on/host:/inside[:ro]`, or `NAME:/inside` for a volume.
         mount: `type=bind,source=/on/host,target=/inside,readonly`; also `tmpfs`.
         tmpfs: `/inside[:size=64m,mode=1777]`: memory.
         shm_size: Of /dev/shm; 64m without one.
@@ -74,6 +74,7 @@ class ContainerOptions(ExecOptions, total=False):
         publish_all: Whether each port that the image exposes is published, on a free one.
         read_only: Whether its root cannot be written to.
         security_opt: `seccomp=unconfined`, `seccomp=FILE`, `no-new-privileges`.
+        privileged: Whether it has all capabilities and devices of the host's, and no filter.
         cap_add: Capabilities, with or without `CAP_`.
         cap_drop: Likewise.
         init: Whether a small init is PID 1.
@@ -82,6 +83,14 @@ class ContainerOptions(ExecOptions, total=False):
         rm: Whether it is removed when it exits.
         stop_signal: Name or number of what `stop` sends first; empty for the image's.
         stop_timeout: Seconds that `stop` waits then; None for the usual ten.
+        restart: `no`, `on-failure[:N]`, `always` or `unless-stopped`.
+        health_cmd: What is asked in it, by its shell, whether it does its work.
+        health_interval: How long between two times, such as `30s`; and so on.
+        health_timeout: How long an answer may take.
+        health_start_period: How long a failure does not count at first.
+        health_start_interval: How long between two times in that period.
+        health_retries: How many failures in a row make it unhealthy.
+        no_healthcheck: Whether it is not asked what its image says.
         label: `NAME=value`, or a mapping: what is to be said of it.
     """
 
@@ -126,6 +135,7 @@ class ContainerOptions(ExecOptions, total=False):
     network_loss: str
     read_only: bool
     security_opt: list[str] | tuple[str, ...]
+    privileged: bool
     cap_add: list[str] | tuple[str, ...]
     cap_drop: list[str] | tuple[str, ...]
     init: bool
@@ -134,6 +144,14 @@ class ContainerOptions(ExecOptions, total=False):
     rm: bool
     stop_signal: str
     stop_timeout: int | None
+    restart: str
+    health_cmd: str
+    health_interval: str
+    health_timeout: str
+    health_start_period: str
+    health_start_interval: str
+    health_retries: int | None
+    no_healthcheck: bool
     label: list[str] | tuple[str, ...] | dict[str, str]
 
 

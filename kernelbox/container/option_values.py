@@ -26,6 +26,7 @@ _LONGEST_TIME = 9_223_372_036  # seconds: the kernel counts nanoseconds. Source:
 _NUMBERS = {
     "time_offset": " of seconds",
     "stop_timeout": " of seconds",
+    "health_retries": " for --health-retries",
     "oom_score_adj": " for --oom-score-adj",
 }
 
@@ -133,6 +134,23 @@ def environment(pairs: Iterable[str], given: Mapping[str, str]) -> dict[str, str
         elif name in given:
             variables[name] = given[name]
     return variables
+
+
+def labels(options: Iterable[str], of_image: object = None) -> dict[str, str]:
+    """Return the image's labels, and those that `--label NAME[=VALUE]` adds.
+
+    Raises:
+        UsageError: One has no name.
+    """
+    found = {}
+    if isinstance(of_image, dict):
+        found = {str(name): str(value) for name, value in of_image.items()}
+    for text in options:
+        name, _, value = text.partition("=")
+        if not name:
+            raise UsageError(f"{text!r:.80} is no label", "Write it as NAME=VALUE")
+        found[name] = value
+    return found
 
 
 def signal_number(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kernelbox.container import option_defaults, option_values, setting_options, spec
+from kernelbox.container import option_defaults, option_values, spec
 from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.kernel.errors import UsageError
 from kernelbox.users import capabilities
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kernelbox.container.option_types import ExecOptions, RunOptions
     from kernelbox.container.security_options import Security
-    from kernelbox.container.spec import Process
+    from kernelbox.container.spec import Process, Rlimit
 
 
 def of(
@@ -52,9 +52,7 @@ def of(
     if given["tty"]:
         env["TERM"] = "xterm"
     env |= option_values.environment(_said(config, "Env", ()), {})
-    for path in given["env_file"]:
-        env |= option_values.environment(setting_options.variables_in(path), os.environ)
-    env |= option_values.environment(given["env"], os.environ)
+    env |= _wished(given)
     user = option_values.user(given["user"] or _said(config, "User", ""))
     return spec.Process(
         args=args,
@@ -65,13 +63,14 @@ def of(
         terminal=given["tty"],
         oomScoreAdj=option_values.oom_score_adj(given["oom_score_adj"]),
         noNewPrivileges=security.no_new_privileges,
-        rlimits=setting_options.rlimits(given["ulimit"]),
+        rlimits=_rlimits(given),
     )
 
 
 def capabilities_of(given: RunOptions) -> list[str]:
     """Return the capabilities that a container keeps, with `CAP_`. Raises UsageError for others."""
-    kept = capabilities.choose(list(given["cap_add"]), list(given["cap_drop"]))
+    added = ["ALL"] if given["privileged"] else list(given["cap_add"])
+    kept = capabilities.choose(added, list(given["cap_drop"]))
     return [f"CAP_{name}" for name in kept]
 
 
@@ -93,9 +92,7 @@ def compose_exec(own: Process, command: list[str], options: ExecOptions) -> Proc
     env = option_values.environment(own.env, {})
     if given["tty"]:
         env["TERM"] = "xterm"
-    for path in given["env_file"]:
-        env |= option_values.environment(setting_options.variables_in(path), os.environ)
-    env |= option_values.environment(given["env"], os.environ)
+    env |= _wished(given)
     user = option_values.user(given["user"])._replace(groups=own.user.groups)
     return own._replace(
         args=command,
@@ -104,6 +101,24 @@ def compose_exec(own: Process, command: list[str], options: ExecOptions) -> Proc
         user=user if given["user"] else own.user,
         terminal=given["tty"],
     )
+
+
+def _wished(given: RunOptions | ExecOptions) -> dict[str, str]:
+    """Return the variables of `--env-file` and of `-e`, which count more."""
+    pairs: list[str] = []
+    if given["env_file"]:
+        from kernelbox.container import setting_options  # few have files of them
+
+        pairs += [one for path in given["env_file"] for one in setting_options.variables_in(path)]
+    return option_values.environment([*pairs, *given["env"]], os.environ)
+
+
+def _rlimits(given: RunOptions) -> list[Rlimit]:
+    if not given["ulimit"]:
+        return []
+    from kernelbox.container import setting_options  # few have limits of their own
+
+    return setting_options.rlimits(given["ulimit"])
 
 
 def _pairs(env: dict[str, str]) -> list[str]:

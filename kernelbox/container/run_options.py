@@ -19,7 +19,6 @@ from kernelbox.container import (
     option_values,
     process_options,
     security_options,
-    setting_options,
     spec,
 )
 from kernelbox.kernel.errors import UsageError
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kernelbox.container.option_types import RunOptions
-    from kernelbox.container.spec import Namespace, Spec
+    from kernelbox.container.spec import Device, Healthcheck, Namespace, Spec
     from kernelbox.images.image import Image
 
 # Of a network that is the container's own: any user may listen on port 80.
@@ -59,7 +58,8 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
     hostname = option_values.hostname(given["hostname"]) if given["hostname"] else container_id
     mode = network_options.mode(given)
     kept = process_options.capabilities_of(given)
-    security = security_options.read(given["security_opt"], kept)
+    privileged = given["privileged"]
+    security = security_options.read(given["security_opt"], kept, privileged=privileged)
     return spec.Spec(
         ociVersion=spec.OCI_VERSION,
         process=process_options.of(given, image.config, hostname, kept, security),
@@ -86,14 +86,37 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
             interactive=given["interactive"],
             init=given["init"],
             remove=given["rm"],
+            privileged=privileged,
             stop_signal=option_values.stop_signal(
                 given["stop_signal"], image.config.get("StopSignal")
             ),
+            restart=_restart(given),
+            health=_health(given, image.config),
             stop_timeout=given["stop_timeout"],
-            labels=setting_options.labels(given["label"], image.config.get("Labels")),
+            labels=option_values.labels(given["label"], image.config.get("Labels")),
             created=time.time(),
         ),
     )
+
+
+def _restart(given: RunOptions) -> str:
+    if given["restart"] in ("", "no"):
+        return "no"
+    from kernelbox.container import restarting  # few are wished to live again
+
+    policy = restarting.policy(given["restart"])
+    if policy.name != "no" and given["rm"]:
+        raise UsageError("what is removed when it exits cannot be restarted", "Leave out --rm")
+    return f"{policy.name}:{policy.most}" if policy.most else policy.name
+
+
+def _health(given: RunOptions, config: dict[str, Any]) -> Healthcheck | None:
+    wished = any(value for name, value in given.items() if "health" in name)
+    if not wished and not config.get("Healthcheck"):
+        return None
+    from kernelbox.container import health_options  # few are asked how they do
+
+    return health_options.check(given, config.get("Healthcheck"))
 
 
 def _ports(given: RunOptions, config: dict[str, Any], mode: str) -> list[str]:
@@ -122,6 +145,11 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
                 "a user namespace of its own goes with a network of its own",
                 "Use --network bridge or none with --userns auto",
             )
+        if given["privileged"]:
+            raise UsageError(
+                "--privileged gives the host's devices, and a user namespace of its own owns none",
+                "Leave out one of --privileged and --userns auto",
+            )
         kinds.append(spec.Namespace("user"))
         maps = (id_maps.DEFAULT_MAPPING,)
     offsets = {}
@@ -131,7 +159,11 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
     resources = limits.read(given)
     limits.check(resources)
     own = {namespaces.kind(one.type).proc for one in kinds if not one.path}
-    settings = setting_options.sysctl(given["sysctl"], own)
+    settings = {}
+    if given["sysctl"]:
+        from kernelbox.container import setting_options  # few have settings of their own
+
+        settings = setting_options.sysctl(given["sysctl"], own)
     if "net" in own:
         settings = _SYSCTL | settings
     parent = option_values.cgroup_parent(given["cgroup_parent"])
@@ -142,10 +174,17 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
         timeOffsets=offsets,
         cgroupsPath=f"/kernelbox{parent}/{container_id}",
         resources=resources,
-        maskedPaths=masks.MASKED,
-        readonlyPaths=masks.READ_ONLY,
+        maskedPaths=() if given["privileged"] else masks.MASKED,
+        readonlyPaths=() if given["privileged"] else masks.READ_ONLY,
+        devices=_devices() if given["privileged"] else (),
         sysctl=settings,
     )
+
+
+def _devices() -> tuple[Device, ...]:
+    from kernelbox.container import host_devices  # for few containers only
+
+    return host_devices.every()
 
 
 def _network_namespace(mode: str) -> list[Namespace]:

@@ -34,19 +34,22 @@ class Security(NamedTuple):
     no_new_privileges: bool = False
 
 
-def read(options: Iterable[str], capabilities: Sequence[str]) -> Security:
+def read(
+    options: Iterable[str], capabilities: Sequence[str], *, privileged: bool = False
+) -> Security:
     """Return what the options ask for; of several the last counts.
 
-    Nobody has to ask for the default profile.
+    Nobody has to ask for the default profile, and who is privileged has none without asking.
 
     Args:
         options: As they were written.
         capabilities: The container's, with `CAP_`.
+        privileged: Whether it is.
 
     Raises:
         UsageError: One is unknown, or its profile cannot be.
     """
-    asked, profile = Security(), "default"
+    asked, profile = Security(), "unconfined" if privileged else "default"
     for option in options:
         name, _, value = option.replace(":", "=", 1).partition("=")
         if name == "no-new-privileges" and value in ("", "true", "false"):

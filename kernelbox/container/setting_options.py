@@ -1,4 +1,4 @@
-"""Options that are names with values: limits of processes, settings, labels, files of variables."""
+"""Options that are names with values: limits of processes, settings, files of variables."""
 
 from __future__ import annotations
 
@@ -74,23 +74,6 @@ def sysctl(options: Iterable[str], kinds: Collection[str]) -> dict[str, str]:
             if not owner:
                 whose = "is a setting of the whole machine"
             raise UsageError(f"{name} {whose}", "Leave it out, or set it on the host: sysctl -w")
-        found[name] = value
-    return found
-
-
-def labels(options: Iterable[str], of_image: object = None) -> dict[str, str]:
-    """Return the image's labels, and those that `--label NAME[=VALUE]` adds.
-
-    Raises:
-        UsageError: One has no name.
-    """
-    found = {}
-    if isinstance(of_image, dict):
-        found = {str(name): str(value) for name, value in of_image.items()}
-    for text in options:
-        name, _, value = text.partition("=")
-        if not name:
-            raise UsageError(f"{text!r:.80} is no label", "Write it as NAME=VALUE")
         found[name] = value
     return found
 

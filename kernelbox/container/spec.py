@@ -46,6 +46,16 @@ class User(NamedTuple):
 if TYPE_CHECKING:
     from typing import TypedDict
 
+    class Healthcheck(TypedDict):
+        """A program that is asked in the container, now and then; times are in seconds."""
+
+        test: list[str]  # CMD and its words, or CMD-SHELL and a line
+        interval: float
+        timeout: float
+        start_period: float
+        start_interval: float
+        retries: int
+
     class Rlimit(TypedDict):
         """A resource limit of a process: `RLIMIT_NOFILE` and so on, as getrlimit(2) has them."""
 
@@ -113,6 +123,16 @@ class Mount(NamedTuple):
         return self.type in ("bind", "overlay") or self.source == MEMORY
 
 
+class Device(NamedTuple):
+    """A device node: where, `c`haracter or `b`lock, its numbers, and who may open it."""
+
+    path: str
+    type: str
+    major: int
+    minor: int
+    fileMode: int = 0o660
+
+
 class Namespace(NamedTuple):
     """A namespace of the container's: a new one, or with a `path` the one to join."""
 
@@ -134,6 +154,7 @@ class Linux(NamedTuple):
         readonlyPaths: Seen, but not to be written to.
         sysctl: Settings below /proc/sys of its own namespaces, with dots.
         seccomp: The profile of its system calls; None for no filter.
+        devices: Nodes beside those that every container has.
     """
 
     namespaces: tuple[Namespace, ...]
@@ -146,6 +167,7 @@ class Linux(NamedTuple):
     readonlyPaths: tuple[str, ...] | list[str]
     sysctl: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
     seccomp: dict[str, Any] | None = None
+    devices: tuple[Device, ...] = ()
 
     def namespace(self, kind: str) -> Namespace | None:
         """Return the container's namespace of an OCI kind; None if it has the host's."""
@@ -176,6 +198,9 @@ class Extra(NamedTuple):
         interactive: Whether its standard input stays open (`-i`).
         init: Whether a small init is PID 1 and the program its child.
         remove: Whether it is removed when it exits (`--rm`).
+        privileged: Whether no list says which devices it may use.
+        restart: When it is started again by itself: `no`, `on-failure:3`, `always` ...
+        health: How it is asked whether it does its work; None if it is not.
         stop_signal: Number of the signal that `stop` sends.
         stop_timeout: Seconds that `stop` then waits; None for the usual.
         labels: What whoever made it, or its image, says of it.
@@ -201,6 +226,9 @@ class Extra(NamedTuple):
     interactive: bool = False
     init: bool = False
     remove: bool = False
+    privileged: bool = False
+    restart: str = "no"
+    health: Healthcheck | None = None
     stop_signal: int = 15
     stop_timeout: float | None = None
     labels: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
@@ -274,6 +302,7 @@ def from_json(plain: dict[str, Any]) -> Spec:
     linux["namespaces"] = tuple(Namespace(**one) for one in linux["namespaces"])
     for kind in ("uidMappings", "gidMappings"):
         linux[kind] = tuple(Mapping(**one) for one in linux[kind])
+    linux["devices"] = tuple(Device(**one) for one in linux.get("devices", ()))
     return Spec(
         ociVersion=plain["ociVersion"],
         process=process_from_json(plain["process"]),

@@ -40,8 +40,9 @@ class State(NamedTuple):
     """Where a container is in its life.
 
     Attributes:
-        status: `creating`, `created`, `starting`, `running` or `exited`. The first and the third
-            are of who is being born: it goes, or goes back to where it was, if that fails.
+        status: `creating`, `created`, `starting`, `running`, `restarting` or `exited`. The first
+            and the third are of who is being born: it goes, or goes back to where it was, if that
+            fails. What is `restarting` has ended, and its monitor waits to start it again.
         pid: Of its init, as the runtime namespace counts; 0 when there is none.
         start_time: Of its init, in clock ticks since boot: with the pid, unique.
         exit_code: 0 to 255, once it has exited.
@@ -49,6 +50,7 @@ class State(NamedTuple):
         finished: Likewise.
         address: Its IPv4 address on the bridge, also the last one; empty without one.
         oom_killed: Whether the kernel killed one of its processes for want of memory.
+        restarts: How often it has been started again by itself, since somebody started it.
         error: Why the last start failed; empty if it did not.
         cut_off: Whether the host went down while it ran: what it wrote last may be lost.
     """
@@ -61,8 +63,15 @@ class State(NamedTuple):
     finished: float = 0.0
     address: str = ""
     oom_killed: bool = False
+    restarts: int = 0
     error: str = ""
     cut_off: bool = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs, or will again without anybody's doing."""
+        again = self.status == "restarting" or (self.status == "starting" and self.restarts > 0)
+        return again or (self.status == "running" and not self.finished)
 
     def given_up(self, error: str, code: int) -> State:
         """Return the state of one whose start has failed: as it was before, but for the reason."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from kernelbox.container.detach_keys import DetachKeys
-from kernelbox.container.relay import Relay, Stream
+from kernelbox.container.relay import Relay
+from kernelbox.container.streams import Stream
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kernelbox.container.birth import Newborn
     from kernelbox.container.messages import Wish
     from kernelbox.container.orders import Streams
+    from kernelbox.container.relay import Person
     from kernelbox.container.spec import Process
     from kernelbox.plumbing.channel import Channel
 
@@ -50,35 +51,37 @@ def close(fds: Streams) -> None:
         os.close(fd)
 
 
-def connect(born: Newborn, ours: Ends, given: Streams | None, front: Channel, wish: Wish) -> Relay:
-    """Return a relay between the program's streams and the front's, if there is one.
+def connect(born: Newborn, ours: Ends) -> Relay:
+    """Return a relay for a program's streams, which nobody is at yet.
 
     Args:
         born: The program's process.
         ours: From `open_for`.
-        given: The front's standard streams; None if it lent none.
-        front: The front.
-        wish: Whether it has input, and whether it is killed when the front goes.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    stdin, stdout, stderr = given or (None, None, None)
-    relay = Relay(born.pidfd, front, born.terminal, log=None)
-    relay.lent = given or ()
-    relay.kill_when_alone = wish.bound
+    relay = Relay(born.pidfd, born.terminal)
     if born.terminal is not None:
         # It takes less than it is given while the program does not read: do not wait for that.
         os.set_blocking(born.terminal, False)
-        relay.outputs = [Stream(os.dup(born.terminal), stdout, "stdout")]
-        our_stdin: int | None = os.dup(born.terminal)
+        relay.outputs = [Stream(os.dup(born.terminal), "stdout")]
+        relay.stdin = os.dup(born.terminal)
     else:
         assert ours.stdout is not None and ours.stderr is not None
-        relay.outputs = [
-            Stream(ours.stdout, stdout, "stdout"),
-            Stream(ours.stderr, stderr, "stderr"),
-        ]
-        our_stdin = ours.stdin
-    if wish.interactive and our_stdin is not None and stdin is not None:
-        relay.input = Stream(os.dup(stdin), our_stdin)
-        if wish.detach_keys:
-            relay.input.detach_keys = DetachKeys(wish.detach_keys)
+        relay.outputs = [Stream(ours.stdout, "stdout"), Stream(ours.stderr, "stderr")]
+        relay.stdin = ours.stdin
     return relay
+
+
+def lend(relay: Relay, front: Channel, given: Streams | None, wish: Wish) -> Person:
+    """Let the front that has started a program be at its streams.
+
+    Args:
+        relay: From `connect`.
+        front: The front.
+        given: Its standard streams; None if it lent none.
+        wish: Whether it has input, and whether the program is killed when it goes.
+    """
+    relay.kill_when_alone = wish.bound
+    return relay.attach(
+        front, given, interactive=wish.interactive, detach_keys=wish.detach_keys, owner=True
+    )

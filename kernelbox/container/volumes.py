@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 
 from kernelbox import overlay
+from kernelbox.container.spec import Mount
 from kernelbox.kernel import files, mounts
 from kernelbox.kernel import flags as k
 from kernelbox.plumbing import paths
@@ -20,7 +21,7 @@ from kernelbox.root import targets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernelbox.container.spec import Mount, Spec
+    from kernelbox.container.spec import Spec
 
 KIND = "overlay"
 """The type of such a mount in a spec; its source is a path in the tree that it is a part of."""
@@ -65,8 +66,28 @@ def make(spec: Spec, userns: int | None = None) -> dict[str, int]:
             files.mkdir(path)
             if spec.shift:
                 files.chown(path, spec.shift, spec.shift)
-        found |= _parts(spec, mounted, overlay.Overlay(list(lowerdirs), upper, work, ""), userns)
+        tree = overlay.Overlay(list(lowerdirs), upper, work, "")
+        found |= _parts(mounted, tree, userns, spec.shift)
     return found
+
+
+def of_image(lowerdirs: list[str], path: str, aside: str) -> int:
+    """Return a detached mount of what an image has at a path; a directory is made if it is missing.
+
+    Args:
+        lowerdirs: The image's, the topmost first.
+        path: Of a directory or file.
+        aside: A directory of the caller's own, for what is made.
+
+    Raises:
+        UsageError: The path leads through something that is no directory.
+        KernelError: An overlay cannot be mounted.
+    """
+    upper, work = f"{aside}/upper", f"{aside}/work"
+    for one in (upper, work):
+        os.mkdir(one, 0o755)
+    mount = Mount(path, KIND, path)
+    return _parts([mount], overlay.Overlay(lowerdirs, upper, work, ""), None, 0)[path]
 
 
 def again(spec: Spec, work: str, userns: int | None = None) -> dict[str, int]:
@@ -81,7 +102,8 @@ def again(spec: Spec, work: str, userns: int | None = None) -> dict[str, int]:
     for number, (lowerdirs, mounted) in enumerate(_by_layers(spec).items()):
         upper, own = f"{directory(spec.id)}/upper{number}", f"{work}/{number}"
         os.mkdir(own)
-        found |= _parts(spec, mounted, overlay.Overlay(list(lowerdirs), upper, own, ""), userns)
+        tree = overlay.Overlay(list(lowerdirs), upper, own, "")
+        found |= _parts(mounted, tree, userns, spec.shift)
     return found
 
 
@@ -96,7 +118,7 @@ def _by_layers(spec: Spec) -> dict[tuple[str, ...], list[Mount]]:
 
 
 def _parts(
-    spec: Spec, mounted: list[Mount], tree: overlay.Overlay, userns: int | None
+    mounted: list[Mount], tree: overlay.Overlay, userns: int | None, owner: int
 ) -> dict[str, int]:
     from kernelbox.kernel import aside  # few images have volumes
 
@@ -111,7 +133,7 @@ def _parts(
             found = {}
             for one in mounted:
                 borrowed = any(word.startswith(LAYER) for word in one.options)
-                fd = targets.part(whole, one.source, None if borrowed else spec.shift)
+                fd = targets.part(whole, one.source, None if borrowed else owner)
                 if one.read_only:
                     mounts.mount_setattr(fd, attributes=k.MOUNT_ATTR_RDONLY)
                 found[one.destination] = fd

@@ -26,6 +26,8 @@
     links.py        links, addresses and routes, as such messages describe them
     conntrack.py    flows that the kernel remembers, and how it forgets them
     nft.py          packet filter rules (nftables, through `nft`)
+    announcements.py  which networks have changed
+    link_reader.py  what the kernel tells of them
     rtnetlink.py    requests for links, addresses and routes
     cabling.py      more of them, as hands ask: pairs, moves, routes
     qdisc.py        what a link does with packets before it sends them

@@ -156,26 +156,28 @@ def symlink(target: str, path: str) -> None:
     request("symlink", (target, path), lambda: os.symlink(target, path), shell)
 
 
-def mknod(path: str, mode: int, major: int, minor: int) -> None:
-    """Make a character device node.
+def mknod(path: str, mode: int, major: int, minor: int, kind: str = "c") -> None:
+    """Make a device node.
 
     Args:
         path: Where.
         mode: Its permissions; the caller's umask takes from them.
         major: Which driver.
         minor: Which of its devices.
+        kind: `c` or `b`, character or block.
 
     Raises:
         KernelError: EPERM without CAP_MKNOD in the initial user namespace; EEXIST.
 
     Source: mknod(2).
     """
-    shown = (path, Symbol(f"S_IFCHR|{mode:#o}"), Symbol(f"makedev({major}, {minor})"))
+    name, bits = ("S_IFBLK", stat.S_IFBLK) if kind == "b" else ("S_IFCHR", stat.S_IFCHR)
+    shown = (path, Symbol(f"{name}|{mode:#o}"), Symbol(f"makedev({major}, {minor})"))
     request(
         "mknod",
         shown,
-        lambda: os.mknod(path, stat.S_IFCHR | mode, os.makedev(major, minor)),
-        f"mknod -m {mode:o} {path} c {major} {minor}",
+        lambda: os.mknod(path, bits | mode, os.makedev(major, minor)),
+        f"mknod -m {mode:o} {path} {kind} {major} {minor}",
     )
 
 

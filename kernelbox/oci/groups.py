@@ -17,20 +17,20 @@ from kernelbox import cgroup
 from kernelbox.cgroup import tree
 from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.cgroup import Cgroup
 
 _OURS = "kernelbox"
-_SHARED = f"/{_OURS}/oci"
 
 
 def path_of(wanted: str, container_id: str) -> str:
     """Return the path of a container's group below each mount point, without a leading slash.
 
     Args:
-        wanted: `cgroupsPath`; a relative one is below /kernelbox; the default is in /kernelbox/oci.
+        wanted: `cgroupsPath`; a relative one is below /kernelbox, and so is the default.
         container_id: For the default.
 
     Raises:
@@ -45,7 +45,7 @@ def path_of(wanted: str, container_id: str) -> str:
     if ".." in parts or (wanted and not parts):
         raise UsageError(f"{wanted!r:.100} cannot be a container's control group", "Name one")
     if not wanted.startswith("/"):
-        parts = [_OURS, *(parts or ["oci", container_id])]
+        parts = [_OURS, *(parts or [f"oci-{paths.suffix()}-{container_id}"])]
     return "/".join(parts)
 
 
@@ -60,15 +60,8 @@ def of(path: str) -> Cgroup:
 
 
 def missing(group: Cgroup) -> list[str]:
-    """Return the directories that go with a group when it goes, the highest first.
-
-    They are those that are made for it, and the one of all groups that have the default place.
-    """
-    return [
-        directory
-        for directory in group.above
-        if not os.path.isdir(directory) or directory.endswith(_SHARED)
-    ]
+    """Return the directories that making a group makes above it, the highest first."""
+    return [directory for directory in group.above if not os.path.isdir(directory)]
 
 
 def check_free(group: Cgroup) -> None:

@@ -89,6 +89,16 @@ def container(container_id: str) -> str:
     return f"{containers()}/{container_id}"
 
 
+def volumes() -> str:
+    """Return the directory that holds one directory per volume, named as that is."""
+    return f"{root()}/volumes"
+
+
+def volume_data(name: str) -> str:
+    """Return the directory of a volume that containers see."""
+    return f"{volumes()}/{name}/_data"
+
+
 def events() -> str:
     """Return the file of what has happened to containers."""
     return f"{root()}/events"

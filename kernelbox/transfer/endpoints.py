@@ -96,11 +96,12 @@ def there(container_id: str, path: str) -> Iterator[Place]:
             else:
                 tree, made = _of_ended(container, work)
             stack.callback(os.close, tree)
-            _attach(tree, made, container)
+            userns = stack.enter_context(id_maps.namespace()) if container.shift else None
+            _attach(tree, made, container, userns)
         yield Place(path, tree, inside=True, shift=container.shift)
 
 
-def _attach(tree: int, made: dict[str, int], container: Spec) -> None:
+def _attach(tree: int, made: dict[str, int], container: Spec, userns: int | None) -> None:
     """Attach a container's tree where nothing is, and what was brought to it."""
     place = os.open(paths.merged(), DIRECTORY)
     try:
@@ -109,7 +110,7 @@ def _attach(tree: int, made: dict[str, int], container: Spec) -> None:
         os.close(place)
     for mount in container.brought:
         if mount.type != volumes.KIND or mount.destination in made:
-            one = host_mounts.open_bind(mount, made)
+            one = host_mounts.open_bind(mount, made, userns)
             targets.attach(one.fd, one.target, directory=one.directory, root=tree, may_decline=True)
 
 

@@ -34,7 +34,9 @@ CHARTS = (
 # Colours of lines that differ in both themes, in the order in which they are handed out.
 HUES = (4, 5, 2, 6, 0, 1, 3)
 _FONT = 11
-_SHORTEST = 0.05  # seconds that a rate is taken over: what is counted comes in lumps
+# Seconds that a rate is taken over, at least. What is counted comes in lumps: where a person asks
+# just when the view looks by itself, there would be a spike, or a gap.
+_SHORTEST = 0.05
 DASHES = ("solid", "dashed", "dashdot", "dotted")
 
 
@@ -71,7 +73,7 @@ class ResourceGraph(View):
         self._names = names or {}
         self._window = window
         self._last: dict[str, Usage] = {}
-        self._before: dict[str, Usage] = {}
+        self._past: dict[str, list[Usage]] = {}  # of each container, so much as rates need
         self._samples: dict[str, Document] = {}
         self._known: dict[str, Document] = {}
         self._count = 0
@@ -92,30 +94,30 @@ class ResourceGraph(View):
         }
 
     def _add(self, time: float, found: list[Usage]) -> None:
-        """Take one more sample, and drop what is too old (or, travelling in time, too new).
-
-        One that follows at once, as when a person asks while the view looks by itself, takes the
-        place of the last: it would be a spike, or a gap.
-        """
+        """Take one more sample, and drop what is too old (or, travelling in time, too new)."""
         kept = {
             key: one
             for key, one in self._samples.items()
             if time - self._window <= one["time"] < time
         }
-        newest = next(reversed(kept), None)
-        if newest is not None and time - kept[newest]["time"] < _SHORTEST:
-            del kept[newest]
-        else:
-            self._before = dict(self._last)
         kept[str(self._count)] = {
             "time": time,
-            "of": {one.container: _sample(one, self._before.get(one.container)) for one in found},
+            "of": {one.container: self._used_by(one) for one in found},
         }
         self._count += 1
         self._samples = kept
         for one in found:
             self._known[one.container] = self._container(one)
             self._last[one.container] = one
+
+    def _used_by(self, now: Usage) -> Document:
+        """Return what a container uses, its rates taken over some time: see `_SHORTEST`."""
+        past = self._past.setdefault(now.container, [])
+        while len(past) > 1 and now.time - past[1].time >= _SHORTEST:
+            del past[0]
+        is_long = bool(past) and now.time - past[0].time >= _SHORTEST
+        past.append(now)
+        return _used(now, self._last.get(now.container), past[0] if is_long else None)
 
     def _container(self, one: Usage) -> Document:
         limits = {"cpu": one.cpu_limit, "memory": one.memory_limit, "pids": one.pids_limit}
@@ -221,17 +223,23 @@ class ResourceGraph(View):
         _dress(ax, heading)
 
 
-def _sample(now: Usage, before: Usage | None) -> Document:
-    """Return what a container uses at this moment, as far as the host counts it."""
+def _used(now: Usage, last: Usage | None, before: Usage | None) -> Document:
+    """Return what a container uses at this moment, as far as the host counts it.
+
+    Args:
+        now: What it has used by now.
+        last: By the last look: what has happened since is marked.
+        before: By one further back, for the rates; None if there is none yet.
+    """
     sample: Document = {}
     seconds = now.time - before.time if before else 0.0
     if seconds > 0 and now.cpu_usec is not None:
         sample["cpu"] = round(_rise(now, before, "cpu_usec") / 1e6 / seconds, 4)
-        if _rise(now, before, "throttled") > 0:
+        if _rise(now, last, "throttled") > 0:
             sample["throttled"] = True
     if now.memory is not None:
         sample["memory"] = now.memory
-        if kills := int(_rise(now, before, "oom_kills")):
+        if kills := int(_rise(now, last, "oom_kills")):
             sample["kills"] = kills
     if now.pids is not None:
         sample["pids"] = now.pids

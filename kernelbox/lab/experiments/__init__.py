@@ -7,7 +7,7 @@
     memory.py      what processes take of the memory, each page counted once
     page_cache.py  a file in the page cache, as a container finds it
     calls.py       what a system call costs, inside and outside; a message there and back
-    noise.py       how long answers take beside a neighbour who wants all of the CPU
+    noise.py       how long answers take beside neighbours who want all of the CPU
     initramfs.py   a machine's first files: busybox, and a program that says who it is
     machine.py     a virtual machine, booted for comparison
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from kernelbox.container.option_types import ContainerOptions
 from kernelbox.images.embedded import find_busybox
 from kernelbox.lab.conversation import LabError
 from kernelbox.lab.speed import round_trips
@@ -45,19 +46,22 @@ def cost(pid, seconds):
 """
 
 
-def in_turns(box: Lab, runs: int = 20, image: str = "busybox") -> tuple[list[float], list[float]]:
+def in_turns(
+    box: Lab, runs: int = 20, **options: Unpack[ContainerOptions]
+) -> tuple[list[float], list[float]]:
     """Return what a call costs in a container, and what on the host, seconds; measured in turns.
 
     Args:
         box: The lab.
         runs: Measurements on each side, each of some hundred thousand calls.
-        image: Of the container; it has a `dd`.
+        **options: Of the container, as `box.start` has them; it has no network, if not told.
 
     Raises:
         LabError: The container could not be started; this host has no static busybox.
     """
     inside, outside = [], []
-    container = box.start(image, [*PROGRAM], network="none")
+    options.setdefault("network", "none")
+    container = box.start("busybox", [*PROGRAM], **options)
     witness = box.hold()
     try:
         witness.python(_TOOLS)

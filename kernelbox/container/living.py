@@ -1,0 +1,264 @@
+"""A life of a container, in the hands of its monitor: birth, program, rest; and perhaps the next.
+
+What is made is written into the container's ledger before, and released at the end of each life,
+also of one that fails at its birth.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+
+from kernelbox import cgroup
+from kernelbox.container import (
+    cleanup,
+    events,
+    messages,
+    monitor_lock,
+    runtime,
+    state,
+    stdio,
+)
+from kernelbox.container.gate import Gate
+from kernelbox.container.log import Log
+from kernelbox.container.messages import Ended, Exited, Go, Started, Wish
+from kernelbox.container.reception import Reception
+from kernelbox.container.relay import resize
+from kernelbox.container.state import State
+from kernelbox.kernel import door, process
+from kernelbox.kernel.errors import KernelboxError, KernelError
+from kernelbox.kernel.explain import disk_error
+from kernelbox.plumbing import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kernelbox.container.birth import Newborn
+    from kernelbox.container.messages import Attach
+    from kernelbox.container.monitor_lock import Life
+    from kernelbox.container.orders import Streams
+    from kernelbox.container.relay import Relay
+    from kernelbox.container.spec import Spec
+    from kernelbox.plumbing.channel import Channel
+
+    Tell = Callable[[Exited, bool], None]
+
+
+def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Tell) -> None:
+    """Be a container's monitor, for one life, and for those that follow it by themselves.
+
+    Args:
+        life: The first.
+        wish: How it is to be run.
+        given: The front's standard streams; None if it lent none.
+        front: The front.
+        tell: Hears how the first life has ended, once everything is cleaned up, and whether that
+            was the last.
+    """
+    log = Log(f"{paths.container(life.spec.id)}/log")
+    reception, waited = _open_reception(life), 0.0
+    listener: Channel | None = front
+    try:
+        while True:
+            began = time.monotonic()
+            born, running, relay = _begin(life, wish, given, listener)
+            relay.log = log
+            _look_after(life.spec, born, relay, reception)
+            code = process.wait_exit(born.pid)
+            if listener is not None and wish.read_later:
+                _let_read(listener, code)
+            again = not reception.halted and _is_to_live_again(life.spec, code, running.restarts)
+            _bring_to_rest(life.spec, running, code, life.lock, again=again)
+            lost = _dismiss(relay, code)
+            if listener is not None:
+                tell(Exited(code, lost), not again)
+            if not again:
+                return
+            os.close(born.pidfd)
+            listener, given, wish = None, None, Wish()
+            door.sink = door.gate = None
+            from kernelbox.container import lives, restarting  # few live again
+
+            waited = restarting.delay(waited, time.monotonic() - began)
+            reception.rest(waited)
+            if reception.halted:
+                state.write(life.spec.id, state.read(life.spec.id)._replace(status="exited"))
+                return
+            life = lives.following(life)
+    finally:
+        reception.close()
+
+
+def _is_to_live_again(spec: Spec, code: int, restarts: int) -> bool:
+    if spec.kernelbox.restart == "no":
+        return False
+    from kernelbox.container import restarting  # few live again
+
+    return restarting.policy(spec.kernelbox.restart).wants(code, restarts)
+
+
+def _open_reception(life: Life) -> Reception:
+    try:
+        return Reception(life.spec.id)
+    except OSError as error:
+        reason = disk_error(error)
+        _undo(life, reason)
+        raise reason from error
+
+
+def _begin(
+    life: Life, wish: Wish, given: Streams | None, front: Channel | None
+) -> tuple[Newborn, State, Relay]:
+    """Let a container be born; return it, its state, and a relay between its streams and others."""
+    spec = life.spec
+    try:
+        born, ours = _bear(life, wish)
+        running = State(
+            status="running",
+            pid=born.pid,
+            start_time=born.start_time,
+            started=time.time(),
+            address=born.address,
+            restarts=life.before.restarts if life.before else 0,
+        )
+        state.write(spec.id, running)
+    except BaseException as error:
+        # Before anybody is there to be killed, the kernel refuses (ENOMEM).
+        refused = isinstance(error, KernelError) and error.errno == errno.ENOMEM
+        starved = isinstance(error, KernelboxError) and (refused or _oom_kills(spec))
+        failure = _starved() if starved else error
+        _undo(life, failure)
+        if starved:
+            raise failure from error
+        raise
+    if isinstance(door.gate, Gate):
+        door.gate.before_birth = False
+        if wish.bound:
+            # A notebook steps through the birth alone: later, nobody may be there to say go.
+            door.gate = None
+    events.record("start", spec.id)
+    relay = stdio.connect(born, ours)
+    relay.group = cgroup.of(spec.group)
+    if front is not None:
+        messages.send(front, Started(spec.id, born.pid))
+        stdio.lend(relay, front, given, wish)
+    return born, running, relay
+
+
+def _look_after(spec: Spec, born: Newborn, relay: Relay, reception: Reception) -> None:
+    """Relay until the program has ended; meanwhile welcome guests, and ask how it does."""
+
+    def welcome(channel: Channel, message: Attach) -> None:
+        wish, fds = Wish(*message.wish), message.fds
+        relay.attach(
+            channel,
+            (fds[0], fds[1], fds[2]),
+            interactive=wish.interactive,
+            detach_keys=wish.detach_keys,
+        )
+        if relay.terminal is not None:
+            resize(relay.terminal, *wish.size)
+        messages.send(channel, Started(spec.id, born.pid))
+
+    reception.welcome = welcome
+    relay.cares.append(reception)
+    check = None
+    if spec.kernelbox.health:
+        from kernelbox.container.health import Health  # few are asked
+
+        check = Health(spec, spec.kernelbox.health, born.pid)
+        relay.cares.append(check)
+    try:
+        relay.run()
+    finally:
+        reception.welcome = None
+        if check is not None:
+            check.close()
+
+
+def _dismiss(relay: Relay, code: int) -> dict[str, int]:
+    """Let go of all streams, and tell guests how it ended; return what the owner has lost."""
+    for person in relay.people:
+        if person is not relay.owner:
+            messages.send(person.channel, Exited(code, person.lost))
+            person.close()
+    for stream in relay.outputs:
+        stream.end()
+    for fd in (relay.stdin, relay.terminal):
+        if fd is not None:
+            os.close(fd)
+    return relay.owner.lost if relay.owner else {}
+
+
+def _let_read(front: Channel, code: int) -> None:
+    """Let the front read what the program has changed."""
+    messages.send(front, Ended(code))
+    while (message := messages.receive(front)) is not None and not isinstance(message, Go):
+        pass  # a signal or a size, for a program that has ended
+
+
+def _starved() -> KernelboxError:
+    return KernelboxError(
+        "the memory limit is too low for the start itself: there was none left before "
+        "the container's first process could become its program",
+        "Give it more: --memory, or that of its --cgroup-parent",
+    )
+
+
+def _undo(life: Life, error: BaseException) -> None:
+    """Leave nothing of a start that has failed, but for what was there before."""
+    if life.before is None or life.spec.kernelbox.remove:
+        cleanup.remove(life.spec.id)
+        return
+    cleanup.release(life.spec.id)
+    code = error.code if isinstance(error, KernelboxError) else 125
+    state.write(life.spec.id, life.before.given_up(str(error), code))
+
+
+def _bear(life: Life, wish: Wish) -> tuple[Newborn, stdio.Ends]:
+    """Create a container and start it; return it with our ends of its streams."""
+    spec, before = life.spec, life.before or State()
+    # Whoever starts it may not be at its keyboard; its input is open all the same.
+    theirs, ours = stdio.open_for(spec.process, wish.interactive or spec.kernelbox.interactive)
+    born = runtime.create(spec, theirs, before.address)
+    if spec.kernelbox.joined:
+        from kernelbox.container import networks  # few are on several
+
+        networks.join_again(spec, born.pid)
+    stdio.close(theirs)
+    # A program may fill the disk at once: there must be room for what comes to be written.
+    status = "creating" if life.before is None else "starting"
+    state.write(spec.id, before._replace(status=status, pid=born.pid))
+    # Where nobody has a say before its start, it need not wait for that.
+    if spec.process.terminal or wish.stepped:
+        born.until(messages.Ready)
+    if born.terminal is not None:
+        resize(born.terminal, *wish.size)
+    runtime.start(born)
+    return born, ours
+
+
+def _bring_to_rest(spec: Spec, running: State, code: int, lock: int, *, again: bool) -> None:
+    """Record how the container ended, and whether it lives again; release what it held."""
+    monitor_lock.note_exit(lock, str(code))
+    killed = _oom_kills(spec)
+    events.record("die", spec.id, exitCode=code, oomKills=killed)
+    try:
+        if spec.kernelbox.remove:
+            cleanup.discard(spec.id)
+        else:
+            oom_killed = killed > 0
+            rest = running._replace(exit_code=code, finished=time.time(), oom_killed=oom_killed)
+            # The exit code first: whoever cleans up, if this process cannot, finds it there.
+            state.write(spec.id, rest)
+            cleanup.release(spec.id)
+            state.write(spec.id, rest._replace(status="restarting" if again else "exited"))
+    except KernelboxError as error:
+        message = f"the program ended with {code}, but cleaning up failed: {error.message}"
+        raise KernelboxError(message, error.hint) from error
+
+
+def _oom_kills(spec: Spec) -> int:
+    return cgroup.of(spec.group).counter("memory.events", "oom_kill")
