@@ -82,6 +82,7 @@ BUDGET: dict[str, float] = {
     "test_students.py": 95,
     "test_style.py": 15,
     "test_sysctls.py": 5,
+    "test_system.py": 20,
     "test_teachers.py": 90,
     "test_terminal.py": 20,
     "test_trace.py": 5,

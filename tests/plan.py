@@ -224,5 +224,6 @@ PLAN = {
         containers update output stats events pull archives host course networks volumes
         seccomp audit
         run build images registries
+        system completion
     """,
 }

@@ -29,6 +29,8 @@
     build.py          build
     images.py         images, tag, rmi, history, prune
     registries.py     pull, push, login, logout
+    system.py         version, info, system df
+    completion.py     completion
 
 A command is imported when it is called: starting a container should not pay for the others.
 """
@@ -92,6 +94,10 @@ COMMANDS = {
     "volume": ("volumes", "Make volumes, list them, remove them ..."),
     "audit": ("audit", "Say what holds a container, and what each of it stops"),
     "seccomp": ("seccomp", "Say what a profile of system calls allows, and why"),
+    "system": ("system", "Say how much of the disk is used"),
+    "info": ("system", "Tell what there is on this host"),
+    "version": ("system", "Tell the versions of kernelbox, Python and the kernel"),
+    "completion": ("completion", "Print a script with which a shell completes all this"),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
     "lab": ("host", "Open your own copy of the notebooks in JupyterLab"),
@@ -207,7 +213,7 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  {name:8} {summary}" for name, (_, summary) in COMMANDS.items()]
+    lines = [f"  {name:10} {summary}" for name, (_, summary) in COMMANDS.items()]
     return "\n".join(
         [
             "usage: kernelbox COMMAND ...",
