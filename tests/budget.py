@@ -91,6 +91,7 @@ BUDGET: dict[str, float] = {
     "test_style.py": 15,
     "test_sysctls.py": 5,
     "test_systemd.py": 5,
+    "test_system.py": 20,
     "test_teachers.py": 90,
     "test_terminal.py": 20,
     "test_trace.py": 5,
