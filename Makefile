@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .NOTPARALLEL:
-.PHONY: help setup lab solutions test quick vm vm-test vagrant-test bench notebooks pictures widgets lock clean
+.PHONY: help setup lab solutions test quick vm machine vm-test vagrant-test bench notebooks pictures widgets lock clean
 
 # For what else packages are needed: see labs-vm/provision.sh.
 test quick: FOR := test browser style vagrant
@@ -64,6 +64,11 @@ quick: setup ## style, types, and the tests of what has changed since HEAD (or i
 vm: ## start the lab VM with QEMU: JupyterLab on cgroup v2, until Ctrl-C
 	@labs-vm/provision.sh packages for vm
 	exec labs-vm/run
+
+# Not part of `lab`: one section of one chapter needs it, and says so.
+machine: setup ## get QEMU, and a kernel for the virtual machine that chapter 14 boots
+	@labs-vm/provision.sh packages for vm
+	labs-vm/kernel
 
 # A marker says which tests: see tests/conftest.py. Without KVM a program takes 10 to 30 times as long.
 # The browser draws on the student's own computer, a lab VM starts no lab VM, and how tests are chosen

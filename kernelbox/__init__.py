@@ -14,12 +14,13 @@ only lines above it:
     cgroup/        control groups: limits, counters, freeze, kill           chapters 08 to 10
     network/       a bridge, cables, addresses, NAT, published ports        chapters 11 and 12
     seccomp/       which system calls a process may make: profile, filter  chapter 15
-    loads/         small programs that use up one thing, at a stated rate   chapters 08 to 10
+    loads/         small programs that use up one thing, at a stated rate   chapters 08 to 10, 14
     smallest.py    a container from the door alone, on one page: read it first
     container/     the whole of one: spec, birth, monitor, life cycle       chapters 01, 02 and 13
     transfer/      files into and out of a container; an image of one
     build/         an image of a Containerfile
     observe/       snapshots of the kernel, read only
+    oci/           an OCI runtime, which Podman and Docker run on          chapter 13
     agent/         what a notebook talks to: one small process with privilege
     widgets/       views of snapshots and traces
     lab/           what a notebook imports; exercises and courses; the doctor

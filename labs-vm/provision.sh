@@ -116,8 +116,13 @@ start_script() {
 	[[ "$PWD" =~ ^[[:alnum:]/._-]{1,200}$ ]] || return 0
 	local packages
 	packages=$(echo "$PWD"/.venv/lib/python*/site-packages)
-	printf '%s\n' "#!$PWD/.venv/bin/python -IS" 'import sys' '' "sys.path += ['$PWD', '$packages']" \
-		'from kernelbox.cli import main' '' 'main()' >.venv/bin/kernelbox
+	local name room
+	while read -r name room; do
+		printf '%s\n' "#!$PWD/.venv/bin/python -IS" 'import sys' '' \
+			"sys.path += ['$PWD', '$packages']" "from $room import main" '' 'main()' \
+			>".venv/bin/$name"
+	done <<<'kernelbox kernelbox.cli
+kernelbox-runtime kernelbox.cli.runtime'
 }
 
 # uv installs in a quarter of the time; but an index that only pip's settings name it does not know.

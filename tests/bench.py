@@ -5,11 +5,13 @@ turns, A B A B, and tells the median of the ratios A/B of neighbours, with the s
 largest; the medians of both stand beside it. Nothing is asserted here.
 
     kernelbox / runc      `run` of `true`, start to exit, with the same root, namespaces, mounts,
-                          masks and capabilities. runc is given a root that is there already;
-                          kernelbox makes its overlay, and deletes what was written to it.
+                          masks, capabilities and filter. runc is given a root that is there
+                          already; kernelbox makes its overlay, and deletes what was written to it.
+    ...-runtime / runc    `run` of the very same bundle by both as OCI runtimes; and the three acts
     kernelbox / podman    the same through podman and runc, from the same image
     kernelbox / python3   the interpreter alone: what no program in Python can do without
     bridge / none         what a network costs
+    filter / none         what the filter of system calls costs
     bridge / bridge       each on a bridge of its own, with NAT. Podman is in a network and a mount
                           namespace where its bridge, its iptables rules and its lists of addresses
                           end with the bench; entering them is a millisecond of its time.
@@ -21,7 +23,9 @@ of one processor while a view is open on 50 containers, five times a second (CPU
 seconds, from /proc/PID/stat; without a page, which is the browser's), and the time for a snapshot
 of everything that there is to see of 200.
 
-`--images` measures images instead: see bench_images.py; `--limits` limits: see bench_limits.py.
+`--images` measures images instead: see bench_images.py; `--limits` limits: see bench_limits.py;
+`--networks` networks: see bench_networks.py;
+`--memory` what an idle container takes: see bench_memory.py.
 """
 
 from __future__ import annotations
@@ -45,9 +49,10 @@ from kernelbox.images.store import Store
 from kernelbox.observe.survey import PARTS, snapshot
 from kernelbox.plumbing import paths
 from kernelbox.root import masks
+from kernelbox.seccomp import kept as filters
 from kernelbox.users import capabilities
 from kernelbox.widgets.base import View
-from tests import bench_images, bench_limits
+from tests import bench_images, bench_limits, bench_memory, bench_networks
 from tests.command import COMMAND
 
 WATCHED, CROWD = 50, 200  # containers
@@ -91,12 +96,27 @@ def kernelbox(*options: str) -> Measure:
 # --- the others ---------------------------------------------------------------------------------
 
 
-def runc(directory: Path, layer: str) -> Measure:
-    """`runc run` of a bundle equal to what `kernelbox run --network none` makes."""
+def bundle(directory: Path, layer: str) -> None:
+    """Make a bundle equal to what `kernelbox run --network none` makes."""
     shutil.copytree(layer, directory / "bundle/rootfs", symlinks=True)
     (directory / "bundle/config.json").write_text(json.dumps(config(directory)))
-    state = ("--root", str(directory / "state"))
-    return command("runc", *state, "run", "--bundle", str(directory / "bundle"), "kernelbox-bench")
+
+
+def runtime(directory: Path, *words: str) -> Measure:
+    """`run` of that bundle by an OCI runtime, whose states are in memory."""
+    state = f"/dev/shm/{directory.name}-{Path(words[0]).name}"
+    box = ("--bundle", str(directory / "bundle"), f"bench-{Path(words[0]).name}")
+    return command(*words, "--root", state, "run", *box)
+
+
+def in_acts(directory: Path, program: str) -> Measure:
+    """`create`, `start` and `delete --force` by an OCI runtime."""
+    state, box = f"/dev/shm/{directory.name}-{Path(program).name}", f"acts-{Path(program).name}"
+    call = f"{program} --root {state}"
+    where = f"--bundle {directory}/bundle"
+    return command(
+        "sh", "-ec", f"{call} create {where} {box}; {call} start {box}; {call} delete --force {box}"
+    )
 
 
 def config(directory: Path) -> dict[str, Any]:
@@ -140,6 +160,7 @@ def config(directory: Path) -> dict[str, Any]:
             ],
             "maskedPaths": list(masks.MASKED),
             "readonlyPaths": list(masks.READ_ONLY),
+            "seccomp": filters.default(kept).profile,
         },
     }
 
@@ -148,19 +169,24 @@ def mount(destination: str, kind: str, options: list[str]) -> dict[str, Any]:
     return {"destination": destination, "type": kind, "source": kind, "options": options}
 
 
-@contextmanager
-def podman(directory: Path, network: str) -> Iterator[Measure]:
-    """`podman run` of the same image, in a storage of its own."""
+def podman_words(directory: Path, network: str) -> tuple[list[str], list[str], str]:
+    """Return podman with a storage of its own, options of its `run`, and the image's name there."""
     storage = ("--root", f"{directory}/root", "--runroot", f"{directory}/run")
     networks = ("--network-config-dir", f"{directory}/networks")
-    base = ("podman", *storage, *networks, "--cgroup-manager", "cgroupfs", "--runtime", "runc")
+    base = ["podman", *storage, *networks, "--cgroup-manager", "cgroupfs", "--runtime", "runc"]
     (directory / "networks").mkdir(parents=True)
     pull = [*base, "pull", "-q", f"oci:{paths.images()}:busybox:latest"]
     pulled = subprocess.run(pull, capture_output=True, text=True, check=True)
     # Its defaults are above what a root without CAP_SYS_RESOURCE may set.
     limits = ("--ulimit", "nofile=20000:20000", "--ulimit", "nproc=20000:20000")
-    plain = ("--network", network, "--security-opt", "seccomp=unconfined", "--pull", "never")
-    run = (*base, "run", "--rm", *limits, *plain, pulled.stdout.strip(), "true")
+    return base, [*limits, "--network", network, "--pull", "never"], pulled.stdout.strip()
+
+
+@contextmanager
+def podman(directory: Path, network: str) -> Iterator[Measure]:
+    """`podman run` of the same image, in a storage of its own."""
+    base, options, image = podman_words(directory, network)
+    run = (*base, "run", "--rm", *options, image, "true")
     before = podman_groups()
     try:
         if network == "none":
@@ -175,9 +201,14 @@ def podman(directory: Path, network: str) -> Iterator[Measure]:
 
 
 @contextmanager
-def elsewhere() -> Iterator[int]:
-    """Hold a network and a mount namespace, where /run and /var/lib are empty; yield whose."""
-    words = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; echo; exec sleep infinity"
+def elsewhere(*, forgetful: bool = True) -> Iterator[int]:
+    """Hold a network and a mount namespace; yield whose.
+
+    Args:
+        forgetful: Whether /run and /var/lib are empty there.
+    """
+    words = "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/lib; " if forgetful else ""
+    words += "echo; exec sleep infinity"
     hold = ["unshare", "--net", "--mount", "sh", "-c", words]
     with subprocess.Popen(hold, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
@@ -319,6 +350,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=30, help="measurements per row (30)")
     parser.add_argument("--images", action="store_true", help="unpacking and storing images")
     parser.add_argument("--limits", action="store_true", help="what limits keep, and cost")
+    parser.add_argument("--memory", action="store_true", help="what an idle container takes")
+    parser.add_argument("--networks", action="store_true", help="what a network costs")
     given = parser.parse_args()
     pairs = given.pairs
     with ExitStack() as stack:
@@ -330,6 +363,11 @@ def main() -> None:
             bench_images.measure(directory, interleaved, stack)
         elif given.limits:
             bench_limits.measure(directory, stack)
+        elif given.memory:
+            bench_memory.measure(directory, podman_words, podman_groups)
+        elif given.networks:
+            place = stack.enter_context(elsewhere(forgetful=False))
+            bench_networks.measure(place, pairs, stack)
         else:
             measure(directory, pairs, stack)
 
@@ -353,11 +391,21 @@ def measure(directory: Path, pairs: int, stack: ExitStack) -> None:
         except (RuntimeError, subprocess.CalledProcessError) as error:
             print(f"{name}: {error}")
 
-    row("kernelbox run / runc run", "runc", alone, lambda: runc(directory, layer))
+    bundle(directory, layer)
+    ours, theirs = str(Path(COMMAND[0]).with_name("kernelbox-runtime")), "runc"
+    for program in (ours, theirs):
+        stack.callback(shutil.rmtree, f"/dev/shm/{directory.name}-{Path(program).name}", True)
+    row("kernelbox run / runc run", "runc", alone, lambda: runtime(directory, theirs))
+    row("kernelbox-runtime run / runc run", f"{ours} runc", runtime(directory, ours),
+        lambda: runtime(directory, theirs))  # fmt: skip
+    row("... create, start, delete", f"{ours} runc", in_acts(directory, ours),
+        lambda: in_acts(directory, theirs))  # fmt: skip
     row("kernelbox run / podman run", "podman runc", alone, lambda: beside_podman("none"))
     interleaved("kernelbox run / python3 -c pass", alone, command(sys.executable, "-c", ""), pairs)
     interleaved("kernelbox run, bridge / no network", bridged, alone, pairs)
     both = "kernelbox run, bridge / podman run, bridge"
+    unconfined = kernelbox("--network", "none", "--security-opt", "seccomp=unconfined")
+    interleaved("kernelbox run, filter / no filter", alone, unconfined, pairs)
     row(both, "podman runc iptables", bridged, lambda: beside_podman("bridge"))
 
     box = lab.start()

@@ -29,6 +29,7 @@ from tests import looking
 from tests.store_notebooks import METADATA
 
 PATIENCE = 60.0  # seconds until what must happen has happened, on a machine that is busy elsewhere
+POLLING = 100  # milliseconds between two looks at a page: each frame would be too much for it
 SIZE = {"width": 1280, "height": 720}  # the projector's
 CHROMIUM = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu")
 
@@ -219,7 +220,9 @@ class JupyterLab:
         """Load JupyterLab, as the address that `make lab` prints does."""
         self.server.wait()
         self.page.goto(self.address())
-        self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget")
+        self.page.wait_for_function(
+            "() => window.jupyterapp?.shell?.currentWidget", polling=POLLING
+        )
 
     def address(self, place: str = "") -> str:
         """Return the address of a fresh page of JupyterLab."""
@@ -242,7 +245,7 @@ class JupyterLab:
         """Open a notebook that lies in the server's directory, and wait for its kernel."""
         known = set(self.server.kernels())
         self.page.evaluate(_OPEN, name)
-        self.page.wait_for_function(_READY, arg=name)
+        self.page.wait_for_function(_READY, arg=name, polling=POLLING)
         (pid,) = set(self.server.kernels()) - known
         return Notebook(self, pid)
 
@@ -312,7 +315,8 @@ class Notebook:
         """
         for number in numbers or self.page.evaluate(_CODE):
             self.page.evaluate(_RUN, number)
-            ran = self.page.wait_for_function(_RAN, arg=number).json_value()
+            told = self.page.wait_for_function(_RAN, arg=number, polling=POLLING)
+            ran = told.json_value()
             assert not ran["failure"], ran["failure"]
 
     def output(self, number: int) -> Locator:

@@ -32,8 +32,8 @@ from tests.town import Town
 OF_CGROUPS = re.compile(r"[cC]group|\bmemory\.|--memory|--cpus|pids.max|pids-limit|freeze|PSI")
 OF_A_RUN = re.compile(r"^mount .* on .*/pytest-of-[^/]+/pytest-\d+/")  # of these tests, or others
 # A group, or the cable to a machine next door, with the root's suffix.
-OF_A_ROOT = re.compile(r"(?:/kernelbox/[a-z]+-|^link door)([0-9a-f]{5})(?:/|$|\d+$)")
-TEST_CGROUP = re.compile(r"^cgroup .*/kernelbox/test-(\d+)-")  # see test_cgroup.made
+OF_A_ROOT = re.compile(r"(?:/kernelbox/[a-z]+-|^link door)([0-9a-f]{5})(?:[/-]|$|\d+$)")
+TEST_CGROUP = re.compile(r"^cgroup .*/kernelbox/(?:oci-)?(?:test|many)-(\d+)")  # the pid of a test
 USUAL_ROOT = Path("/var/lib/kernelbox")
 NOTEBOOKS_ROOT = Path(store_notebooks.ROOT)  # reset when all is over, if this session has used it
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")

@@ -18,7 +18,7 @@ PLAN = {
         kernel
         namespaces sysctls root images overlay users cgroup network seccomp loads
         smallest container
-        transfer build observe
+        transfer build observe oci
         agent widgets
         lab
         cli
@@ -31,8 +31,9 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf seccomp files process mounts lookup watch loop netlink
-        aside links conntrack nft
+        bpf seccomp pages execution process mounts lookup watch loop netlink
+        files aside links conntrack nft announcements
+        link_reader
         rtnetlink
         cabling qdisc
     """,
@@ -56,6 +57,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
+        kept
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -64,7 +66,7 @@ PLAN = {
         shell
     """,
     "kernelbox/network": """
-        addresses port dns
+        addresses port dns counters on_wire
         listeners notes link_names
         forwarding definition
         endpoints subnets nat
@@ -105,13 +107,14 @@ PLAN = {
         pull
     """,
     "kernelbox/container": """
-        spec option_types
+        option_types
+        spec
         setting_options mount_values health_options restarting security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events volume_store confinement streams reception
+        events volume_store confinement host_devices streams reception
         option_values names image_lookup host_mounts birth pause orders front gate relay
-        mount_options option_defaults
-        network_options
+        network_options option_defaults
+        mount_options
         process_options program monitor_lock stdio
         run_options init enter cleanup
         networks lives renaming health
@@ -135,9 +138,16 @@ PLAN = {
         model procfs union routes nftables headers
         codec difference process_table mountinfo overlays usage packet_filter
         updates processes topology
-        reach
+        reach memory
         network
         survey
+    """,
+    "kernelbox/oci": """
+        document checking config log mount_options copying console gate groups foreground
+        programs refusals resources devices hooks standing features attaching
+        reading hiding
+        state init
+        starting ending entering telling creation
     """,
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
@@ -152,7 +162,7 @@ PLAN = {
         effects still recordings player
         base
         foreign form process_tree capability_table mount_tree layer_stack
-        graph journeys lanes resource_graph
+        graph journeys lanes resource_graph wiring
         network_map timeline
         stepper
     """,
@@ -166,14 +176,18 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving
+        neighbours surroundings exercises serving exporting attacks experiments
         chapters hosts inventory
         course
         workbook
     """,
+    "kernelbox/lab/experiments": """
+        interval births memory page_cache calls noise initramfs
+        machine
+    """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
-        bars grading
+        bars ecdf grading
         outside packets tries exercise questions parsons loader
         keeper
         attempt
@@ -184,9 +198,13 @@ PLAN = {
         chart
         chapter
     """,
+    "kernelbox/lab/attacks": """
+        tries planted grid
+        measure
+    """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter09 chapter10 chapter11 chapter12
+        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14 chapter15
     """,
     "kernelbox/lab/hosts": """
         eye record
@@ -222,8 +240,8 @@ PLAN = {
         parser table template cidfile orderly each progress_bars terminal
         run_table starting listing inspecting
         containers update output stats events pull archives host course networks volumes
-        seccomp audit
-        run build images registries
+        seccomp audit oci
+        run build images registries oci_making oci_living oci_more oci_told runtime
         system completion
     """,
 }

@@ -6,6 +6,7 @@ The record is read from disk; puzzles are really made, by a process under remote
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -193,6 +194,18 @@ def test_a_curve_shows_its_numbers_and_tells_only_what_is_the_same_in_every_run(
         "To open <it>", {1: 5, 32: 7}, across="size, MiB", up="time, ms", level=("again", 2)
     )
     assert sanitized(other._repr_html_()) == sanitized(shown), "nbval passes over what varies"
+
+
+def test_percentiles_have_as_much_room_among_the_slowest_as_among_the_others() -> None:
+    points = {50: 3.0, 90: 5.0, 95: 6.0, 98: 9.0}
+    curve = Chapter("08").curve("Answers", points, across="percent", up="ms", percent=True)
+    (axes,) = curve.figure().axes
+    places = [axes.transData.transform((tick, 5))[0] for tick in axes.get_xticks()]
+    assert [one.get_text() for one in axes.get_xticklabels()] == ["50", "90", "95", "98"]
+    steps = [late - early for early, late in itertools.pairwise(places)]
+    assert min(steps) > max(steps) / 3
+    low, high = axes.get_ylim()
+    assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 2, "within a decade, too"
 
 
 # --- the quiz -------------------------------------------------------------------------------------

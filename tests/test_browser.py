@@ -19,6 +19,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, expect
 
+from kernelbox.lab.exporting import PageTheme
 from kernelbox.widgets import MountTree, NetworkMap, ProcessTree, Timeline, palette
 from kernelbox.widgets.resource_graph import HUES
 from tests import looking, worlds
@@ -706,6 +707,24 @@ def test_a_map_of_ten_namespaces_is_readable_on_a_projector(
     assert violations(view) == []
 
 
+def test_three_namespaces_in_a_row_are_seen_at_once_beside_the_list_of_files(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    notebook = open_notebook(MADE_UP, "NetworkMap(worlds.street())")
+    notebook.run()
+    jupyterlab.command("application:toggle-left-area")
+    try:
+        expect(jupyterlab.page.locator(".jp-DirListing")).to_be_visible()
+        view = notebook.view("Network namespaces and cables")
+        view.scroll_into_view_if_needed()
+        expect(view.locator(".kb-map [data-row]")).to_have_count(3)
+        jupyterlab.page.screenshot(path=artefacts / "three-in-a-row.png")
+        place = view.locator(".kb-network > div").first
+        assert place.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+    finally:
+        jupyterlab.command("application:toggle-left-area")
+
+
 def test_a_ping_is_followed_over_the_map_forward_and_back(
     open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
 ) -> None:
@@ -908,10 +927,12 @@ def test_an_exported_page_shows_every_picture_and_asks_for_no_more_than_an_empty
     for theme in THEMES:
         for one in (empty, full):
             exported = tmp_path / "exported.html"
-            exported.write_text(HTMLExporter().from_notebook_node(one)[0])
+            page_of = HTMLExporter(theme=theme.lower(), preprocessors=[PageTheme])
+            exported.write_text(page_of.from_notebook_node(one)[0])
             urls: set[str] = set()
             asked.append(urls)
-            with jupyterlab.window(offline=True, color_scheme=theme.lower()) as window:
+            others = THEMES[THEMES.index(theme) - 1].lower()  # what the reader's system has
+            with jupyterlab.window(offline=True, color_scheme=others) as window:
                 page = window.new_page()
                 page.on("request", lambda each, urls=urls: urls.add(each.url[:200]))
                 page.goto(exported.as_uri())

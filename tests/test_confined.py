@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kernelbox.root import masks
 from tests.command import Kernelbox
 from tests.looking import status
 
 ALONE = ("--network", "none")
-DEFAULT = (*ALONE, "--security-opt", "seccomp=default")
+UNCONFINED = ("--security-opt", "seccomp=unconfined")
 FOREVER = ("busybox", "sleep", "infinity")
 
 
@@ -35,17 +38,19 @@ def in_force(pid: int) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("options", "held"),
     [
-        ((), ("0", "0")),
-        (("--security-opt", "seccomp=unconfined"), ("0", "0")),
+        ((), ("2", "0")),
+        (UNCONFINED, ("0", "0")),
         (("--security-opt", "seccomp=default"), ("2", "0")),
-        (("--security-opt", "no-new-privileges"), ("0", "1")),
-        (("--security-opt", "no-new-privileges:true"), ("0", "1")),
-        (("--security-opt", "no-new-privileges=false"), ("0", "0")),
-        (("--security-opt", "seccomp=default", "--security-opt", "no-new-privileges"), ("2", "1")),
-        (("--security-opt", "seccomp=default", "-u", "1000"), ("2", "0")),
-        (("--security-opt", "seccomp=default", "--userns", "auto"), ("2", "0")),
-        (("--security-opt", "seccomp=default", "--init"), ("2", "0")),
-        (("--security-opt", "apparmor=unconfined", "--security-opt", "label=disable"), ("0", "0")),
+        (("--security-opt", "no-new-privileges"), ("2", "1")),
+        (("--security-opt", "no-new-privileges:true"), ("2", "1")),
+        (("--security-opt", "no-new-privileges=false"), ("2", "0")),
+        ((*UNCONFINED, "--security-opt", "no-new-privileges"), ("0", "1")),
+        (("-u", "1000"), ("2", "0")),
+        (("--userns", "auto"), ("2", "0")),
+        (("--init",), ("2", "0")),
+        (("--security-opt", "apparmor=unconfined", "--security-opt", "label=disable"), ("2", "0")),
+        ((*UNCONFINED, "--security-opt", "seccomp=default"), ("2", "0")),
+        (("--security-opt", "seccomp=default", *UNCONFINED), ("0", "0")),
     ],
 )
 def test_what_was_asked_for_holds_the_program_and_whoever_comes_later(
@@ -73,14 +78,78 @@ def test_the_default_profile_keeps_a_container_from_new_namespaces_and_lets_it_w
         mkdir /d && echo text >/d/file && cp -r /d /e && ls /e && ps >/dev/null && id -u
         (sleep 0.1 & wait) && mknod /n c 1 3 && chown 7:7 /n && su nobody -s /bin/sh -c 'id -u'
         adjtimex >/dev/null && date >/dev/null && echo done"""
-    done = kernelbox("run", "--rm", *DEFAULT, "busybox", "sh", "-c", script)
+    done = kernelbox("run", "--rm", *ALONE, "busybox", "sh", "-c", script)
     assert done.stdout.split() == ["file", "0", "65534", "done"], done
     assert (
         done.stderr.count("Operation not permitted") + done.stderr.count("permission denied") == 3
     )
     # With the capability, these calls are its business.
-    run = ("run", "--rm", *DEFAULT, "--cap-add", "SYS_ADMIN", "busybox")
+    run = ("run", "--rm", *ALONE, "--cap-add", "SYS_ADMIN", "busybox")
     assert kernelbox.ok(*run, "unshare", "-n", "echo", "new") == "new\n"
+
+
+def test_the_filter_that_is_kept_is_the_profiles_whatever_has_become_of_it(
+    kernelbox: Kernelbox, tests_root: Path
+) -> None:
+    """What is kept is no more than a short cut: broken, or of other files, it is made anew."""
+    status_of_it = ("busybox", "grep", "^Seccomp:", "/proc/self/status")
+    run = ("run", "--rm", *ALONE, "--cap-add", "SYS_PTRACE", *status_of_it)
+    kernelbox.ok(*run)
+    (kept,) = [one for one in (tests_root / "filters").iterdir() if "SYS_PTRACE" in one.read_text()]
+    whole = json.loads(kept.read_text())
+    allows_all = struct.pack("=HBBI", 6, 0, 0, 0x7FFF0000).hex()
+    stale = {**whole, "program": allows_all, "made_of": {**whole["made_of"], "files": []}}
+    for content in ("", "{", "[]", "7", json.dumps(stale)):
+        kept.write_text(content)
+        assert kernelbox.ok(*run) == "Seccomp:\t2\n"
+        assert json.loads(kept.read_text()) == whole
+    assert kept.stat().st_mode & 0o777 == 0o600 and kept.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_step_of_a_build_is_confined_likewise(kernelbox: Kernelbox, tmp_path: Path) -> None:
+    (tmp_path / "Containerfile").write_text(
+        "FROM busybox\nRUN grep ^Seccomp: /proc/self/status > /mode\n"
+        "RUN ! unshare -U true 2>/dev/null\n"
+    )
+    kernelbox.ok("build", "-t", "confined", str(tmp_path))
+    assert kernelbox.ok("run", "--rm", *ALONE, "confined", "cat", "/mode") == "Seccomp:\t2\n"
+    kernelbox.ok("rmi", "confined")
+
+
+def test_who_is_privileged_has_what_others_gave_up_and_it_is_said(kernelbox: Kernelbox) -> None:
+    done = kernelbox("run", "-d", *ALONE, "--privileged", *FOREVER)
+    container = done.stdout.strip()
+    assert done.returncode == 0 and done.stderr.startswith("kernelbox: --privileged gives up: ")
+    pid = kernelbox.pid(container)
+    assert in_force(pid) == ("0", "0")
+    assert status(pid)["CapBnd"] == status("self")["CapPrm"]
+    there = {line.split()[4] for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()}
+    assert not there & {*masks.MASKED, *masks.READ_ONLY}
+    script = """
+        mount -t tmpfs none /mnt && sysctl -qw net.ipv4.ip_forward=1 && umount /mnt
+        mknod /dev/again c 1 11 && for one in kmsg again; do
+            : </dev/$one && echo $one
+        done"""
+    assert kernelbox.ok("exec", container, "sh", "-c", script) == "kmsg\nagain\n"
+    nodes = "cd /dev; for one in *; do test -b $one && stat -c '%n %t:%T' $one; done; true"
+    disks = [one for one in Path("/dev").iterdir() if one.is_block_device()]
+    numbers = [(one.name, one.stat().st_rdev) for one in disks]
+    assert set(kernelbox.ok("exec", container, "sh", "-c", nodes).splitlines()) == {
+        f"{name} {os.major(number):x}:{os.minor(number):x}" for name, number in numbers
+    }
+    assert kernelbox.inspect(container)["HostConfig"]["Privileged"] is True
+    lacking = {
+        one["name"]
+        for one in json.loads(kernelbox.ok("audit", "--format", "json", container))[container]
+        if not one["holds"]
+    }
+    assert {"capabilities", "system call filter", "masked paths", "device list"} <= lacking
+    kernelbox.ok("rm", "-f", container)
+    line = kernelbox.refused("run", *ALONE, "--privileged", "--userns", "auto", "busybox", "true")
+    assert "Leave out one of --privileged and --userns auto" in line
+    filtered = ("--privileged", "--security-opt", "seccomp=default")
+    done = kernelbox("run", "--rm", *ALONE, *filtered, "busybox", "grep", "^Secc", "/proc/1/status")
+    assert "Seccomp:\t2" in done.stdout
 
 
 def test_a_profile_of_ones_own_is_obeyed(kernelbox: Kernelbox, tmp_path: Path) -> None:
@@ -138,12 +207,17 @@ def test_a_decision_is_explained(kernelbox: Kernelbox, tmp_path: Path) -> None:
     assert allowed == "mount is allowed: a rule names it\n"
     assert "argument 0 & 0x7e020000 == 0x0" in kernelbox.ok(*explain, "default", "clone", "0x11")
     assert kernelbox.ok(*explain, "default", "clone", "0x10000000").startswith("clone fails with")
+    by_name = kernelbox.ok(*explain, "default", "clone", "CLONE_NEWUSER|CLONE_NEWNS")
+    assert by_name == kernelbox.ok(*explain, "default", "clone", "0x10020000")
+    assert kernelbox.ok(*explain, "default", "socket", "AF_VSOCK").startswith("socket fails with")
+    assert kernelbox.ok(*explain, "default", "socket", "AF_UNIX").startswith("socket is allowed")
     assert kernelbox.ok(*explain, "default", "9999").startswith(
         "call 9999 fails with ENOSYS: it is"
     )
     told = kernelbox.ok(*explain, "default")
     assert "1 fails with ENOSYS:\n    clone3\n" in told
     assert "is allowed, or fails with EPERM:" in told
+    assert max(map(len, told.splitlines())) <= 120
     profile = tmp_path / "profile"
     written(profile, rule("mkdir", "nonesuch", errnoRet=13))
     done = kernelbox(*explain, str(profile), "mkdir")
@@ -153,6 +227,9 @@ def test_a_decision_is_explained(kernelbox: Kernelbox, tmp_path: Path) -> None:
         (("default", "nonesuch"), "has no system call 'nonesuch'"),
         (("default", "read", "x"), "'x' is no argument of 64 bits"),
         (("default", "read", "-1"), "'-1' is no argument of 64 bits"),
+        (("default", "clone", "CLONE_NEWUSER|"), "'CLONE_NEWUSER|' is no argument of 64 bits"),
+        (("default", "clone", "CLONE_NONESUCH"), "is no argument of 64 bits"),
+        (("default", "read", "9" * 5000), "is no argument of 64 bits"),
         (("default", "read", *"1234567"), "six arguments at most"),
         (("/nonesuch",), "cannot read the profile"),
         (("mount",), "kernelbox seccomp explain default mount"),

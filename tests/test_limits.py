@@ -174,6 +174,9 @@ def test_who_is_root_in_a_container_cannot_give_it_more_cpus(kernelbox: Kernelbo
     options = ("--cpuset-cpus", "0", "--cap-add", "SYS_ADMIN", *ALONE)
     done = kernelbox("run", "--rm", *options, "busybox", "sh", "-c", script)
     assert done.stdout == "1\n"
+    container = kernelbox.start("--cap-add", "SYS_ADMIN", *ALONE, *FOREVER[-3:])
+    kernelbox.ok("update", "--cpuset-cpus", "0", container)
+    assert kernelbox("exec", container, "sh", "-c", script).stdout == "1\n", "chosen later"
 
 
 def test_shares_become_weights_by_the_formula_of_2025() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -811,6 +812,20 @@ def test_two_roots_have_two_subnets_and_the_last_one_turns_forwarding_off(
             scene.release(*what)
         assert scene.host.setting("ipv4/ip_forward") == setting
     assert not scene.note().exists() and scene.tables() == []
+
+
+def test_a_root_whose_files_somebody_deleted_keeps_forwarding_on_for_nobody(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lost", "ann"):
+        monkeypatch.setenv("KERNELBOX_ROOT", str(tmp_path / name))
+        ledger: list[tuple[str, str]] = []
+        scene.prepare(lambda *what, ledger=ledger: ledger.append(what))
+    shutil.rmtree(tmp_path / "lost")
+    for what in reversed(ledger):
+        scene.release(*what)
+    assert scene.host.setting("ipv4/ip_forward") == "0"
+    assert not scene.note().exists()
 
 
 def test_two_roots_that_are_reset_at_once_turn_forwarding_off(

@@ -75,6 +75,56 @@ def test_the_default_network_is_one_like_the_others(town: Town) -> None:
     assert "the network bridge is always there" in done.stderr
 
 
+def test_who_shares_a_network_shares_its_hosts_and_name_server(town: Town) -> None:
+    for name in ("shared", "further"):
+        town.ok("network", "create", name)
+    options = ("--name", "owner", "--network", "shared", "--add-host", "db:192.0.2.7")
+    owner = town.start(*options, *FOREVER)
+    guest = town.start("--network", "container:owner", *FOREVER)
+    for file in ("hosts", "resolv.conf"):
+        assert town.inside(guest, f"cat /etc/{file}") == town.inside(owner, f"cat /etc/{file}")
+    assert f"{town.address(owner)}\t{owner}" in town.inside(guest, "cat /etc/hosts")
+    assert "1 packets received" in town.inside(guest, "ping -c 1 owner")
+    town.ok("network", "connect", "further", "owner")
+    assert town.inside(guest, f"grep -c {owner} /etc/hosts") == "2", (
+        "what changes, changes for both"
+    )
+    said = town.refused("run", "--network", "container:owner", "--dns", "192.0.2.53", *TRUE)
+    assert "Leave out --dns" in said
+    third = town.start("--network", f"container:{guest}", *FOREVER)
+    assert "db" in town.inside(third, "cat /etc/hosts"), "of whom the guest has it"
+
+
+def test_an_address_that_somebody_has_whom_no_lease_knows_is_not_given(town: Town) -> None:
+    town.ok("network", "create", "--subnet", "10.170.9.0/24", "wired")
+    bridge = town.network("wired")["Options"]["com.docker.network.bridge.name"]
+    town.scene.host.run(
+        f"ip link add foreign0 master {bridge} up type veth peer name eth9 "
+        f"netns {town.scene.outside.pid}"
+    )
+    town.scene.outside.run("ip link set eth9 up")
+    town.scene.outside.run("ip address add 10.170.9.7/24 dev eth9")
+    mac = town.scene.outside.link("eth9")["address"]
+    said = town.refused("run", "--rm", "--network", "wired", "--ip", "10.170.9.7", *TRUE)
+    assert f"the address 10.170.9.7 of network 'wired' is in use by {mac}" in said
+    town.scene.outside.run("ip link del eth9")
+    town.ok("run", "--rm", "--network", "wired", "--ip", "10.170.9.7", *TRUE)
+    town.ok("network", "rm", "wired")  # nobody has kept a lease
+
+
+def test_stats_count_what_goes_through_a_container_s_own_interfaces(town: Town) -> None:
+    town.ok("network", "create", "busy")
+    talker = town.start("--network", "busy", *FOREVER)
+    host = town.start("--network", "host", *FOREVER)
+    town.inside(talker, f"ping -c 3 -s 1000 {town.network('busy')['IPAM']['Config'][0]['Gateway']}")
+    shown = town.ok("stats", "--no-stream", "--format", "json", talker, host).splitlines()
+    received, sent = json.loads(shown[0])["NetIO"].split(" / ")
+    for told in (received, sent):  # three packets of 1042 bytes, and what the kernel says by itself
+        assert told.endswith("KiB") and 3 < float(told.removesuffix("KiB")) < 6
+    assert json.loads(shown[1])["NetIO"] == "0B / 0B", "the host's is nobody's"
+    assert "NET I/O" in town.ok("stats", "--no-stream", talker)
+
+
 def test_containers_of_one_network_reach_each_other_and_those_of_no_other(town: Town) -> None:
     for name in ("red", "blue"):
         town.ok("network", "create", name)

@@ -18,12 +18,11 @@ from nbformat import NotebookNode
 
 from kernelbox.cli import COMMANDS
 from kernelbox.lab.course import timing
-from kernelbox.lab.course.form import calls
+from kernelbox.lab.course.form import REASON, calls
 from kernelbox.lab.exercises.catalogue import contents
 from tests.store_notebooks import METADATA, NOTEBOOKS, OPT_OUT, TOP, patterns, sanitized
 
 FILES = sorted(NOTEBOOKS.glob("*.ipynb"))
-REASON = "# Not compared with the stored output: "
 OTHER_MARKERS = re.compile(r"#\s*(NBVAL|PYTEST_VALIDATE)_")
 
 # How a chapter ends, before the cell that cleans up.

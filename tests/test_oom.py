@@ -150,7 +150,16 @@ def test_stats_are_what_docker_shows_and_what_cgroupfs_says(kernelbox: Kernelbox
 
     (line,) = kernelbox.ok("stats", "--no-stream", "--format", "json", container).splitlines()
     shown = json.loads(line)
-    assert shown.keys() == {"ID", "Name", "CPUPerc", "MemUsage", "MemPerc", "BlockIO", "PIDs"}
+    assert shown.keys() == {
+        "ID",
+        "Name",
+        "CPUPerc",
+        "MemUsage",
+        "MemPerc",
+        "NetIO",
+        "BlockIO",
+        "PIDs",
+    }
     assert (shown["ID"], shown["Name"], shown["PIDs"]) == (container, "shown", "1")
     used, limit = shown["MemUsage"].split(" / ")
     group = directory_of(kernelbox.pid(container), "memory")

@@ -149,6 +149,7 @@ def test_the_default_profile_decides_as_libseccomp_does_for_every_call_and_10_00
 ) -> None:
     wanted = profile.read(default.profile(machine, capabilities), machine)
     ours, theirs = filters.compile(wanted, machine), oracle(wanted, machine)
+    decisions = decision.Decisions(wanted, machine)
     names = machine.names
     lot = random.Random(7)
     compared = 0
@@ -159,7 +160,7 @@ def test_the_default_profile_decides_as_libseccomp_does_for_every_call_and_10_00
         for arguments in [(0,) * 6, *(interesting(lot) for _ in range(25))]:
             mine = run(ours, number, machine.audit, arguments)
             assert same(mine, run(theirs, number, machine.audit, arguments)), (name, arguments)
-            assert mine == decision.decide(wanted, machine, number, arguments).action
+            assert mine == decisions.of(number, arguments).action
             compared += 1
     assert compared > 8_000
     for foreign in {one.audit for one in MACHINES} - {machine.audit} | {0x40000003}:
@@ -182,6 +183,7 @@ def interesting(lot: random.Random) -> tuple[int, ...]:
 def test_the_default_profile_refuses_what_dockers_does_and_allows_the_rest() -> None:
     """Docker, "Significant syscalls blocked by the default profile", and moby since 25.0."""
     wanted = profile.read(default.profile(X86, DEFAULT_CAPABILITIES), X86)
+    decisions = decision.Decisions(wanted, X86)
     for name in (
         "acct", "add_key", "bpf", "clock_settime", "create_module", "delete_module",
         "finit_module", "get_kernel_syms", "get_mempolicy", "init_module", "ioperm", "iopl",
@@ -191,22 +193,23 @@ def test_the_default_profile_refuses_what_dockers_does_and_allows_the_rest() -> 
         "settimeofday", "swapon", "swapoff", "sysfs", "_sysctl", "umount2", "unshare", "uselib",
         "userfaultfd", "ustat",
     ):  # fmt: skip
-        assert decision.decide(wanted, X86, X86.numbers[name]).action == EPERM, name
+        assert decisions.of(X86.numbers[name]).action == EPERM, name
     for name in (
         "read", "execve", "exit_group", "ptrace", "process_vm_readv", "chroot", "mknod", "statx",
         "rseq", "clone", "fork", "futex", "seccomp", "landlock_create_ruleset", "cachestat",
     ):  # fmt: skip
-        assert decision.decide(wanted, X86, X86.numbers[name]).action == profile.ALLOW, name
-    assert decision.decide(wanted, X86, X86.numbers["clone3"]).action == decision.NEWER
-    assert decision.decide(wanted, X86, 600).action == decision.NEWER
+        assert decisions.of(X86.numbers[name]).action == profile.ALLOW, name
+    assert decisions.of(X86.numbers["clone3"]).action == decision.NEWER
+    assert decisions.of(600).action == decision.NEWER
     flags = (0x10000000, 0, 0, 0, 0, 0)  # CLONE_NEWUSER
-    assert decision.decide(wanted, X86, X86.numbers["clone"], flags).action == EPERM
+    assert decisions.of(X86.numbers["clone"], flags).action == EPERM
     vsock = (40, 1, 0, 0, 0, 0)
-    assert decision.decide(wanted, X86, X86.numbers["socket"], vsock).action == EPERM
-    admin = profile.read(default.profile(X86, ("CAP_SYS_ADMIN",)), X86)
+    assert decisions.of(X86.numbers["socket"], vsock).action == EPERM
+    wanted = profile.read(default.profile(X86, ("CAP_SYS_ADMIN",)), X86)
+    admin = decision.Decisions(wanted, X86)
     for name in ("mount", "unshare", "setns", "clone3", "clone"):
-        assert decision.decide(admin, X86, X86.numbers[name], flags).action == profile.ALLOW
-    assert decision.decide(admin, X86, X86.numbers["init_module"]).action == EPERM
+        assert admin.of(X86.numbers[name], flags).action == profile.ALLOW
+    assert admin.of(X86.numbers["init_module"]).action == EPERM
 
 
 # --- any profile ----------------------------------------------------------------------------------
@@ -252,6 +255,7 @@ def test_any_profile_decides_as_libseccomp_does(
 ) -> None:
     wanted = profile.read(plain, X86)
     ours, theirs = filters.compile(wanted, X86), oracle(wanted, X86)
+    decisions = decision.Decisions(wanted, X86)
     named = [X86.numbers[name] for rule in wanted.rules for name in rule.names]
     edges = [
         tuple(test.value if place == test.argument else 0 for place in range(6))
@@ -263,7 +267,7 @@ def test_any_profile_decides_as_libseccomp_does(
             continue
         for arguments in [*tried, *edges[:4]]:
             mine = run(ours, number, X86.audit, arguments)
-            assert mine == decision.decide(wanted, X86, number, arguments).action
+            assert mine == decisions.of(number, arguments).action
             assert same(mine, run(theirs, number, X86.audit, arguments)), (number, arguments)
 
 

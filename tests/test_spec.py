@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kernelbox.container import spec
-from tests.command import Kernelbox
+from tests.command import COMMAND, Kernelbox
 
 OPTIONS = ("--network=none", "--hostname=probe", "--memory=64m", "--pids-limit=50", "--read-only")
 SEEN = """
@@ -55,13 +55,19 @@ def bundle(kernelbox: Kernelbox, tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 
 @pytest.mark.skipif(not shutil.which("runc"), reason="runc is not installed")
-def test_runc_makes_the_same_container_of_it(
+def test_an_oci_runtime_makes_the_same_container_of_it(
     kernelbox: Kernelbox, bundle: tuple[Path, str]
 ) -> None:
+    """Two of them: runc, and kernelbox as one."""
     directory, container = bundle
     ours = kernelbox.ok("exec", container, "sh", "-c", SEEN)
+    for runtime in (["runc"], [*COMMAND, "oci"]):
+        check_same(runtime, directory, container, ours)
+
+
+def check_same(runtime: list[str], directory: Path, container: str, ours: str) -> None:
     done = subprocess.run(
-        ["runc", "--root", directory / "state", "run", f"spec-{container}"],
+        [*runtime, "--root", directory / "state", "run", f"spec-{container}"],
         cwd=directory, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")

@@ -60,6 +60,8 @@ def plain(call: str, result: str) -> Call:
     call = re.sub(r"^(\w+)at\(AT_FDCWD, ", r"\1(", "".join(quoted))
     if name == "clone3":  # addresses in the caller's memory, and what came back through them
         call = re.sub(r", (pidfd|stack|stack_size)=\w+| => {.*?}", "", call)
+    if name == "seccomp":  # where its instructions lie
+        call = re.sub(r", filter=\w+", "", call)
     if name == "prctl":  # the rest is always zero
         call = re.sub(r"^(prctl\([^,]*, [^,]*)(, 0)*\)$", r"\1)", call)
     if name == "umask":

@@ -379,6 +379,27 @@ def test_a_graph_drops_what_is_older_than_its_window() -> None:
     assert max(times) - min(times) == pytest.approx(4)
 
 
+def test_a_look_that_follows_at_once_is_neither_a_spike_nor_a_gap() -> None:
+    view = ResourceGraph()
+    for at in (0, 1, 2):
+        view.show(worlds.world(at))
+    usual = [one["of"][worlds.WEB].get("io") for one in view.now["picture"]["samples"].values()]
+    late = replace(worlds.usage(2), time=worlds.usage(2).time + 0.001, pids=77)
+    view.show(Snapshot(late.time, usage=(late,)))
+    samples = list(view.now["picture"]["samples"].values())
+    assert samples[-1]["of"][worlds.WEB]["pids"] == 77, "it is what is known last"
+    rates = [one["of"][worlds.WEB].get("io") for one in samples]
+    assert rates[1:] == pytest.approx([*usual[1:], usual[-1]], rel=0.01)
+
+
+def test_a_line_at_its_chart_s_top_is_drawn_whole() -> None:
+    view = ResourceGraph()
+    for at in range(3):
+        view.show(Snapshot(worlds.usage(at).time, usage=(replace(worlds.usage(at), pids=5),)))
+    pids = view.figure().axes[2]
+    assert pids.get_ylim()[0] == 0 and pids.get_ylim()[1] > 5.5
+
+
 def test_a_timeline_tells_the_sides_and_what_was_refused() -> None:
     view = timeline(worlds.world())
     view.moment = 4

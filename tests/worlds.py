@@ -287,6 +287,31 @@ def networks(connected: int, alone: int) -> Snapshot:
     return Snapshot(NOON, network=Network(tuple(namespaces), (), (), reach))
 
 
+def street() -> Snapshot:
+    """Return three namespaces in a row, as in chapter 11: a host, a router, the outside."""
+    ann = (
+        link("lo", 1, "loopback", state="down"),
+        link("eth0", 2, "veth", "10.1.1.1/24", peer=(7001, 3)),
+    )
+    switch = (
+        link("lo", 1, "loopback", state="down"),
+        link("bridge", 2, "bridge", "10.1.1.254/24"),
+        link("port1", 3, "veth", peer=(7000, 2), master="bridge"),
+        link("wan", 4, "veth", "203.0.113.1/24", peer=(7002, 2)),
+    )
+    beyond = (
+        link("lo", 1, "loopback", state="down"),
+        link("eth0", 2, "veth", "203.0.113.2/24", peer=(7001, 4)),
+    )
+    found = [
+        NetworkNamespace(7000 + number, label, "", links, ())
+        for number, (label, links) in enumerate(
+            {"ann": ann, "switch": switch, "beyond": beyond}.items()
+        )
+    ]
+    return Snapshot(NOON, network=Network(tuple(found), (), (), {}))
+
+
 def usage(at: int, container: str = WEB) -> Usage:
     """Return what a container has used after `at` fifths of a second, until it is killed."""
     second = at / 5

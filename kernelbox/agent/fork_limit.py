@@ -81,7 +81,7 @@ def kill_descendants(ancestor: int) -> None:
             group.freeze(_PATIENCE)
             for pid in group.processes():
                 if whose.descends(pid, {ancestor}):
-                    tree.kill(pid, group.name)
+                    tree.kill(pid, f"{group.host.base}/{group.name}")
         finally:
             group.thaw()
 

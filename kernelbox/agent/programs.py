@@ -13,7 +13,7 @@ import subprocess
 import sys
 from contextlib import contextmanager, redirect_stdout
 
-from kernelbox.kernel import files, mounts, process, syscalls
+from kernelbox.kernel import files, mounts, pages, process, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError
 
@@ -98,6 +98,7 @@ _SCOPE: dict[str, Any] = {
     "mounts": mounts,
     "flags": k,
     "files": files,
+    "pages": pages,
 }
 
 

@@ -27,9 +27,17 @@ controllers still sit in v1 hierarchies each request is translated, and the trac
 that was really written. Every group lies in `/kernelbox` of its hierarchy; nothing else is touched,
 but for `cgroup.subtree_control` of a v2 root that does not pass a controller down yet.
 
+Where systemd is init, the root of the hierarchy is its own, and these groups are nobody's unit.
+It moves processes of its units only, and where it takes a controller away that no unit needs any
+more, with the limits that go with it, the kernel refuses: `/kernelbox` passes that one on (EBUSY).
+So `systemctl daemon-reload` changes nothing here, and groups are directories there as everywhere. A
+scope of systemd's would take a call by D-Bus for each container, into which a process can only be
+moved once it lives; and one scope for all of them lasts only as long as there is a process in it.
+
 Which limits a container has, and the ledger, are the runtime's business.
 
-Source: cgroups(7); `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/` in the kernel.
+Source: cgroups(7); `Documentation/admin-guide/cgroup-v2.rst` and `cgroup-v1/` in the kernel;
+systemd, "Control Group APIs and Delegation"; systemd.scope(5).
 """
 
 from __future__ import annotations

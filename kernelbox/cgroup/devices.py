@@ -20,22 +20,26 @@ if TYPE_CHECKING:
 
 
 class Rule(NamedTuple):
-    """Devices that may be used.
+    """Devices that may be used, or not.
 
     Attributes:
-        kind: `b` or `c`, block or character.
+        kind: `b` or `c`, block or character; `a` for all, of any number and in any way.
         major: Which driver; None for all.
         minor: Which of its devices; None for all.
         access: `r`ead, `w`rite, `m`ake a node.
+        allow: Whether they may.
     """
 
     kind: str
     major: int | None
     minor: int | None
     access: str = "rwm"
+    allow: bool = True
 
     def __str__(self) -> str:
         """Return the rule as v1 takes it: `c 1:3 rwm`."""
+        if self.kind == "a":
+            return "a"
         numbers = ["*" if one is None else str(one) for one in (self.major, self.minor)]
         return f"{self.kind} {':'.join(numbers)} {self.access}"
 
@@ -60,13 +64,15 @@ _ACCESS = {"m": 1, "r": 2, "w": 4}  # BPF_DEVCG_ACC_*
 # Source: `Documentation/bpf/standardization/instruction-set.rst`.
 _LOAD_WORD, _MOVE, _AND, _SHIFT_RIGHT = 0x61, 0xBC, 0x54, 0x74
 _SET, _UNLESS_CONSTANT, _UNLESS_REGISTER, _EXIT = 0xB7, 0x55, 0x5D, 0x95
+_IF_CONSTANT = 0x15
 _ANSWER, _QUESTION, _KIND, _WANTED, _MAJOR, _MINOR = range(6)
 
 
 def program(rules: Sequence[Rule]) -> bytes:
-    """Return a program that allows what one of the rules does, and nothing else.
+    """Return a program that allows what the rules do, and nothing else.
 
-    It is asked with three words: kind and access, major, minor.
+    It is asked with three words: kind and access, major, minor. Of the rules that fit the last one
+    counts: so it is asked for first.
 
     Source: linux/bpf.h, `struct bpf_cgroup_dev_ctx`.
     """
@@ -78,22 +84,29 @@ def program(rules: Sequence[Rule]) -> bytes:
         _instruction(_LOAD_WORD, _MAJOR, _QUESTION, offset=4),
         _instruction(_LOAD_WORD, _MINOR, _QUESTION, offset=8),
     ]
-    for rule in rules:
-        code += _allowing(rule)
+    for rule in reversed(rules):
+        code += _part(rule)
     return b"".join([*code, _instruction(_SET, _ANSWER, constant=0), _instruction(_EXIT)])
 
 
-def _allowing(rule: Rule) -> list[bytes]:
-    """Return the part that says yes to what one rule allows, and else goes on behind itself."""
+def _part(rule: Rule) -> list[bytes]:
+    """Return the part that answers what one rule is for, and else goes on behind itself.
+
+    That is access of which it allows everything, or of which it denies something.
+    """
     mask = sum(_ACCESS[letter] for letter in rule.access)
-    # By now nothing else is in the question's register: it takes what is both wanted and allowed.
+    # By now nothing else is in the question's register: it takes what is both wanted and meant.
     steps = [(_MOVE, _QUESTION, _WANTED, 0), (_AND, _QUESTION, 0, mask)]
-    steps.append((_UNLESS_REGISTER, _QUESTION, _WANTED, 0))
-    steps.append((_UNLESS_CONSTANT, _KIND, 0, _KINDS[rule.kind]))
+    if rule.allow:
+        steps.append((_UNLESS_REGISTER, _QUESTION, _WANTED, 0))
+    else:
+        steps.append((_IF_CONSTANT, _QUESTION, 0, 0))
+    if rule.kind != "a":
+        steps.append((_UNLESS_CONSTANT, _KIND, 0, _KINDS[rule.kind]))
     for register, number in ((_MAJOR, rule.major), (_MINOR, rule.minor)):
         if number is not None:
             steps.append((_UNLESS_CONSTANT, register, 0, number))
-    steps += [(_SET, _ANSWER, 0, 1), (_EXIT, 0, 0, 0)]
+    steps += [(_SET, _ANSWER, 0, int(rule.allow)), (_EXIT, 0, 0, 0)]
     return [
         _instruction(code, register, other, len(steps) - place - 1 if _jumps(code) else 0, constant)
         for place, (code, register, other, constant) in enumerate(steps)
@@ -101,7 +114,7 @@ def _allowing(rule: Rule) -> list[bytes]:
 
 
 def _jumps(code: int) -> bool:
-    return code in (_UNLESS_CONSTANT, _UNLESS_REGISTER)
+    return code in (_IF_CONSTANT, _UNLESS_CONSTANT, _UNLESS_REGISTER)
 
 
 def _instruction(

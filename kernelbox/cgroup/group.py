@@ -78,7 +78,8 @@ class Cgroup(Limited):
         """Make a directory of the group, and those above it that are missing."""
         try:
             tree.make_parent(above[0])
-            self._pass_down(os.path.dirname(above[0]))
+            if self.host.base:
+                self._pass_down(os.path.dirname(above[0]))
             for parent in above:
                 tree.make_parent(parent)
                 self._pass_down(parent)
@@ -154,7 +155,7 @@ class Cgroup(Limited):
         Source: cgroups(7), "Removing cgroups".
         """
         for directory in self.directories:
-            tree.remove(directory, patience)
+            tree.remove(directory, patience, self.host.base)
 
     def stats(self) -> Stats:
         """Return what the group has used, as numbers; None for what this host does not count."""

@@ -29,15 +29,18 @@ class Hierarchy(NamedTuple):
             In v1 it has every hierarchy there is, also those without a controller (`name=systemd`,
             and v2's as `cgroup2`): where a container had no group of its own, the root of what it
             may mount would be the host's.
+        base: What groups lie in, below each mount point. Empty for the mount points themselves,
+            where an engine says where the group of a container is to be.
     """
 
     version: int
     mounts: dict[str, str]
+    base: str = "/kernelbox"
 
     @property
     def parents(self) -> list[str]:
         """The directories that kernelbox's groups lie in: one per mount point."""
-        return [f"{mount}/kernelbox" for mount in dict.fromkeys(self.mounts.values())]
+        return [f"{mount}{self.base}" for mount in dict.fromkeys(self.mounts.values())]
 
     @property
     def shown(self) -> list[str]:

@@ -14,6 +14,10 @@ from kernelbox.kernel import bpf
 from kernelbox.kernel.door import spell
 from kernelbox.kernel.errors import KernelError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class Limited(Members):
     """The limits of a group, for itself and all that is below it."""
@@ -138,8 +142,11 @@ class Limited(Members):
         words = (f"{key}={limit_values.rate(most)}" for key, most in rates.items())
         self.set("io.max", " ".join([disk, *words]))
 
-    def limit_devices(self) -> bool:
-        """Let the group use the devices that every container has, and no other of the host's.
+    def limit_devices(self, rules: Sequence[devices.Rule] = devices.DEFAULT) -> bool:
+        """Let the group use the devices that rules allow, and no other of the host's.
+
+        Args:
+            rules: The last that fits a device counts.
 
         Returns:
             Whether the kernel sees to it. One without such programs cannot keep a container with
@@ -152,7 +159,7 @@ class Limited(Members):
         """
         group = os.open(self.directories[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            program = bpf.load_device_program(devices.program(devices.DEFAULT))
+            program = bpf.load_device_program(devices.program(rules))
             try:
                 bpf.attach_to_group(group, program)
             finally:

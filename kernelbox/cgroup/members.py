@@ -145,7 +145,7 @@ class Members(Interface):
         with contextlib.suppress(KernelboxError):
             self.freeze()
         for pid in self.processes():
-            tree.kill(pid, self.name)
+            tree.kill(pid, f"{self.host.base}/{self.name}")
         with contextlib.suppress(KernelError):
             self.thaw()
             self.thaw_all()

@@ -91,8 +91,8 @@ def processes(directories: Iterable[str]) -> list[int]:
     return sorted(found - {0})
 
 
-def kill(pid: int, name: str) -> None:
-    """Send SIGKILL to `pid` if it is a member of the group `name`, or of one below it.
+def kill(pid: int, path: str) -> None:
+    """Send SIGKILL to `pid` if it is a member of the group at `path`, or of one below it.
 
     A pid may come to mean another process at any time, so it is held by a pidfd first.
 
@@ -104,7 +104,7 @@ def kill(pid: int, name: str) -> None:
         return  # it has ended
     try:
         groups = read(f"/proc/{pid}/cgroup").splitlines()
-        if any(f"/kernelbox/{name}/" in f"{group}/" for group in groups):
+        if any(f"{path}/" in f"{group}/" for group in groups):
             process.pidfd_send_signal(pidfd, signal.SIGKILL)
     except KernelError as refusal:
         if refusal.errno != errno.ESRCH:
@@ -113,7 +113,7 @@ def kill(pid: int, name: str) -> None:
         os.close(pidfd)
 
 
-def remove(directory: str, patience: float = PATIENCE) -> None:
+def remove(directory: str, patience: float = PATIENCE, base: str = "/kernelbox") -> None:
     """Remove a group of kernelbox's and every group below it; a missing one is fine.
 
     A process leaves its group a little after it was waited for, so EBUSY is retried.
@@ -121,14 +121,15 @@ def remove(directory: str, patience: float = PATIENCE) -> None:
     Args:
         directory: On cgroupfs, as a ledger names it.
         patience: Seconds for that.
+        base: What the group has to lie in.
 
     Raises:
         KernelError: EBUSY if processes remain.
-        UsageError: The directory is not one that kernelbox makes.
+        UsageError: It does not.
 
     Source: cgroups(7), "Removing cgroups".
     """
-    if "/kernelbox/" not in f"{directory}/" or os.path.normpath(directory) != directory:
+    if f"{base}/" not in f"{directory}/" or os.path.normpath(directory) != directory:
         raise UsageError(f"{directory} is not a control group that kernelbox made")
     deadline = time.monotonic() + patience
     pause = 0.001
@@ -142,6 +143,6 @@ def remove(directory: str, patience: float = PATIENCE) -> None:
                 raise
         for group in below(directory):
             if group != directory:
-                remove(group)
+                remove(group, base=base)
         time.sleep(pause)
         pause = min(2 * pause, 0.05)

@@ -6,8 +6,8 @@ to the hierarchy of its controller.
 Who is root may make a cgroup namespace, mount v1's hierarchies, and write to the group that it is
 in: nothing like v2's `nsdelegate` keeps the limits of a namespace's root from who lives in there.
 So a container's processes are in a group `inside` the one that has the limits, which is out of
-sight for them. Not so where there are no limits, and not in the hierarchy of blkio, whose limits do
-not reach groups below.
+sight for them, also of one that has no limit yet: which group is the root of its namespace cannot
+be changed later. Not so in the hierarchy of blkio, whose limits do not reach groups below.
 
 Source: cgroups(7), "Cgroups version 1"; `Documentation/admin-guide/cgroup-v1/`.
 """
@@ -27,6 +27,8 @@ from kernelbox.kernel.errors import KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kernelbox.cgroup.hierarchy import Hierarchy
     from kernelbox.cgroup.stats import Stats
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 _AS_IN_V2 = {
     "cpuset": "cpuset", "cpu": "cpu", "io": "blkio", "memory": "memory", "pids": "pids"
 }  # fmt: skip
-_LIMITING = ("cpu", "devices", "freezer", "memory", "pids")
+_LIMITING = ("cpu", "cpuset", "devices", "freezer", "memory", "pids")
 _OWN = ("cgroup.procs", "cgroup.events", "cgroup.controllers")  # found out by looking around
 
 
@@ -45,7 +47,7 @@ class CgroupV1(Cgroup):
         """Name the group; nothing is made or looked at."""
         super().__init__(name, host)
         self._of_controller = {
-            controller: f"{mount}/kernelbox/{name}" for controller, mount in host.mounts.items()
+            controller: f"{mount}{host.base}/{name}" for controller, mount in host.mounts.items()
         }
 
     @property
@@ -70,10 +72,6 @@ class CgroupV1(Cgroup):
         """The group that a container's processes are in: below this one, which has the limits."""
         below = copy.copy(self)
         limiting = {self._of_controller.get(controller) for controller in _LIMITING}
-        if (cpuset := self._of_controller.get("cpuset")) and os.path.isdir(
-            f"{cpuset}/{tree.INSIDE}"
-        ):
-            limiting.add(cpuset)
         below._of_controller = {
             controller: f"{directory}/{tree.INSIDE}" if directory in limiting else directory
             for controller, directory in self._of_controller.items()
@@ -89,21 +87,17 @@ class CgroupV1(Cgroup):
     def create_inside(self) -> None:
         """Make the group `inside` of this one, which exists and has its limits.
 
-        In the hierarchy of cpuset only where it has CPUs of its own choice.
-
         Raises:
             KernelError: As `create`.
         """
-        if self.chosen_cpus():
-            tree.make(f"{self._of_controller['cpuset']}/{tree.INSIDE}")
         for directory in self.inside.directories:
-            if directory not in self.directories and not os.path.isdir(directory):
+            if directory not in self.directories:
                 tree.make(directory)
 
     def remove(self, patience: float = tree.PATIENCE) -> None:
         """Remove the group and every group below it; twice is fine. See `Cgroup.remove`."""
         for directory in self.inside.directories:
-            tree.remove(directory, patience)
+            tree.remove(directory, patience, self.host.base)
         super().remove(patience)
 
     def _pass_down(self, directory: str) -> None:
@@ -165,8 +159,11 @@ class CgroupV1(Cgroup):
         """Give the group's disk requests a weight, 10 to 1000, as BFQ itself has it in v1."""
         self.set("io.bfq.weight", limit_values.bfq_weight(weight))
 
-    def limit_devices(self) -> bool:
-        """Let the group use the devices that every container has, and no other of the host's.
+    def limit_devices(self, rules: Sequence[devices.Rule] = devices.DEFAULT) -> bool:
+        """Let the group use the devices that rules allow, and no other of the host's.
+
+        Args:
+            rules: The last that fits a device counts.
 
         Returns:
             Whether the kernel sees to it. A host without the controller cannot keep a container
@@ -180,8 +177,8 @@ class CgroupV1(Cgroup):
         if "devices" not in self.host.mounts:
             return False
         files.write(self._path("devices.deny"), "a")
-        for rule in devices.DEFAULT:
-            files.write(self._path("devices.allow"), str(rule))
+        for rule in rules:
+            files.write(self._path("devices.allow" if rule.allow else "devices.deny"), str(rule))
         return True
 
     def is_limited_to_devices(self) -> bool:

@@ -25,10 +25,16 @@
     volumes.py        volume
     seccomp.py        seccomp
     audit.py          audit
+    oci.py            the verbs of an OCI runtime
     run.py            run, create, exec
     build.py          build
     images.py         images, tag, rmi, history, prune
     registries.py     pull, push, login, logout
+    oci_making.py     create and run
+    oci_living.py     start, state, kill, delete, pause, resume
+    oci_more.py       exec and update
+    oci_told.py       ps, list, events, features, spec
+    runtime.py        oci, and kernelbox-runtime: what comes before the verbs
     system.py         version, info, system df
     completion.py     completion
 
@@ -98,6 +104,7 @@ COMMANDS = {
     "info": ("system", "Tell what there is on this host"),
     "version": ("system", "Tell the versions of kernelbox, Python and the kernel"),
     "completion": ("completion", "Print a script with which a shell completes all this"),
+    "oci": ("runtime", "Be an OCI runtime: create, start, state, kill, delete ... a bundle"),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
     "lab": ("host", "Open your own copy of the notebooks in JupyterLab"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import nullcontext
 
 from kernelbox.cli.parser import read
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from kernelbox.plumbing.channel import Channel
 
 
+# Said each time: an option of one word gives up five defences.
+_PRIVILEGED = (
+    "kernelbox: --privileged gives up: dropped capabilities, the filter of system calls, masked "
+    "paths, the read-only /proc/sys and /sys, the list of devices. Its root is the host's root"
+)
+
+
 def command_run(argv: list[str]) -> int:
     """Run a program in a new container; return its exit code, or 0 with `--detach`."""
     given = read(RUN, argv)
@@ -30,6 +38,8 @@ def command_run(argv: list[str]) -> int:
     monitor, _ = launch.launch()
     with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
+        if given["privileged"]:
+            print(_PRIVILEGED, file=sys.stderr)
         orders.run(monitor, spec, _wish(given), _streams(given))
         front = _front(monitor, given)
         front.on_start = tell
@@ -47,6 +57,8 @@ def command_create(argv: list[str]) -> int:
     _check_pull(given)
     with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
+        if given["privileged"]:
+            print(_PRIVILEGED, file=sys.stderr)
         cleanup.sweep()
         lives.create(spec)
         tell(spec.id)

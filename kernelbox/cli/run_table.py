@@ -79,6 +79,7 @@ _FILES = (
     Option(("--tmpfs",), "give it memory as a directory", "INSIDE[:size=64m]", default=[]),
     Option(("--shm-size",), "the size of /dev/shm (64m)", "SIZE", default=""),
     Option(("--read-only",), "mount its root read-only", default=False),
+    Option(("--privileged",), "all capabilities and devices, no filter", default=False),
 )
 _LIMITS = (
     *(
@@ -118,7 +119,7 @@ _SECURITY = (
     Option(("--cap-drop",), "take a capability from it", "NAME", default=[]),
     Option(
         ("--security-opt",),
-        "seccomp=default, seccomp=FILE, no-new-privileges",
+        "seccomp=unconfined, seccomp=FILE, no-new-privileges",
         "OPTION",
         default=[],
     ),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
+import shutil
+import socket
 import sys
+import textwrap
 
 from kernelbox.cli.parser import parser_for
+from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
 from kernelbox.seccomp import decision, default, docker, filter, listing, machines, profile
 from kernelbox.users import capabilities
@@ -16,6 +22,8 @@ if TYPE_CHECKING:
 
     from kernelbox.seccomp.machines import Machine
     from kernelbox.seccomp.profile import Profile
+
+_LONGEST_ARGUMENT = 200  # letters
 
 
 def command_seccomp(argv: list[str]) -> int:
@@ -35,7 +43,11 @@ def _explain(argv: list[str]) -> int:
     _take_profile(parser)
     parser.add_argument("call", nargs="?", default="", metavar="SYSCALL", help="a name or a number")
     parser.add_argument(
-        "arguments", nargs="*", default=[], metavar="ARGUMENT", help="of the call, up to six"
+        "arguments",
+        nargs="*",
+        default=[],
+        metavar="ARGUMENT",
+        help="of the call, up to six: numbers, or names such as CLONE_NEWUSER|CLONE_NEWNS",
     )
     given = parser.parse_args(argv)
     found, machine = _read(given.profile, given.cap_add)
@@ -47,7 +59,7 @@ def _explain(argv: list[str]) -> int:
     if len(arguments) > 6:
         raise UsageError("a system call has six arguments at most", "Leave some out")
     arguments += [0] * (6 - len(arguments))
-    decided = decision.decide(found, machine, number, arguments)
+    decided = decision.Decisions(found, machine).of(number, arguments)
     name = machine.names.get(number, f"call {number}")
     print(f"{name} {decision.in_words(decided.action)}: {decided.why}")
     return 0
@@ -91,16 +103,19 @@ def _read(name: str, added: list[str]) -> tuple[Profile, Machine]:
 def _tell_all(found: Profile, machine: Machine) -> None:
     """Print the calls by what becomes of them."""
     by_fate: dict[str, list[str]] = {}
-    rules = decision.by_number(found, machine)
+    decisions = decision.Decisions(found, machine)
     for number, name in sorted(machine.names.items()):
-        fates = dict.fromkeys(decision.in_words(rule.action) for rule in rules.get(number, ()))
-        if not fates or rules[number][-1].tests:
-            settled = decision.decide(found, machine, number).action
-            fates[decision.in_words(found.default if fates else settled)] = None
+        rules = decisions.rules.get(number, ())
+        fates = dict.fromkeys(decision.in_words(rule.action) for rule in rules)
+        if not fates or rules[-1].tests:
+            settled = found.default if fates else decisions.of(number).action
+            fates[decision.in_words(settled)] = None
         by_fate.setdefault(", or ".join(fates), []).append(name)
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
     for fate, names in sorted(by_fate.items(), key=lambda one: len(one[1])):
         print(f"{len(names)} {fate}:")
-        print(f"    {' '.join(names)}")
+        lines = textwrap.fill(" ".join(names), width - 4)
+        print(textwrap.indent(lines, " " * 4))
 
 
 def _number_of(text: str, machine: Machine) -> int:
@@ -114,13 +129,27 @@ def _number_of(text: str, machine: Machine) -> int:
 
 
 def _number(text: str) -> int:
-    try:
-        found = int(text, 0) if len(text) <= 20 else -1
-    except ValueError:
-        found = -1
+    """Return an argument: a number, or names of flags with `|` between them."""
+    words = text.split("|") if len(text) <= _LONGEST_ARGUMENT else [""]
+    found = functools.reduce(operator.or_, map(_value, words))
     if not 0 <= found < 1 << 64:
-        raise UsageError(f"{text!r:.80} is no argument of 64 bits", "Write it like 7 or 0x7")
+        raise UsageError(
+            f"{text!r:.80} is no argument of 64 bits",
+            "Write it like 7, 0x7 or CLONE_NEWUSER; others than CLONE_, MS_ and AF_ as numbers",
+        )
     return found
+
+
+def _value(word: str) -> int:
+    """Return a number, or a constant by its name; -1 for what is neither."""
+    for constants in (k, socket):
+        found = getattr(constants, word, None)
+        if word.startswith(("CLONE_", "MS_", "AF_")) and isinstance(found, int):
+            return int(found)
+    try:
+        return int(word, 0)
+    except ValueError:
+        return -1
 
 
 _ACTIONS: dict[str, Callable[[list[str]], int]] = {"explain": _explain, "list": _list}

@@ -1,8 +1,9 @@
-"""`kernelbox stats`: what containers use of CPU, memory, disks and processes."""
+"""`kernelbox stats`: what containers use of CPU, memory, network, disks and processes."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from contextlib import suppress
@@ -13,6 +14,7 @@ from kernelbox.cli.table import columns, size
 from kernelbox.container import cleanup, names, state
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.network import counters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _TITLES = {
     "CPUPerc": "CPU %",
     "MemUsage": "MEM USAGE / LIMIT",
     "MemPerc": "MEM %",
+    "NetIO": "NET I/O",
     "BlockIO": "BLOCK I/O",
     "PIDs": "PIDS",
 }
@@ -83,6 +86,7 @@ def _looked(ids: list[str]) -> list[dict[str, str]]:
             "ID": one,
             "Name": str(state.extra(one).get("name", "")),
             **_usage(before[one], groups[one].stats(), elapsed),
+            "NetIO": _traffic(one),
         }
         for one in ids
     ]
@@ -104,6 +108,20 @@ def _usage(before: Stats, now: Stats, seconds: float) -> dict[str, str]:
         "BlockIO": f"{size(now.io_read_bytes)} / {size(now.io_write_bytes)}",
         "PIDs": "-" if now.pids_current is None else str(now.pids_current),
     }
+
+
+def _traffic(container_id: str) -> str:
+    """Return what a container's own interfaces have received and sent.
+
+    Of the host's network nothing is the container's, as with Docker.
+    """
+    with suppress(KernelboxError, OSError):
+        pid = state.read(container_id).pid
+        if os.path.samefile(f"/proc/{pid}/ns/net", "/proc/self/ns/net"):
+            return f"{size(0)} / {size(0)}"
+        if found := counters.traffic(pid):
+            return f"{size(found.received)} / {size(found.sent)}"
+    return f"{size(None)} / {size(None)}"
 
 
 def _host_memory() -> str:

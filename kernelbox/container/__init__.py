@@ -3,8 +3,8 @@
 Chapters 01 and 02 look at one from outside, chapter 13 takes its life apart. Begin with init.py:
 what `docker run` does, in the order in which it happens.
 
-    spec.py          what a container shall be: OCI's config.json as records
     option_types.py  what `run` and `exec` take, as types
+    spec.py          what a container shall be: OCI's config.json as records
     setting_options.py  limits of processes, kernel settings, files of variables
     mount_values.py  what `-v`, `--mount` and `--tmpfs` mean
     health_options.py  how it is asked whether it does its work
@@ -21,6 +21,7 @@ what `docker run` does, in the order in which it happens.
     events.py        what has happened to containers, a line each
     volume_store.py  volumes with a name, which outlive containers
     confinement.py   the filter of its system calls, made ready outside
+    host_devices.py  the host's devices, for who is privileged
     streams.py       one direction of bytes, and what waits in between
     reception.py     where its monitor hears of whoever comes later
     option_values.py what a person writes, checked: names, volumes, variables
@@ -33,9 +34,9 @@ what `docker run` does, in the order in which it happens.
     front.py         the front's half of that conversation
     gate.py          asking the front before each request
     relay.py         bytes between its streams, those of people and the log
-    mount_options.py what it has mounted
-    option_defaults.py  what `run` and `exec` take, and what holds without
     network_options.py which network it is on, and what it is called there
+    option_defaults.py  what `run` and `exec` take, and what holds without
+    mount_options.py what it has mounted
     process_options.py  the program that it runs, or that `exec` adds
     program.py       the end of init: giving up, finding the program, execve
     monitor_lock.py  who looks after it

@@ -10,6 +10,8 @@ from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kernelbox.container.spec import Spec
 
 
@@ -26,10 +28,25 @@ def filter_of(spec: Spec) -> Filter | None:
     Raises:
         UsageError: Its profile cannot be one on this machine.
     """
-    if spec.linux.seccomp is None:
+    wanted = spec.linux.seccomp
+    if wanted is None:
         return None
-    from kernelbox.seccomp import filter, machines, profile  # only for who is filtered
+    from kernelbox.seccomp import kept  # only for who is filtered
+
+    usual = kept.default(spec.process.capabilities.get("bounding", []))
+    return Filter(usual.program, 0) if wanted == usual.profile else compiled(wanted)
+
+
+def compiled(plain: dict[str, Any] | None) -> Filter | None:
+    """Return the filter that a profile of OCI's is; None without one.
+
+    Raises:
+        UsageError: It cannot be one on this machine.
+    """
+    if plain is None:
+        return None
+    from kernelbox.seccomp import filter, machines, profile
 
     machine = machines.this()
-    found = profile.read(spec.linux.seccomp, machine)
+    found = profile.read(plain, machine)
     return Filter(filter.compile(found, machine), found.flags)

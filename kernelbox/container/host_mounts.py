@@ -84,7 +84,7 @@ def open_all(spec: Spec, addresses: list[str], pid: int) -> list[HostMount]:
             userns = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
             stack.callback(os.close, userns)
         made = volumes.make(spec, userns)
-        own = f"{paths.container(spec.id)}/"
+        own = f"{os.path.dirname(paths.container(spec.id))}/"  # or of whose network it shares
         for one in spec.brought:
             if _is_named(one):
                 from kernelbox.container import volume_store  # few have volumes with a name

@@ -7,6 +7,8 @@ shall build is the spec in `birth`. The end of the list is in program.py, which 
 
 from __future__ import annotations
 
+import os
+
 from kernelbox import overlay
 from kernelbox.container import host_mounts, messages, program
 from kernelbox.container.birth import reporting
@@ -88,12 +90,15 @@ def build(birth: Birth) -> int | None:
         if not (mount.is_brought or mount.type in _BEFORE_THE_OLD_ROOT_GOES):
             _mount(mount, birth)
     furnishing.make_devices(birth.devices)
+    for node in spec.linux.devices:
+        targets.make_way(os.path.dirname(node.path))
+        files.mknod(node.path, node.fileMode, node.major, node.minor, node.type)
     terminal = program.open_terminal(birth.control) if spec.process.terminal else None
     if terminal is not None:
         furnishing.attach_console(terminal)
     if birth.helper is not None:
         targets.attach(birth.helper, program.INIT_PATH, directory=False)
-    if not birth.is_limited_to_devices:
+    if not (birth.is_limited_to_devices or spec.kernelbox.privileged):
         furnishing.seal_dev()
     for one in host_mounts.deliveries(birth.delivery):
         targets.attach(one.fd, one.target, directory=one.directory, may_decline=one.own)
@@ -111,6 +116,9 @@ def build(birth: Birth) -> int | None:
 
 def _mount(one: Mount, birth: Birth) -> None:
     if one.type == "cgroup":
-        furnishing.mount_cgroup(one.destination, birth.cgroup_version, birth.controllers)
+        writable = "ro" not in one.options
+        furnishing.mount_cgroup(
+            one.destination, birth.cgroup_version, birth.controllers, writable=writable
+        )
     else:
         furnishing.mount(one.destination, one.type, one.source, one.options)

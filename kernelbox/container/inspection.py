@@ -114,6 +114,7 @@ def told(spec: Spec, its: State) -> dict[str, Any]:
             },
             "AutoRemove": own.remove,
             "Init": own.init,
+            "Privileged": own.privileged,
             "Ulimits": [
                 {
                     "Name": one["type"].removeprefix("RLIMIT_").lower(),

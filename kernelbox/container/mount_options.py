@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from kernelbox.cgroup import limit_words
-from kernelbox.container import spec
+from kernelbox.container import network_options, spec
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
 from kernelbox.users import id_maps
@@ -54,7 +54,12 @@ def of(given: RunOptions, config: dict[str, Any], container_id: str) -> tuple[Mo
         else one
         for one in _MOUNTS
     ]
-    return *usual, *_brought(given, config, container_id)
+    every = map(_writable, usual) if given["privileged"] else usual
+    return *every, *_brought(given, config, container_id)
+
+
+def _writable(mount: Mount) -> Mount:
+    return mount._replace(options=[one for one in mount.options if one != "ro"])
 
 
 def _brought(given: RunOptions, config: dict[str, Any], container_id: str) -> list[Mount]:
@@ -70,6 +75,8 @@ def _brought(given: RunOptions, config: dict[str, Any], container_id: str) -> li
         spec.Mount(f"/etc/{name}", "bind", f"{directory}/{name}", ("rbind", "rprivate"))
         for name in ("hostname", "hosts", "resolv.conf")
     ]
+    shared = {one.destination: one for one in network_options.shared_files(given["network"])}
+    own = [shared.get(one.destination, one) for one in own]
     volumes = _wished(given, config)
     taken = {os.path.normpath(one.destination) for one in volumes}
     every = [one for one in own if one.destination not in taken] + volumes

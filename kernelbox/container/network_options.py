@@ -12,6 +12,7 @@ from kernelbox.kernel.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.container.option_types import RunOptions
+    from kernelbox.container.spec import Mount
 
 _LABEL = r"[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?"
 
@@ -22,14 +23,14 @@ def mode(given: RunOptions) -> str:
     Raises:
         UsageError: There is no such network, or what is wished of it is not to be had there.
     """
-    word, _, name = given["network"].partition(":")
-    if word == "container" and name:
+    name = _owner(given["network"])
+    if name:
         found = f"container:{names.find(name)}"
         namespace_path(found)  # whether it has one
     else:
         found = given["network"]
         if found not in ("bridge", "none", "host") and not network.exists(found):
-            raise network.missing(found)
+            raise network.missing(found, "bridge, none, host or container:NAME, or ")
     _check(given, found)
     return found
 
@@ -53,7 +54,38 @@ def namespace_path(found: str) -> str:
     return f"/proc/{its.pid}/ns/net"
 
 
+def shared_files(text: str) -> list[Mount]:
+    """Return what the owner of a shared network has mounted as its hosts and resolv.conf.
+
+    They say what has which address there, so they go with the network; empty for any other.
+
+    Args:
+        text: As of `--network`.
+
+    Raises:
+        UsageError: There is no such container.
+
+    Source: moby, `daemon/container_operations.go`, initializeNetworkingPaths.
+    """
+    name = _owner(text)
+    mounts = state.spec(names.find(name)).mounts if name else ()
+    return [one for one in mounts if one.destination in ("/etc/hosts", "/etc/resolv.conf")]
+
+
+def _owner(text: str) -> str:
+    """Return which container's network is to be shared; empty for a network of any other kind."""
+    word, _, name = text.partition(":")
+    return name if word == "container" else ""
+
+
 def _check(given: RunOptions, found: str) -> None:
+    if found.startswith("container:") and (
+        given["dns"] or given["dns_search"] or given["add_host"]
+    ):
+        raise UsageError(
+            "who shares a container's network shares its hosts and name servers",
+            "Leave out --dns, --dns-search and --add-host, or give them to that container",
+        )
     if (given["publish"] or given["publish_all"]) and not spec.is_bridged(found):
         raise UsageError("ports can be published on a bridge only", "Leave out --network, or -p")
     if given["publish"] and network.is_internal(found):

@@ -55,6 +55,7 @@ RUN_DEFAULTS: RunOptions = {
     "publish": (),
     "publish_all": False,
     "read_only": False,
+    "privileged": False,
     "cap_add": (),
     "cap_drop": (),
     "security_opt": (),

@@ -1,7 +1,7 @@
-"""What `run` and `exec` take, as types: for notebooks, which complete them, and for mypy.
+"""What `run` and `exec` take, and parts of a spec, as types: for notebooks and for mypy.
 
 Nobody else imports this: `typing` takes a tenth of a container's start to load. The command line
-has its own table of the same names (kernelbox/cli/run.py), and a test holds the two together.
+has its own table of the same names (kernelbox/cli/run_table.py), and a test holds the two together.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class ContainerOptions(ExecOptions, total=False):
         publish: `[ip:]hostPort:containerPort[/protocol]`.
         publish_all: Whether each port that the image exposes is published, on a free one.
         read_only: Whether its root cannot be written to.
-        security_opt: `seccomp=default`, `seccomp=FILE`, `no-new-privileges`.
+        security_opt: `seccomp=unconfined`, `seccomp=FILE`, `no-new-privileges`.
+        privileged: Whether it has all capabilities and devices of the host's, and no filter.
         cap_add: Capabilities, with or without `CAP_`.
         cap_drop: Likewise.
         init: Whether a small init is PID 1.
@@ -134,6 +135,7 @@ class ContainerOptions(ExecOptions, total=False):
     network_loss: str
     read_only: bool
     security_opt: list[str] | tuple[str, ...]
+    privileged: bool
     cap_add: list[str] | tuple[str, ...]
     cap_drop: list[str] | tuple[str, ...]
     init: bool
@@ -163,3 +165,22 @@ class RunOptions(ContainerOptions, total=False):
 
     image: str
     command: list[str] | tuple[str, ...]
+
+
+class Healthcheck(TypedDict):
+    """A program that is asked in the container, now and then; times are in seconds."""
+
+    test: list[str]  # CMD and its words, or CMD-SHELL and a line
+    interval: float
+    timeout: float
+    start_period: float
+    start_interval: float
+    retries: int
+
+
+class Rlimit(TypedDict):
+    """A resource limit of a process: `RLIMIT_NOFILE` and so on, as getrlimit(2) has them."""
+
+    type: str
+    soft: int
+    hard: int

@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from kernelbox.container.option_types import ExecOptions, RunOptions
+    from kernelbox.container.option_types import ExecOptions, Rlimit, RunOptions
     from kernelbox.container.security_options import Security
-    from kernelbox.container.spec import Process, Rlimit
+    from kernelbox.container.spec import Process
 
 
 def of(
@@ -69,7 +69,8 @@ def of(
 
 def capabilities_of(given: RunOptions) -> list[str]:
     """Return the capabilities that a container keeps, with `CAP_`. Raises UsageError for others."""
-    kept = capabilities.choose(list(given["cap_add"]), list(given["cap_drop"]))
+    added = ["ALL"] if given["privileged"] else list(given["cap_add"])
+    kept = capabilities.choose(added, list(given["cap_drop"]))
     return [f"CAP_{name}" for name in kept]
 
 

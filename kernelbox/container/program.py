@@ -14,7 +14,7 @@ from kernelbox.container.birth import cannot_execute
 from kernelbox.container.messages import ExecRefused, Executing, Terminal
 from kernelbox.container.spec import User
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import files, process, seccomp, session, stepping_stone, syscalls
+from kernelbox.kernel import execution, files, process, seccomp, session, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import CommandError, KernelError, errno_name
 from kernelbox.root import targets
@@ -74,7 +74,7 @@ def run(
     targets.change_directory(what.cwd, make=make_workdir)
     _leave_session_keyring()
     for limit in what.rlimits:
-        syscalls.setrlimit(limit["type"], limit["soft"], limit["hard"])
+        execution.set_limit(limit["type"], limit["soft"], limit["hard"])
     capabilities.bound(capabilities.mask(what.capabilities.get("bounding", [])))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
     if confined and not what.noNewPrivileges:

@@ -29,8 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from kernelbox.container.option_types import RunOptions
-    from kernelbox.container.spec import Healthcheck, Namespace, Spec
+    from kernelbox.container.option_types import Healthcheck, RunOptions
+    from kernelbox.container.spec import Device, Namespace, Spec
     from kernelbox.images.image import Image
 
 # Of a network that is the container's own: any user may listen on port 80.
@@ -58,7 +58,8 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
     hostname = option_values.hostname(given["hostname"]) if given["hostname"] else container_id
     mode = network_options.mode(given)
     kept = process_options.capabilities_of(given)
-    security = security_options.read(given["security_opt"], kept)
+    privileged = given["privileged"]
+    security = security_options.read(given["security_opt"], kept, privileged=privileged)
     return spec.Spec(
         ociVersion=spec.OCI_VERSION,
         process=process_options.of(given, image.config, hostname, kept, security),
@@ -85,6 +86,7 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
             interactive=given["interactive"],
             init=given["init"],
             remove=given["rm"],
+            privileged=privileged,
             stop_signal=option_values.stop_signal(
                 given["stop_signal"], image.config.get("StopSignal")
             ),
@@ -143,6 +145,11 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
                 "a user namespace of its own goes with a network of its own",
                 "Use --network bridge or none with --userns auto",
             )
+        if given["privileged"]:
+            raise UsageError(
+                "--privileged gives the host's devices, and a user namespace of its own owns none",
+                "Leave out one of --privileged and --userns auto",
+            )
         kinds.append(spec.Namespace("user"))
         maps = (id_maps.DEFAULT_MAPPING,)
     offsets = {}
@@ -167,10 +174,17 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
         timeOffsets=offsets,
         cgroupsPath=f"/kernelbox{parent}/{container_id}",
         resources=resources,
-        maskedPaths=masks.MASKED,
-        readonlyPaths=masks.READ_ONLY,
+        maskedPaths=() if given["privileged"] else masks.MASKED,
+        readonlyPaths=() if given["privileged"] else masks.READ_ONLY,
+        devices=_devices() if given["privileged"] else (),
         sysctl=settings,
     )
+
+
+def _devices() -> tuple[Device, ...]:
+    from kernelbox.container import host_devices  # for few containers only
+
+    return host_devices.every()
 
 
 def _network_namespace(mode: str) -> list[Namespace]:

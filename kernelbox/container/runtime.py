@@ -176,7 +176,7 @@ def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> tuple
         from kernelbox.cgroup import applying  # only for who is limited
 
         applying.apply(group, spec.linux.resources)
-    is_limited_to_devices = group.limit_devices()
+    is_limited_to_devices = not spec.kernelbox.privileged and group.limit_devices()
     group.create_inside()
     return group, is_limited_to_devices
 

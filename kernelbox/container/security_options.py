@@ -1,8 +1,8 @@
 """What `--security-opt` asks for: a filter of system calls, and that no program gains privilege.
 
-    --security-opt seccomp=default|unconfined|FILE
+    --security-opt seccomp=unconfined|FILE      instead of the default profile
     --security-opt no-new-privileges
-    --security-opt apparmor=unconfined, label=disable      what is so anyway: accepted
+    --security-opt seccomp=default, apparmor=unconfined, label=disable      what is so anyway
 
 Source: Docker, "docker run", "--security-opt".
 """
@@ -14,12 +14,12 @@ from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
-_HINT = "Use seccomp=default, seccomp=unconfined, seccomp=FILE or no-new-privileges"
+_HINT = "Use seccomp=unconfined, seccomp=FILE or no-new-privileges"
 # kernelbox sets no profile of these modules, so without them a container is as it is with them.
-_SO_ANYWAY = ("apparmor=unconfined", "label=disable", "seccomp=unconfined")
+_SO_ANYWAY = ("apparmor=unconfined", "label=disable")
 
 
 class Security(NamedTuple):
@@ -34,37 +34,44 @@ class Security(NamedTuple):
     no_new_privileges: bool = False
 
 
-def read(options: Iterable[str], capabilities: Collection[str]) -> Security:
+def read(
+    options: Iterable[str], capabilities: Sequence[str], *, privileged: bool = False
+) -> Security:
     """Return what the options ask for; of several the last counts.
+
+    Nobody has to ask for the default profile, and who is privileged has none without asking.
 
     Args:
         options: As they were written.
         capabilities: The container's, with `CAP_`.
+        privileged: Whether it is.
 
     Raises:
         UsageError: One is unknown, or its profile cannot be.
     """
-    asked = Security()
+    asked, profile = Security(), "unconfined" if privileged else "default"
     for option in options:
         name, _, value = option.replace(":", "=", 1).partition("=")
         if name == "no-new-privileges" and value in ("", "true", "false"):
             asked = asked._replace(no_new_privileges=value != "false")
         elif name == "seccomp" and value:
-            asked = asked._replace(seccomp=_profile(value, capabilities))
+            profile = value
         elif f"{name}={value}" not in _SO_ANYWAY:
             raise UsageError(f"no security option {option!r:.80}", _HINT)
-    return asked
+    return asked._replace(seccomp=_profile(profile, capabilities))
 
 
-def _profile(value: str, capabilities: Collection[str]) -> dict[str, Any] | None:
+def _profile(value: str, capabilities: Sequence[str]) -> dict[str, Any] | None:
     if value == "unconfined":
         return None
+    if value == "default":
+        from kernelbox.seccomp import kept  # not for who has none
+
+        return kept.default(capabilities).profile
     # Only for who asks: the tables take a moment to read.
-    from kernelbox.seccomp import default, docker, filter, machines, profile
+    from kernelbox.seccomp import docker, filter, machines, profile
 
     machine = machines.this()
-    if value == "default":
-        return default.profile(machine, capabilities)
     plain = docker.resolved(profile.load(value), machine, capabilities)
     filter.compile(profile.read(plain, machine), machine)  # what cannot be is said now
     return plain

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kernelbox.cgroup.limits import Resources
+    from kernelbox.container.option_types import Healthcheck, Rlimit
 
 OCI_VERSION = "1.0.2"
 MEMORY = "memory"  # the source of a tmpfs that is a person's wish, wherever that is to be
@@ -41,27 +42,6 @@ class User(NamedTuple):
     additionalGids: tuple[int, ...] | list[int] = ()
     username: str = ""
     groups: tuple[str, ...] | list[str] = ()
-
-
-if TYPE_CHECKING:
-    from typing import TypedDict
-
-    class Healthcheck(TypedDict):
-        """A program that is asked in the container, now and then; times are in seconds."""
-
-        test: list[str]  # CMD and its words, or CMD-SHELL and a line
-        interval: float
-        timeout: float
-        start_period: float
-        start_interval: float
-        retries: int
-
-    class Rlimit(TypedDict):
-        """A resource limit of a process: `RLIMIT_NOFILE` and so on, as getrlimit(2) has them."""
-
-        type: str
-        soft: int
-        hard: int
 
 
 class Process(NamedTuple):
@@ -123,6 +103,16 @@ class Mount(NamedTuple):
         return self.type in ("bind", "overlay") or self.source == MEMORY
 
 
+class Device(NamedTuple):
+    """A device node: where, `c`haracter or `b`lock, its numbers, and who may open it."""
+
+    path: str
+    type: str
+    major: int
+    minor: int
+    fileMode: int = 0o660
+
+
 class Namespace(NamedTuple):
     """A namespace of the container's: a new one, or with a `path` the one to join."""
 
@@ -144,6 +134,7 @@ class Linux(NamedTuple):
         readonlyPaths: Seen, but not to be written to.
         sysctl: Settings below /proc/sys of its own namespaces, with dots.
         seccomp: The profile of its system calls; None for no filter.
+        devices: Nodes beside those that every container has.
     """
 
     namespaces: tuple[Namespace, ...]
@@ -156,6 +147,7 @@ class Linux(NamedTuple):
     readonlyPaths: tuple[str, ...] | list[str]
     sysctl: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
     seccomp: dict[str, Any] | None = None
+    devices: tuple[Device, ...] = ()
 
     def namespace(self, kind: str) -> Namespace | None:
         """Return the container's namespace of an OCI kind; None if it has the host's."""
@@ -186,6 +178,7 @@ class Extra(NamedTuple):
         interactive: Whether its standard input stays open (`-i`).
         init: Whether a small init is PID 1 and the program its child.
         remove: Whether it is removed when it exits (`--rm`).
+        privileged: Whether no list says which devices it may use.
         restart: When it is started again by itself: `no`, `on-failure:3`, `always` ...
         health: How it is asked whether it does its work; None if it is not.
         stop_signal: Number of the signal that `stop` sends.
@@ -213,6 +206,7 @@ class Extra(NamedTuple):
     interactive: bool = False
     init: bool = False
     remove: bool = False
+    privileged: bool = False
     restart: str = "no"
     health: Healthcheck | None = None
     stop_signal: int = 15
@@ -288,6 +282,7 @@ def from_json(plain: dict[str, Any]) -> Spec:
     linux["namespaces"] = tuple(Namespace(**one) for one in linux["namespaces"])
     for kind in ("uidMappings", "gidMappings"):
         linux[kind] = tuple(Mapping(**one) for one in linux[kind])
+    linux["devices"] = tuple(Device(**one) for one in linux.get("devices", ()))
     return Spec(
         ociVersion=plain["ociVersion"],
         process=process_from_json(plain["process"]),

@@ -13,17 +13,21 @@
     trace.py        what the door has seen, as text and as JSON
     bpf.py          programs that the kernel runs itself
     seccomp.py      a filter of system calls, installed
-    files.py        writes to procfs, sysfs and cgroupfs; directories, device nodes, owners
+    pages.py        how much of a file is in the page cache
+    execution.py    limits, scheduling, personality: what survives execve
     process.py      clone3, pidfds, signals, execve
     mounts.py       mount(2) and its younger relatives
     lookup.py       root, working directory, openat2: where lookups begin and may lead
     watch.py        a file of a directory was replaced
     loop.py         a file that the kernel offers as a disk
     netlink.py      messages to the kernel's networks: attributes, errors, lists
+    files.py        writes to procfs, sysfs and cgroupfs; directories, device nodes, owners
     aside.py        in another mount namespace for a while
     links.py        links, addresses and routes, as such messages describe them
     conntrack.py    flows that the kernel remembers, and how it forgets them
     nft.py          packet filter rules (nftables, through `nft`)
+    announcements.py  which networks have changed
+    link_reader.py  what the kernel tells of them
     rtnetlink.py    requests for links, addresses and routes
     cabling.py      more of them, as hands ask: pairs, moves, routes
     qdisc.py        what a link does with packets before it sends them

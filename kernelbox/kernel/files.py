@@ -10,6 +10,7 @@ import os
 import stat
 
 from kernelbox.kernel import flags as k
+from kernelbox.kernel import lookup
 from kernelbox.kernel.door import Symbol, request
 from kernelbox.kernel.syscalls import checked, libc
 from kernelbox.plumbing import storage
@@ -155,26 +156,28 @@ def symlink(target: str, path: str) -> None:
     request("symlink", (target, path), lambda: os.symlink(target, path), shell)
 
 
-def mknod(path: str, mode: int, major: int, minor: int) -> None:
-    """Make a character device node.
+def mknod(path: str, mode: int, major: int, minor: int, kind: str = "c") -> None:
+    """Make a device node.
 
     Args:
         path: Where.
         mode: Its permissions; the caller's umask takes from them.
         major: Which driver.
         minor: Which of its devices.
+        kind: `c` or `b`, character or block.
 
     Raises:
         KernelError: EPERM without CAP_MKNOD in the initial user namespace; EEXIST.
 
     Source: mknod(2).
     """
-    shown = (path, Symbol(f"S_IFCHR|{mode:#o}"), Symbol(f"makedev({major}, {minor})"))
+    name, bits = ("S_IFBLK", stat.S_IFBLK) if kind == "b" else ("S_IFCHR", stat.S_IFCHR)
+    shown = (path, Symbol(f"{name}|{mode:#o}"), Symbol(f"makedev({major}, {minor})"))
     request(
         "mknod",
         shown,
-        lambda: os.mknod(path, stat.S_IFCHR | mode, os.makedev(major, minor)),
-        f"mknod -m {mode:o} {path} c {major} {minor}",
+        lambda: os.mknod(path, bits | mode, os.makedev(major, minor)),
+        f"mknod -m {mode:o} {path} {kind} {major} {minor}",
     )
 
 
@@ -188,4 +191,83 @@ def chown(path: str, uid: int, gid: int) -> None:
     """
     request(
         "chown", (path, uid, gid), lambda: os.chown(path, uid, gid), f"chown {uid}:{gid} {path}"
+    )
+
+
+def write_proc(path: str, text: str) -> None:
+    """Write to a file of procfs, once it is shown to be one: see `lookup.open_proc`.
+
+    Args:
+        path: Below /proc: `sys/net/ipv4/ip_forward`.
+        text: What it takes.
+
+    Raises:
+        KernelError: EXDEV if something else is in its place; ENOENT, EINVAL, EACCES.
+
+    Source: proc(5).
+    """
+
+    def act() -> int:
+        fd = lookup.open_proc(path, os.O_WRONLY)
+        try:
+            return os.write(fd, text.encode())
+        finally:
+            os.close(fd)
+
+    request("write", (f"/proc/{path}", text), act, f"echo {text.rstrip()} > /proc/{path}")
+
+
+def mknodat(parent: int, name: str, mode: int, device: int) -> None:
+    """Make a device node or a FIFO in the directory that the descriptor `parent` is open on.
+
+    Args:
+        parent: The directory.
+        name: In it.
+        mode: S_IFCHR, S_IFBLK or S_IFIFO, and its permissions; the caller's umask takes from them.
+        device: Its two numbers, as `os.makedev` puts them together; 0 for a FIFO.
+
+    Raises:
+        KernelError: EPERM without CAP_MKNOD in the initial user namespace; EEXIST, EROFS.
+
+    Source: mknodat(2).
+    """
+    kind = {stat.S_IFBLK: "S_IFBLK", stat.S_IFIFO: "S_IFIFO"}.get(stat.S_IFMT(mode), "S_IFCHR")
+    numbers = f"makedev({os.major(device)}, {os.minor(device)})"
+    request(
+        "mknodat",
+        (_at(parent), name, Symbol(f"{kind}|{stat.S_IMODE(mode):#o}"), Symbol(numbers)),
+        lambda: os.mknod(name, mode, device, dir_fd=parent),
+        f"mknod -m {stat.S_IMODE(mode):o} {_path_at(parent, name)} ...",
+    )
+
+
+def symlinkat(target: str, parent: int, name: str) -> None:
+    """Make a symbolic link to `target` in the directory that `parent` is open on.
+
+    Raises:
+        KernelError: EEXIST, ENOSPC, EROFS.
+
+    Source: symlinkat(2).
+    """
+    request(
+        "symlinkat",
+        (target, _at(parent), name),
+        lambda: os.symlink(target, name, dir_fd=parent),
+        f"ln -s {target} {_path_at(parent, name)}",
+    )
+
+
+def chownat(parent: int, name: str, uid: int, gid: int) -> None:
+    """Give what is called `name` in a directory another owner and group, itself and no link's end.
+
+    Raises:
+        KernelError: EPERM without CAP_CHOWN; ENOENT, EROFS.
+
+    Source: fchownat(2), AT_SYMLINK_NOFOLLOW.
+    """
+    request(
+        "fchownat",
+        (_at(parent), name, uid, gid, Symbol("AT_SYMLINK_NOFOLLOW")),
+        lambda: os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False),
+        f"chown -h {uid}:{gid} {_path_at(parent, name)}",
     )

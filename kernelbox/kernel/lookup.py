@@ -107,27 +107,33 @@ def open_below(directory: int, path: bytes, flags: int, resolve: int, mode: int 
     return raw(NR_OPENAT2, *arguments)
 
 
-def read_proc(path: str) -> str:
-    """Return the first 64 KiB of a file of procfs, where a container may have changed /proc.
+def open_proc(path: str, flags: int = os.O_RDONLY) -> int:
+    """Open a file of procfs, where a container may have changed /proc.
 
     Nothing is believed that is mounted in the place of /proc or of something in it. Looking is not
     recorded.
 
     Args:
         path: Below /proc: `self/uid_map`.
+        flags: O_* bits; O_CLOEXEC is added.
 
     Raises:
-        OSError: EXDEV if /proc is no procfs, or another mount is on the way; ENOENT.
+        OSError: EXDEV if /proc is no procfs, or another mount is on the way; ENOENT, EACCES.
 
     Source: openat2(2), RESOLVE_NO_XDEV; CVE-2019-16884.
     """
     root = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if _magic(libc.fstatfs, ctypes.c_int(root)) != k.PROC_SUPER_MAGIC:
+        if file_system_of(root) != k.PROC_SUPER_MAGIC:
             raise OSError(errno.EXDEV, "this is no procfs", "/proc")
-        fd = open_below(root, os.fsencode(path), os.O_RDONLY, k.RESOLVE_NO_XDEV)
+        return open_below(root, os.fsencode(path), flags, k.RESOLVE_NO_XDEV)
     finally:
         os.close(root)
+
+
+def read_proc(path: str) -> str:
+    """Return the first 64 KiB of such a file. Arguments and errors are those of `open_proc`."""
+    fd = open_proc(path)
     try:
         return os.read(fd, _CHUNK).decode()
     finally:
@@ -143,6 +149,17 @@ def file_system(path: str) -> int:
     Source: statfs(2), f_type; linux/magic.h.
     """
     return _magic(libc.statfs, os.fsencode(path))
+
+
+def file_system_of(fd: int) -> int:
+    """Return the magic number of the file system that an open file is on.
+
+    Raises:
+        OSError: EBADF.
+
+    Source: fstatfs(2), f_type; linux/magic.h.
+    """
+    return _magic(libc.fstatfs, ctypes.c_int(fd))
 
 
 def _magic(call: Callable[..., int], where: object) -> int:

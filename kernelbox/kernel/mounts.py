@@ -118,35 +118,46 @@ def open_tree(path: str, flags: int) -> int:
     )
 
 
-def mount_setattr(fd: int, *, attributes: int, propagation: int = 0, userns_fd: int = 0) -> None:
-    """Set attributes on the detached mount `fd` and all mounts below it.
+def mount_setattr(
+    fd: int,
+    *,
+    attributes: int,
+    cleared: int = 0,
+    propagation: int = 0,
+    userns_fd: int = 0,
+    recursive: bool = True,
+) -> None:
+    """Set attributes on the mount `fd`, and on all mounts below it.
 
     Args:
-        fd: From `open_tree` or `fsmount`.
+        fd: From `open_tree` or `fsmount`; or any descriptor of the root of a mount.
         attributes: MOUNT_ATTR_* bits to set.
+        cleared: MOUNT_ATTR_* bits to take away before.
         propagation: 0, or MS_PRIVATE and its kin.
         userns_fd: With MOUNT_ATTR_IDMAP, the user namespace whose id maps the mount shall apply.
+        recursive: Whether the mounts below it change as well.
 
     Raises:
         KernelError: EINVAL if the file system cannot do it; EPERM without CAP_SYS_ADMIN.
 
     Source: mount_setattr(2).
     """
-    structure = (ctypes.c_uint64 * 4)(attributes, 0, propagation, userns_fd)
+    structure = (ctypes.c_uint64 * 4)(attributes, cleared, propagation, userns_fd)
+    bits = k.AT_EMPTY_PATH | (k.AT_RECURSIVE if recursive else 0)
     shown = Structure(
         attr_set=k.Names("MOUNT_ATTR_", attributes),
-        attr_clr=0,
+        attr_clr=k.Names("MOUNT_ATTR_", cleared),
         propagation=k.Names("MS_", propagation),
         userns_fd=userns_fd,
     )
     request(
         "mount_setattr",
-        (fd, "", Symbol("AT_EMPTY_PATH|AT_RECURSIVE"), shown, 32),
+        (fd, "", k.Names("AT_", bits), shown, 32),
         lambda: raw(
             NR_MOUNT_SETATTR,
             fd,
             b"",
-            ctypes.c_uint(k.AT_EMPTY_PATH | k.AT_RECURSIVE),
+            ctypes.c_uint(bits),
             ctypes.byref(structure),
             ctypes.c_size_t(32),
         ),

@@ -1,44 +1,30 @@
-"""Links, addresses and routes: what is asked of the kernel through rtnetlink, and what it tells.
+"""Links, addresses and routes: what is asked of the kernel through rtnetlink.
 
 A link is asked for by the number that it has in its namespace, its index. Here it has a name, and
 the index is looked up by the same socket: names mean something else in the next namespace.
 
-Questions that a single ioctl answers are in `netdevice`; packet filter rules are in `nft`; what is
-asked of the network is decided in `kernelbox.network`.
+What the kernel tells of them is read in `link_reader`. Questions that a single ioctl answers are in
+`netdevice`; packet filter rules are in `nft`; what is asked of the network is decided in
+`kernelbox.network`.
 
 Source: rtnetlink(7); linux/rtnetlink.h, if_link.h, if_addr.h, if_bridge.h, net_namespace.h.
 """
 
 from __future__ import annotations
 
-import errno
 import socket
-import sys
-import time
 
 from kernelbox.kernel import flags as k
-from kernelbox.kernel import links
 from kernelbox.kernel.door import Symbol, request
 from kernelbox.kernel.errors import KernelError
+from kernelbox.kernel.link_reader import LinkReader
 from kernelbox.kernel.links import ADDRESS, LINK, ROUTE
-from kernelbox.kernel.netlink import (
-    CREATE,
-    EXCLUSIVE,
-    NetlinkSocket,
-    Refusal,
-    attribute,
-    attributes,
-    nested,
-    number,
-)
+from kernelbox.kernel.netlink import CREATE, EXCLUSIVE, Refusal, attribute, nested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kernelbox.kernel.links import Address, Link, Route
-
-_SKIP_STATISTICS = attribute(k.IFLA_EXT_MASK, k.RTEXT_FILTER_SKIP_STATS)  # they never stand still
 _UP = Symbol("IFF_UP")
 _NODAD = 0x02  # IFA_F_NODAD: no waiting until duplicate address detection has found nobody
 
@@ -61,12 +47,12 @@ def _mac(address: str) -> bytes:
     return bytes.fromhex(address.replace(":", ""))
 
 
-class RouteSocket(NetlinkSocket):
+class RouteSocket(LinkReader):
     """An rtnetlink socket, bound to the network namespace in which it is opened.
 
     Use it in a `with` statement: leaving closes it. A refusal of a change is a `KernelError`; what
     every one can meet is EPERM without CAP_NET_ADMIN over the namespace, ENODEV if there is no
-    link of the name, and ERANGE for a name of more than 15 bytes. Looking is not recorded.
+    link of the name, and ERANGE for a name of more than 15 bytes.
 
     Source: rtnetlink(7); ip-link(8), ip-address(8), ip-route(8).
     """
@@ -283,82 +269,3 @@ class RouteSocket(NetlinkSocket):
         self._request(
             "RTM_NEWROUTE", shown, f"{ip} route add default via {gateway} dev {name}", act
         )
-
-    # --- looking ----------------------------------------------------------------------------------
-
-    def wait_until_running(self, name: str, seconds: float = 2.0) -> bool:
-        """Wait until a link whose other end is up passes packets; return whether it does.
-
-        One that vanishes meanwhile does not: what it led to has ended.
-
-        The kernel notices a carrier at once, but lets the link and its bridge send a moment later
-        (link watch). Packets in between are lost, and TCP repeats the first after a second.
-
-        Source: kernel, `Documentation/networking/operstates.rst`.
-        """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                message = self._look_up(name)
-            except Refusal:  # ENODEV
-                return False
-            *_, flags, _ = LINK.unpack_from(message)
-            operstate = number(attributes(message, LINK.size).get(k.IFLA_OPERSTATE))
-            if flags & k.IFF_UP and operstate == k.IF_OPER_UP:
-                return True
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.001)
-
-    def links(self) -> list[Link]:
-        """Return all links, in the order of their indexes. Source: RTM_GETLINK; ip-link(8)."""
-        messages = self.all(k.RTM_GETLINK, _link_header() + _SKIP_STATISTICS)
-        return sorted(links.link(message) for message in messages)
-
-    def addresses(self, family: int = socket.AF_INET) -> list[Address]:
-        """Return all addresses in the kernel's order; those of IPv6 too for a family of AF_UNSPEC.
-
-        Source: RTM_GETADDR; ip-address(8).
-        """
-        messages = self.all(k.RTM_GETADDR, ADDRESS.pack(family, 0, 0, 0, 0))
-        return [one for message in messages for one in links.addresses(message)]
-
-    def routes(self, table: int = 0, family: int = socket.AF_INET) -> list[Route]:
-        """Return the routes of a table, or of all, in the kernel's order.
-
-        Source: RTM_GETROUTE; ip-route(8).
-        """
-        try:
-            body = ROUTE.pack(family, 0, 0, 0, table, 0, 0, 0, 0)
-            messages = self.all(k.RTM_GETROUTE, body)
-        except OSError as refusal:
-            if refusal.errno != errno.ENOENT:  # there has never been a route in this table
-                raise
-            return []
-        return [one for message in messages for one in links.routes(message, table)]
-
-    def nsid(self, *, pid: int = 0, netns_fd: int = -1) -> int:
-        """Return how this namespace calls another one; -1 if it has no number for it.
-
-        Args:
-            pid: A process in the other one.
-            netns_fd: Or, an open /proc/PID/ns/net.
-
-        Source: RTM_GETNSID; ip-netns(8), "ip netns set".
-        """
-        other = attribute(k.NETNSA_PID, pid) if pid else attribute(k.NETNSA_FD, netns_fd)
-        try:
-            answer = self.one(k.RTM_GETNSID, bytes(4) + other)
-        except OSError:  # ESRCH
-            return -1
-        found = attributes(answer, 4).get(k.NETNSA_NSID, b"\xff")
-        return int.from_bytes(found, sys.byteorder, signed=True)
-
-    def _look_up(self, name: str) -> bytes:
-        return self.one(
-            k.RTM_GETLINK, _link_header() + attribute(k.IFLA_IFNAME, name) + _SKIP_STATISTICS
-        )
-
-    def _index(self, name: str) -> int:
-        index: int = LINK.unpack_from(self._look_up(name))[2]
-        return index

@@ -8,12 +8,10 @@ what is mounted in `mounts.py`.
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Symbol, request
-from kernelbox.kernel.errors import KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,14 +25,18 @@ libc = ctypes.PyDLL(None, use_errno=True)
 NR_CLONE3 = 435
 # These have no wrapper in every libc, and their number depends on the machine.
 _X86_64 = {
-    **{"pivot_root": 155, "capset": 126, "setns": 308},
-    **{"keyctl": 250, "bpf": 321, "seccomp": 317},
+    **{"pivot_root": 155, "capset": 126, "capget": 125, "setns": 308},
+    **{"keyctl": 250, "bpf": 321, "seccomp": 317, "sched_setattr": 314, "ioprio_set": 251},
 }
 _GENERIC = {
-    **{"pivot_root": 41, "capset": 91, "setns": 268},
-    **{"keyctl": 219, "bpf": 280, "seccomp": 277},
+    **{"pivot_root": 41, "capset": 91, "capget": 90, "setns": 268},
+    **{"keyctl": 219, "bpf": 280, "seccomp": 277, "sched_setattr": 274, "ioprio_set": 30},
 }
+_MACHINE = os.uname().machine  # as we began: personality(2) changes what is told
 _MACHINE_NUMBERS = {"x86_64": _X86_64, "aarch64": _GENERIC, "riscv64": _GENERIC}
+
+
+_CAPABILITY_VERSION_3 = 0x20080522
 
 
 def checked(result: int) -> int:
@@ -52,7 +54,7 @@ def raw(number: int, *arguments: object) -> int:
 
 def by_name(name: str, *arguments: object) -> int:
     """Make a system call whose number depends on the machine; raises OSError."""
-    return raw(_MACHINE_NUMBERS[os.uname().machine][name], *arguments)
+    return raw(_MACHINE_NUMBERS[_MACHINE][name], *arguments)
 
 
 # --- namespaces ---------------------------------------------------------------------------------
@@ -146,35 +148,6 @@ def setdomainname(name: str) -> None:
 # --- what a process may do ----------------------------------------------------------------------
 
 
-def setrlimit(resource: str, soft: int, hard: int) -> None:
-    """Limit what the calling process, and what it becomes, may use of something for itself.
-
-    Args:
-        resource: RLIMIT_*, by name.
-        soft: What holds; it may raise that itself, up to `hard`. 2^64 - 1 stands for no limit.
-        hard: Likewise.
-
-    Raises:
-        KernelError: EPERM to raise `hard` without CAP_SYS_RESOURCE; EINVAL if `soft` is above it.
-
-    Source: getrlimit(2).
-    """
-    limits = (ctypes.c_uint64 * 2)(soft, hard)
-    name = resource.removeprefix("RLIMIT_").lower()
-    shown = ["unlimited" if one == 2**64 - 1 else str(one) for one in (soft, hard)]
-    try:
-        request(
-            "setrlimit",
-            (Symbol(resource), Symbol(f"{{{soft}, {hard}}}")),
-            lambda: checked(libc.setrlimit(ctypes.c_int(k.RLIMITS[resource]), limits)),
-            f"prlimit --pid $$ --{name}={':'.join(shown)}",
-        )
-    except KernelError as refusal:
-        if refusal.errno == errno.EPERM:
-            refusal.hint = "Whoever raises a hard limit needs CAP_SYS_RESOURCE; ask for less"
-        raise
-
-
 def prctl(option: int, argument: int = 0, argument3: int = 0, argument_name: str = "") -> int:
     """Change one property of the calling process.
 
@@ -242,6 +215,16 @@ def join_session_keyring() -> int:
     )
 
 
+def permitted_capabilities() -> int:
+    """Return the caller's permitted capabilities, a mask of 1 << capability. Not recorded.
+
+    Source: capget(2).
+    """
+    header, data = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+    by_name("capget", ctypes.byref(header), ctypes.byref(data))
+    return data[1] | data[4] << 32
+
+
 def capset(effective: int, permitted: int, inheritable: int) -> None:
     """Set three of the caller's capability sets, each a mask of 1 << capability.
 
@@ -250,8 +233,7 @@ def capset(effective: int, permitted: int, inheritable: int) -> None:
 
     Source: capset(2); capabilities(7).
     """
-    version_3 = 0x20080522
-    header = (ctypes.c_uint32 * 2)(version_3, 0)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     low, high = 0xFFFFFFFF, 32
     data = (ctypes.c_uint32 * 6)(
         effective & low, permitted & low, inheritable & low,

@@ -41,6 +41,9 @@ Its rooms:
     surroundings.py  where it works, with nothing spreading to the host
     exercises/       what makes an exercise: predictions, checks, quizzes
     serving.py       the workbook in JupyterLab
+    exporting.py     pages without it
+    attacks/         what is tried against a container, and what got through: chapter 15
+    experiments/     what is claimed of containers, measured: chapter 14
     chapters/        what each chapter asks: content alone
     hosts/           broken hosts, to be repaired by any route
     inventory/       what a student believes, before the course and after it

@@ -129,7 +129,7 @@ class Held(Cabling):
         return int(self._with_output("shell", Pipe("stdout"), script=script)["value"])
 
     def python(self, source: str) -> None:
-        """Run Python inside it, with mmap, os, signal, syscalls, mounts, flags and files at hand.
+        """Run Python inside it; at hand: mmap, os, signal, syscalls, mounts, flags, files, pages.
 
         Raises:
             LabError: The code raised an exception.

@@ -1,6 +1,6 @@
 """Load generators: small programs that use up one thing, at a stated rate, and say how they fare.
 
-Chapters 08 to 10 let them work below limits.
+Chapters 08 to 10 and 14 let them work below limits.
 
     sheet.py      what a load tells while it works, in memory shared with whoever reads it
     pace.py       keeping a stated rate, without making up for what was missed

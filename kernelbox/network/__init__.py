@@ -5,6 +5,8 @@ Chapters 11 and 12 cable one by hand.
     addresses.py   which container has which address: leases
     port.py        a published port: of the host, and of the container
     dns.py         the container's /etc/hosts and /etc/resolv.conf
+    counters.py    what has gone through a container's interfaces
+    on_wire.py     whether somebody unknown has an address
     listeners.py   which port of the host's is free, and which program has it
     notes.py       what was found or done since the host was started
     link_names.py  what bridge, table, links and MAC addresses are called

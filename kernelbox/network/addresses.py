@@ -127,12 +127,16 @@ def locked(name: str, network: str = DEFAULT) -> Iterator[int]:
         os.close(fd)
 
 
-def missing(network: str) -> UsageError:
-    """Return the refusal of a network that does not exist."""
+def missing(network: str, others: str = "") -> UsageError:
+    """Return the refusal of a network that does not exist.
+
+    Args:
+        network: Its name.
+        others: What else it could have been, where that was asked.
+    """
     return UsageError(
         f"no network {network!r:.80}",
-        "Use bridge, none, host or container:NAME, or one of `kernelbox network ls`; to make one: "
-        "kernelbox network create",
+        f"Use {others}one of `kernelbox network ls`; to make one: kernelbox network create",
     )
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 
 from kernelbox.kernel import files, netdevice, nft
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import definition, endpoints, ipv6, nat, ports, subnets
+from kernelbox.network import definition, endpoints, ipv6, nat, on_wire, ports, subnets
 from kernelbox.network.addresses import (
     DEFAULT,
     Subnet,
@@ -20,6 +20,7 @@ from kernelbox.network.addresses import (
     host_locked,
     leases,
     locked,
+    release_lease,
     reserve,
 )
 from kernelbox.network.link_names import Bridge, bridge_and_table, link_name, mac_address
@@ -93,8 +94,12 @@ def mend(bridge: Bridge, record: Callable[[str, str], None]) -> None:
 def lease(
     bridge: Bridge, container_id: str, record: Callable[[str, str], None], wanted: str = ""
 ) -> str:
-    """Give a container the next free address on the bridge: see `addresses.reserve`."""
-    return reserve(
+    """Give a container the next free address on the bridge: see `addresses.reserve`.
+
+    Raises:
+        UsageError: Also if the wanted address is in use by somebody whom no lease knows.
+    """
+    address = reserve(
         bridge.subnet,
         container_id,
         record,
@@ -102,6 +107,14 @@ def lease(
         gateway=bridge.gateway,
         wanted=wanted,
     )
+    if wanted and (mac := on_wire.owner(bridge.name, wanted)):
+        release_lease(f"{directory(bridge.network)}/{address}={container_id}")
+        raise UsageError(
+            f"the address {wanted} of network {bridge.network!r} is in use by {mac}, of whom no "
+            "lease knows",
+            f"Choose another, or leave out --ip. Where it is: bridge fdb show br {bridge.name}",
+        )
+    return address
 
 
 # --- the subnet ---------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 The kernel forwards nothing while `net.ipv4.ip_forward`, or `net.ipv6.conf.all.forwarding`, is off.
 Where it was off, kernelbox turns it on, and back when nobody needs it any more. Several roots may
 rely on it: a note of the host's says that kernelbox has turned it on, and for whom; each of them
-has it in its ledger, and the `reset` of the last one turns it off.
+has it in its ledger, and the `reset` of the last one turns it off. One whose directory somebody has
+deleted will never ask for that, so it does not count any more.
 
 A host that forwards IPv6 is a router, and a router does not believe what others announce: one whose
 own way out was announced to it would lose that. It is left alone, and told.
@@ -23,7 +24,7 @@ from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network.addresses import directory, host_locked
 from kernelbox.network.link_names import bridge_and_table
 from kernelbox.network.notes import boot_id, note, noted
-from kernelbox.plumbing import storage
+from kernelbox.plumbing import paths, storage
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -78,12 +79,11 @@ def turn_on(switch: Switch, record: Callable[[str, str], None]) -> None:
     is_off, registered = switch.is_off(), _registered(switch)
     if is_off and switch is IPV6:
         _demand_no_announced_way()
-    root = bridge_and_table()[1]
     if is_off or noted(switch.note) != boot_id():
         record("sysctl", f"{switch.key}=0")
         note(switch.note, boot_id())
-    if root not in registered:
-        _register(switch, registered | {root})
+    if _own_line() not in registered:
+        _register(switch, _others(registered) | {_own_line()})
     if is_off:
         files.write(switch.path, "1")
 
@@ -117,7 +117,7 @@ def restore(name: str) -> None:
     switch = IPV6 if key == IPV6.key else IPV4
     with host_locked():
         before = _registered(switch)
-        left = before - {bridge_and_table()[1]}
+        left = _others(before)
         if before and not left and files.read(switch.path).strip() != value:
             files.write(switch.path, value)
         _register(switch, left)
@@ -125,19 +125,31 @@ def restore(name: str) -> None:
         os.unlink(f"{directory()}/{switch.note}")
 
 
+def _own_line() -> str:
+    """Return how this root stands in the register: by its table, and its directory."""
+    directory = os.path.realpath(paths.root())
+    return f"{bridge_and_table()[1]} {directory if directory.isprintable() else ''}".strip()
+
+
 def _registered(switch: Switch) -> set[str]:
-    """Return the tables of the roots that rely on its having been turned on."""
+    """Return the lines of the roots that rely on its having been turned on, or did once."""
     try:
-        boot, *tables = storage.read(switch.register).splitlines()
+        boot, *lines = storage.read(switch.register).splitlines()
     except (FileNotFoundError, ValueError):
         return set()
-    return set(tables) if boot == boot_id().strip() else set()
+    return set(lines) if boot == boot_id().strip() else set()
 
 
-def _register(switch: Switch, tables: set[str]) -> None:
+def _others(lines: set[str]) -> set[str]:
+    """Return those of the other roots that are still there."""
+    directories = {line: line.partition(" ")[2] for line in lines - {_own_line()}}
+    return {one for one, path in directories.items() if not path or os.path.isdir(path)}
+
+
+def _register(switch: Switch, lines: set[str]) -> None:
     path = switch.register
-    if tables:
-        storage.write(f"{path}.new", "\n".join([boot_id().strip(), *sorted(tables)]), mode=0o644)
+    if lines:
+        storage.write(f"{path}.new", "\n".join([boot_id().strip(), *sorted(lines)]), mode=0o644)
         os.replace(f"{path}.new", path)
     else:
         with suppress(FileNotFoundError):

@@ -18,8 +18,7 @@ from itertools import chain
 
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError, UsageError
-from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import addresses
+from kernelbox.network import addresses, subnets
 from kernelbox.network.addresses import Subnet, locked, number
 from kernelbox.network.subnets import Taken, demand_free, overlap, taken_by_networks
 
@@ -33,6 +32,7 @@ _UNIQUE_LOCAL = 0xFD << 120
 _LINK_LOCAL = Subnet(0xFE80 << 112, 10, 128)
 _MULTICAST = Subnet(0xFF << 120, 8, 128)
 _LOW = Subnet(0, 8, 128)  # loopback, and IPv4 in IPv6's clothes
+_EVERYBODYS = (_LINK_LOCAL, _MULTICAST, _LOW)
 _PREFIXES = (16, 120)
 _HINT = "Write it like fd12:3456:789a::/64"
 
@@ -52,7 +52,7 @@ def check(text: str) -> None:
         raise UsageError(f"the subnet {text} has no prefix from /{least} to /{most}", _HINT)
     if found.first != number(text.partition("/")[0]):
         raise UsageError(f"{text} is an address in a subnet", f"Write the subnet: {found}")
-    if any(map(found.overlaps, (_LINK_LOCAL, _MULTICAST, _LOW))):
+    if any(map(found.overlaps, _EVERYBODYS)):
         raise UsageError(f"no network can have the subnet {text}: it is reserved", _HINT)
 
 
@@ -97,15 +97,10 @@ def taken(link: str = "") -> list[Taken]:
     Args:
         link: A bridge that does not count.
     """
-    with RouteSocket() as host:
-        names = {one.ifindex: one.name for one in host.links()}
-        routes = host.routes(family=socket.AF_INET6)
     return [
-        Taken(subnet, f"the host reaches that on {names.get(one.ifindex, '?')}")
-        for one in routes
-        if one.prefix and names.get(one.ifindex) != link
-        for subnet in [Subnet(number(one.destination), one.prefix, 128)]
-        if not any(map(subnet.overlaps, (_LINK_LOCAL, _MULTICAST, _LOW)))
+        one
+        for one in subnets.taken(link, socket.AF_INET6)
+        if not any(map(one.subnet.overlaps, _EVERYBODYS))
     ]
 
 

@@ -36,7 +36,12 @@ class Port(NamedTuple):
 
     @property
     def _address(self) -> str:
-        return f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip
+        return f"[{self.host_ip}]" if self.is_ipv6 else self.host_ip
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether it is a port of IPv6."""
+        return self.family == socket.AF_INET6
 
     @property
     def family(self) -> socket.AddressFamily:

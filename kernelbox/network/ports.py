@@ -120,7 +120,7 @@ def publish(
     if not ports:
         return
     wanted = [port for text in ports for port in parse_ports(text)]
-    if not address6 and any(":" in port.host_ip for port in wanted):
+    if not address6 and any(port.is_ipv6 for port in wanted):
         raise UsageError(
             f"network {bridge.network} has no IPv6 addresses, so no port of IPv6 leads there",
             "Use one that has: kernelbox network create --ipv6 NAME; then --network NAME",
@@ -160,7 +160,7 @@ def publish_again(bridge: Bridge) -> None:
 
 def _rule(table: str, container_id: str, addresses: list[str], port: Port) -> str:
     address, address6 = addresses
-    family, to = ("ip6", f"[{address6}]") if ":" in port.host_ip else ("ip", address)
+    family, to = ("ip6", f"[{address6}]") if port.is_ipv6 else ("ip", address)
     where = "" if port.is_on_all else f"{family} daddr {port.host_ip} "
     return (
         f"add rule {family} {table} publish {where}{port.protocol} dport {port.host_port} counter "
@@ -188,7 +188,7 @@ def release_ports(name: str) -> None:
     table, _, container_id = name.partition(":")
     own = [(port, handle) for owner, port, handle in _published(table) if owner == container_id]
     for port, handle in own:
-        family = "ip6" if ":" in port.host_ip else "ip"
+        family = "ip6" if port.is_ipv6 else "ip"
         nft.apply(f"delete rule {family} {table} publish handle {handle}")
     _begin_anew([port for port, _ in own])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network import definition
@@ -37,18 +39,23 @@ def candidates_of_people() -> Iterable[Subnet]:
             yield Subnet(number(f"10.{second}.{third}.0"), 24)
 
 
-def taken(link: str = "") -> list[Taken]:
+def taken(link: str = "", family: int = socket.AF_INET) -> list[Taken]:
     """Return the networks that the host has routes to, but for the default route.
 
     Args:
         link: A bridge that does not count.
+        family: AF_INET or AF_INET6; ipv6.py says which of the latter everybody has.
     """
+    bits = 128 if family == socket.AF_INET6 else 32
     with RouteSocket() as host:
         names = {one.ifindex: one.name for one in host.links()}
-        routes = [one for one in host.routes() if one.prefix]
-        addresses = host.addresses()
+        routes = [one for one in host.routes(family=family) if one.prefix]
+        addresses = host.addresses(family)
     found = [
-        Taken(Subnet(number(one.destination), one.prefix), _way(one.gateway, names, one.ifindex))
+        Taken(
+            Subnet(number(one.destination), one.prefix, bits),
+            _way(one.gateway, names, one.ifindex),
+        )
         for one in routes
         if names.get(one.ifindex) != link
     ]
@@ -57,6 +64,8 @@ def taken(link: str = "") -> list[Taken]:
         for one in addresses
         if names.get(one.ifindex) != link
     ]
+    if family == socket.AF_INET6:
+        return found
     # A name server behind the default route must not vanish behind the bridge.
     return found + [Taken(Subnet(number(one), 32), "it is a name server") for one in nameservers()]
 

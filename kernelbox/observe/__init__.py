@@ -17,6 +17,7 @@
     processes.py      which of them matter, and to which container each belongs
     topology.py       cables between network namespaces: which links hear a frame
     reach.py          whether a ping would arrive
+    memory.py         networks as they were last seen, until the kernel announces a change
     network.py        namespaces, links, cables, NAT
     survey.py         snapshot(): all of them at one moment
 

@@ -1,9 +1,10 @@
 """Network namespaces, links and the cables between them, from netlink and nft.
 
-Each namespace is entered for a moment, to open a socket and to read two settings there; a socket
-keeps to the namespace it was opened in. So the caller must have a single thread, or live with the
-fact that this one is elsewhere for a moment. The `setns` there and back are all that the recorder
-sees of a snapshot: no other request changes anything.
+Each namespace in which something has changed (see `memory`) is entered for a moment, to open a
+socket and to read two settings there; a socket keeps to the namespace it was opened in. So the
+caller must have a single thread, or live with the fact that this one is elsewhere for a moment. The
+`setns` there and back are all that the recorder sees of a snapshot: no other request changes
+anything.
 
 The kernel says which two ends belong to one cable: by the index of the peer, and the number by
 which one namespace knows the other.
@@ -18,9 +19,11 @@ from typing import NamedTuple
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import netlink
+from kernelbox.kernel.announcements import HERE
 from kernelbox.kernel.rtnetlink import RouteSocket
 from kernelbox.network.link_names import bridge_and_table
 from kernelbox.observe import nftables
+from kernelbox.observe.memory import Memory, Seen
 from kernelbox.observe.model import Link, Network, NetworkNamespace
 from kernelbox.observe.procfs import text
 from kernelbox.observe.reach import grid
@@ -57,14 +60,16 @@ def look(processes: Iterable[Process], configs: Mapping[str, Mapping[str, Any]])
     home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         places = _places(home, processes, configs)
-        raw = [_look_into(place, places) for place in places]
+        _memory.begin(places[0].inode, [place.inode for place in places])
+        with RouteSocket() as here:
+            raw = [_look_into(place, places, here) for place in places]
     finally:
         os.close(home)
-    worlds = [one for one in raw if one is not None]
-    nftables.forget_others()
-    containers = {place.inode: place.container for place in places}
+    seen = [one for one in raw if one is not None]
+    worlds = [one.world for one in seen]
+    nftables.forget_others(one.rules for one in worlds)
     return Network(
-        namespaces=tuple(_spell(world, containers[world.inode]) for world in worlds),
+        namespaces=tuple(one.told for one in seen),
         nat=tuple(_rewriting(worlds)),
         ports=tuple(_published(worlds)),
         reach=_reach(worlds),
@@ -131,19 +136,40 @@ def _label(
 # --- looking --------------------------------------------------------------------------------------
 
 
-def _look_into(place: _Place, places: list[_Place]) -> World | None:
-    """Read one namespace; None if it is gone."""
+_memory = Memory()
+
+
+def _look_into(place: _Place, places: list[_Place], here: RouteSocket) -> Seen | None:
+    """Read one namespace, unless it is still as it was; None if it is gone.
+
+    Args:
+        place: Which.
+        places: All of them.
+        here: Of the observer's own namespace.
+    """
+    key = place[:-1]
+    known = _memory.recall(key)
+    is_home = place.fd >= 0
+    if known and (
+        not is_home or known.world.filters_bridged == _filters_bridged(known.world.links)
+    ):
+        return known
     fd = _open(place)
     if fd is None:
         return None
     try:
         if fd == place.fd:
-            return _look_around(place, places)
-        with netlink.inside(fd, f"nsenter -t {place.pids[0]} -n"):
-            return _look_around(place, places)
+            number, world = HERE, _look_around(place, places)
+        else:
+            number = here.nsid(netns_fd=fd)
+            with netlink.inside(fd, f"nsenter -t {place.pids[0]} -n"):
+                world = _look_around(place, places)
     finally:
         if fd != place.fd:
             os.close(fd)
+    seen = Seen(world, _spell(world, place.container))
+    _memory.keep(key, number, seen)
+    return seen
 
 
 def _open(place: _Place) -> int | None:
@@ -176,9 +202,13 @@ def _look_around(place: _Place, places: list[_Place]) -> World:
             # With one link beside lo there is nothing to forward to, and without a bridge nothing
             # to filter on it.
             forwards=len(links) > 2 and text("/proc/sys/net/ipv4/ip_forward") == "1\n",
-            filters_bridged=any(link.kind == "bridge" for link in links.values())
-            and text("/proc/sys/net/bridge/bridge-nf-call-iptables") == "1\n",
+            filters_bridged=_filters_bridged(links),
         )
+
+
+def _filters_bridged(links: Mapping[int, rtnetlink.Link]) -> bool:
+    has_bridge = any(link.kind == "bridge" for link in links.values())
+    return has_bridge and text("/proc/sys/net/bridge/bridge-nf-call-iptables") == "1\n"
 
 
 def _peers(

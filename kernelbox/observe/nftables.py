@@ -14,7 +14,7 @@ from kernelbox.kernel import nft
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _FAMILIES = ("inet", "ip")  # those that see IPv4 packets
 _PRIORITIES = {
@@ -64,7 +64,6 @@ class Ruleset(NamedTuple):
 
 
 _known: dict[str, Ruleset] = {}
-_met: set[str] = set()
 
 
 def look() -> Ruleset:
@@ -76,7 +75,6 @@ def look() -> Ruleset:
     try:
         key = nft.generation()
         if key and key in _known:
-            _met.add(key)
             return _known[key]
         tables = [one for one in nft.tables() if one[0] in _FAMILIES]
     except OSError:  # the kernel has no nftables
@@ -85,15 +83,14 @@ def look() -> Ruleset:
         return Ruleset(unread=True)
     ruleset = parse("".join(nft.list_table(name, family) or "" for family, name in tables))
     _known[key] = ruleset
-    _met.add(key)
     return ruleset
 
 
-def forget_others() -> None:
-    """Forget the rules of namespaces that were not looked at since the last time."""
-    for key in _known.keys() - _met:
+def forget_others(used: Iterable[Ruleset]) -> None:
+    """Forget all rules but these: of namespaces that are gone, or have others now."""
+    kept = {id(one) for one in used}
+    for key in [key for key, one in _known.items() if id(one) not in kept]:
         del _known[key]
-    _met.clear()
 
 
 _TABLE = re.compile(r"table (\S+) (\S+) \{")

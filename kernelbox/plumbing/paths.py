@@ -104,6 +104,11 @@ def events() -> str:
     return f"{root()}/events"
 
 
+def filters() -> str:
+    """Return the directory of the filters of system calls that are kept."""
+    return f"{root()}/filters"
+
+
 def trash() -> str:
     """Return the directory where what is left of removed containers waits to be deleted."""
     return f"{root()}/trash"

@@ -64,23 +64,27 @@ def mount(target: str, kind: str, source: str, options: Iterable[str]) -> None:
     mounts.mount(source, target, kind, flags, data)
 
 
-def mount_cgroup(base: str, version: int, controllers: list[str]) -> None:
-    """Mount the container's own view of its control group, read-only.
+def mount_cgroup(
+    base: str, version: int, controllers: list[str], *, writable: bool = False
+) -> None:
+    """Mount the container's own view of its control group, read-only as a rule.
 
     Args:
         base: Where; usually /sys/fs/cgroup.
         version: 1 or 2.
         controllers: On version 1, the hierarchies to show, such as `cpu` or `cpu,cpuacct`.
+        writable: Whether it may change it.
 
     Source: cgroup_namespaces(7); cgroups(7), "Mounting v1 controllers".
     """
+    flags = _SAFE if writable else _SAFE | k.MS_RDONLY
     if version == 2:
-        mounts.mount("cgroup", base, "cgroup2", _SAFE | k.MS_RDONLY)
+        mounts.mount("cgroup", base, "cgroup2", flags)
         return
     mounts.mount("tmpfs", base, "tmpfs", _SAFE, "mode=755,size=64k")
     for controller in controllers:
         files.mkdir(f"{base}/{controller}")
-        mounts.mount("cgroup", f"{base}/{controller}", "cgroup", _SAFE | k.MS_RDONLY, controller)
+        mounts.mount("cgroup", f"{base}/{controller}", "cgroup", flags, controller)
     mounts.mount(None, base, None, k.MS_REMOUNT | k.MS_BIND | k.MS_RDONLY | _SAFE)
 
 

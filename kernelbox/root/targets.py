@@ -40,7 +40,7 @@ def attach(
             or to where nothing may be mounted.
         KernelError: ENOTDIR if one is a directory and the other is not.
     """
-    target = _open_target(path, directory, root)
+    target = open_target(path, directory, root)
     try:
         is_device = stat.S_ISCHR(os.fstat(target).st_mode)
         if is_device and not os.path.normpath(path).startswith("/dev/"):
@@ -73,7 +73,7 @@ def part(root: int, path: str, owner: int | None) -> int:
         except KernelError as error:
             raise UsageError(f"there is no {path} to be mounted", "Look at its name") from error
     else:
-        target = _open_target(path, True, root)
+        target = open_target(path, True, root)
     try:
         place = f"/proc/self/fd/{target}"
         if owner and os.fstat(target).st_uid == 0:  # the host's root, so it is new
@@ -107,7 +107,7 @@ def _no_plain(path: str, directory: bool) -> UsageError:
 
 def make_way(path: str) -> None:
     """See to it that a directory is there. Errors are those of `change_directory`."""
-    os.close(_open_target(path, directory=True))
+    os.close(open_target(path, directory=True))
 
 
 def change_directory(path: str, *, make: bool = True) -> None:
@@ -121,7 +121,7 @@ def change_directory(path: str, *, make: bool = True) -> None:
         UsageError: It lies outside the container, is no directory, or is missing (126).
     """
     try:
-        target = _open_target(path, True) if make else _open_there(path)
+        target = open_target(path, True) if make else _open_there(path)
     except KernelError as error:
         if make or error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV):
             raise
@@ -157,8 +157,18 @@ def mode_of(path: str) -> int | None:
         return None
 
 
-def _open_target(path: str, directory: bool, below: int | None = None) -> int:
-    """Open `path` below the container's root, making what is missing, one step at a time."""
+def open_target(path: str, directory: bool, below: int | None = None) -> int:
+    """Open `path` below the container's root, making what is missing, one step at a time.
+
+    Args:
+        path: Where, in the container; its links are followed below the root, magic ones never.
+        directory: Whether it is one.
+        below: The container's root as a descriptor; None for our own.
+
+    Raises:
+        UsageError: It cannot be made, or leads through what is no directory.
+        KernelError: EACCES.
+    """
     root = os.open("/", _DIRECTORY) if below is None else os.dup(below)
     try:
         try:

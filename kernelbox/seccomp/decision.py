@@ -55,57 +55,56 @@ def in_words(action: int) -> str:
     return words
 
 
-def by_number(profile: Profile, machine: Machine) -> dict[int, tuple[Rule, ...]]:
-    """Return the rules that decide on each call that the profile names, in their order.
-
-    If the last one has no tests, nothing is left to the default.
-    """
-    found: dict[int, tuple[Rule, ...]] = {}
-    for rule in profile.rules:
-        for name in rule.names:
-            number = machine.numbers[name]
-            before = found.get(number, ())
-            if before and not before[-1].tests:  # settled
-                continue
-            found[number] = (*before, rule) if rule.tests else (rule,)
-    return found
-
-
-def beyond(profile: Profile, machine: Machine) -> int | None:
-    """Return the number from which on calls are newer than the profile; None if that is no matter.
-
-    A profile that names nothing has no age.
-    """
-    named = [machine.numbers[name] for rule in profile.rules for name in rule.names]
-    return max(named) + 1 if named and profile.default & _KINDS == ERRNO else None
-
-
 NEWER = ERRNO | errno.ENOSYS
 
 
-def decide(
-    profile: Profile, machine: Machine, number: int, arguments: Sequence[int] = (0,) * 6
-) -> Decision:
-    """Return what becomes of a call.
+class Decisions:
+    """What a profile says of every call on a machine: prepared once, asked as often as needed.
+
+    Attributes:
+        default: What becomes of a call that no rule decides on.
+        rules: The rules that decide on each call that the profile names, in their order, by number.
+            If the last one has no tests, nothing is left to the default.
+        beyond: From which number on calls are newer than the profile; None if that is no matter.
+            A profile that names nothing has no age.
 
     Args:
         profile: By which.
-        machine: For which the call was made.
-        number: Which.
-        arguments: Six numbers of 64 bits.
+        machine: For which the calls are made.
     """
-    if number >= machine.foreign:
-        return Decision(KILL_PROCESS, "it is a call of another convention (x32)")
-    newest = beyond(profile, machine)
-    if newest is not None and number >= newest:
-        return Decision(NEWER, "it is newer than every call that the profile names")
-    rules = by_number(profile, machine).get(number, ())
-    for rule in rules:
-        if all(test.holds(arguments[test.argument]) for test in rule.tests):
-            tests = " and ".join(map(str, rule.tests))
-            return Decision(
-                rule.action, f"a rule names it where {tests}" if tests else "a rule names it"
-            )
-    if rules:
-        return Decision(profile.default, "no rule's tests hold, so the default counts")
-    return Decision(profile.default, "no rule names it, so the default counts")
+
+    def __init__(self, profile: Profile, machine: Machine) -> None:
+        self.default = profile.default
+        self.rules: dict[int, tuple[Rule, ...]] = {}
+        self._foreign = machine.foreign
+        numbers = machine.numbers
+        for rule in profile.rules:
+            for name in rule.names:
+                before = self.rules.get(numbers[name], ())
+                if before and not before[-1].tests:  # settled
+                    continue
+                self.rules[numbers[name]] = (*before, rule) if rule.tests else (rule,)
+        ages = self.rules and profile.default & _KINDS == ERRNO
+        self.beyond = max(self.rules) + 1 if ages else None
+
+    def of(self, number: int, arguments: Sequence[int] = (0,) * 6) -> Decision:
+        """Return what becomes of a call.
+
+        Args:
+            number: Which.
+            arguments: Six numbers of 64 bits.
+        """
+        if number >= self._foreign:
+            return Decision(KILL_PROCESS, "it is a call of another convention (x32)")
+        if self.beyond is not None and number >= self.beyond:
+            return Decision(NEWER, "it is newer than every call that the profile names")
+        rules = self.rules.get(number, ())
+        for rule in rules:
+            if all(test.holds(arguments[test.argument]) for test in rule.tests):
+                tests = " and ".join(map(str, rule.tests))
+                return Decision(
+                    rule.action, f"a rule names it where {tests}" if tests else "a rule names it"
+                )
+        if rules:
+            return Decision(self.default, "no rule's tests hold, so the default counts")
+        return Decision(self.default, "no rule names it, so the default counts")

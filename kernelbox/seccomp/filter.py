@@ -51,14 +51,13 @@ def compile(profile: Profile, machine: Machine) -> bytes:
 
 def intervals(profile: Profile, machine: Machine) -> list[Interval]:
     """Return what becomes of all numbers from 0 on, as intervals in order."""
-    rules = decision.by_number(profile, machine)
+    decisions = decision.Decisions(profile, machine)
     fates: dict[int, Fate] = {0: profile.default}
-    for number in sorted(rules):
-        fates[number] = _fate(rules[number])
+    for number, rules in sorted(decisions.rules.items()):
+        fates[number] = _fate(rules)
         fates.setdefault(number + 1, profile.default)
-    newest = decision.beyond(profile, machine)
-    if newest is not None:
-        fates[newest] = decision.NEWER
+    if decisions.beyond is not None:
+        fates[decisions.beyond] = decision.NEWER
     if machine.foreign <= _HALF:
         fates[machine.foreign] = KILL_PROCESS
     found: list[Interval] = []

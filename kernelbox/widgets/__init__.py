@@ -21,6 +21,7 @@
     journeys.py          a ping on its way over the network map
     lanes.py             a timeline on paper
     resource_graph.py    CPU, memory, pids, I/O and pressure against their limits
+    wiring.py            what of a network is drawn on its map
     network_map.py       network namespaces, cables, who reaches whom
     timeline.py          a birth, request by request, as it was recorded
     stepper.py           a birth, request by request, as it happens

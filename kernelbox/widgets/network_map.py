@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, ClassVar
 
-from kernelbox.widgets import graph, journeys
+from kernelbox.widgets import graph, journeys, wiring
 from kernelbox.widgets.base import View, bundle, marked
 from kernelbox.widgets.palette import HOST
 from kernelbox.widgets.still import (
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from kernelbox.observe.model import Link, Network, NetworkNamespace, Snapshot
+    from kernelbox.observe.model import NetworkNamespace, Snapshot
     from kernelbox.widgets.patch import Document
-
-
-_FEW = 3  # so many namespaces without a network are drawn
 
 
 class NetworkMap(View):
@@ -78,12 +75,12 @@ class NetworkMap(View):
         """Return the namespaces with their links, the cables, the rules and the grid."""
         host = next((one.inode for one in snapshot.network.namespaces), 0)
         network = journeys.only(snapshot.network, self._names)
-        cables = _cables(network)
+        cables = wiring.cables(network)
         namespaces = {
             str(one.inode): self._namespace(one, place, cables, host=one.inode == host)
             for place, one in enumerate(network.namespaces)
         }
-        alone = [] if self._every else _alone(network.namespaces)
+        alone = [] if self._every else wiring.alone(network.namespaces)
         folded = {str(one.inode): namespaces.pop(str(one.inode)) for one in alone}
         return {
             "note": "" if namespaces else "no network namespace to be seen",
@@ -106,14 +103,14 @@ class NetworkMap(View):
         drawn = [
             link
             for link in one.links
-            if self._every or not host or _leads_somewhere(link, one, ends)
+            if self._every or not host or wiring.leads_somewhere(link, one, ends)
         ]
         return {
             "place": place,
             "label": one.label,
             "letter": self._letters.of("net", one.inode, one.container or one.label),
             "container": one.container,
-            "links": {str(link.index): _link(link) for link in drawn},
+            "links": {str(link.index): wiring.row(link) for link in drawn},
             "more": len(one.links) - len(drawn),
             "routes": list(one.routes),
         }
@@ -265,51 +262,6 @@ class NetworkMap(View):
             return ""
         link = namespace["links"].get(index, {"name": "?"})
         return f"{namespace['letter']} {link['name']}"
-
-
-def _alone(namespaces: tuple[NetworkNamespace, ...]) -> list[NetworkNamespace]:
-    """Return the namespaces with nothing but a loopback interface, if they are many.
-
-    The first namespace is the host's.
-    """
-    lonely = [one for one in namespaces[1:] if all(link.kind == "loopback" for link in one.links)]
-    return lonely if len(lonely) > _FEW else []
-
-
-def _link(link: Link) -> Document:
-    row: Document = {
-        "name": link.name,
-        "kind": link.kind,
-        "mac": link.mac,
-        "state": link.state,
-        "mtu": link.mtu,
-        "addresses": list(link.addresses),
-    }
-    return {**row, "master": link.master} if link.master else row
-
-
-def _leads_somewhere(link: Link, one: NetworkNamespace, ends: set[str]) -> bool:
-    """Return whether a link of the host has to do with containers, or is the way out."""
-    if f"{one.inode}/{link.index}" in ends:
-        return True
-    masters = {other.master for other in one.links if f"{one.inode}/{other.index}" in ends}
-    way_out = any(f"dev {link.name}" in route for route in one.routes if "default" in route)
-    return link.name in masters or way_out
-
-
-def _cables(network: Network) -> dict[str, str]:
-    """Return each veth pair once, the end in the earlier namespace first."""
-    known = {f"{one.inode}/{link.index}" for one in network.namespaces for link in one.links}
-    cables: dict[str, str] = {}
-    taken: set[str] = set()
-    for one in network.namespaces:
-        for link in one.links:
-            here = f"{one.inode}/{link.index}"
-            there = f"{link.peer[0]}/{link.peer[1]}" if link.peer else ""
-            if there in known and here not in taken:
-                cables[here] = there
-                taken |= {here, there}
-    return cables
 
 
 def _answer(reach: Document, one: Document, other: Document) -> str:

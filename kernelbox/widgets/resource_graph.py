@@ -34,6 +34,9 @@ CHARTS = (
 # Colours of lines that differ in both themes, in the order in which they are handed out.
 HUES = (4, 5, 2, 6, 0, 1, 3)
 _FONT = 11
+# Seconds that a rate is taken over, at least. What is counted comes in lumps: where a person asks
+# just when the view looks by itself, there would be a spike, or a gap.
+_SHORTEST = 0.05
 DASHES = ("solid", "dashed", "dashdot", "dotted")
 
 
@@ -70,6 +73,7 @@ class ResourceGraph(View):
         self._names = names or {}
         self._window = window
         self._last: dict[str, Usage] = {}
+        self._past: dict[str, list[Usage]] = {}  # of each container, so much as rates need
         self._samples: dict[str, Document] = {}
         self._known: dict[str, Document] = {}
         self._count = 0
@@ -98,13 +102,22 @@ class ResourceGraph(View):
         }
         kept[str(self._count)] = {
             "time": time,
-            "of": {one.container: _sample(one, self._last.get(one.container)) for one in found},
+            "of": {one.container: self._used_by(one) for one in found},
         }
         self._count += 1
         self._samples = kept
         for one in found:
             self._known[one.container] = self._container(one)
             self._last[one.container] = one
+
+    def _used_by(self, now: Usage) -> Document:
+        """Return what a container uses, its rates taken over some time: see `_SHORTEST`."""
+        past = self._past.setdefault(now.container, [])
+        while len(past) > 1 and now.time - past[1].time >= _SHORTEST:
+            del past[0]
+        is_long = bool(past) and now.time - past[0].time >= _SHORTEST
+        past.append(now)
+        return _used(now, self._last.get(now.container), past[0] if is_long else None)
 
     def _container(self, one: Usage) -> Document:
         limits = {"cpu": one.cpu_limit, "memory": one.memory_limit, "pids": one.pids_limit}
@@ -139,6 +152,7 @@ class ResourceGraph(View):
         for chart, ax in zip(charts, axes, strict=False):
             self._chart(chart, ax)
         axes[-1].set_xlabel("seconds", color=light("ink"), fontsize=_FONT)
+        axes[-1].tick_params("x", pad=9)  # its first number is not to touch the lowest beside it
         return figure
 
     def svg(self) -> str:
@@ -209,17 +223,23 @@ class ResourceGraph(View):
         _dress(ax, heading)
 
 
-def _sample(now: Usage, before: Usage | None) -> Document:
-    """Return what a container uses at this moment, as far as the host counts it."""
+def _used(now: Usage, last: Usage | None, before: Usage | None) -> Document:
+    """Return what a container uses at this moment, as far as the host counts it.
+
+    Args:
+        now: What it has used by now.
+        last: By the last look: what has happened since is marked.
+        before: By one further back, for the rates; None if there is none yet.
+    """
     sample: Document = {}
     seconds = now.time - before.time if before else 0.0
     if seconds > 0 and now.cpu_usec is not None:
         sample["cpu"] = round(_rise(now, before, "cpu_usec") / 1e6 / seconds, 4)
-        if _rise(now, before, "throttled") > 0:
+        if _rise(now, last, "throttled") > 0:
             sample["throttled"] = True
     if now.memory is not None:
         sample["memory"] = now.memory
-        if kills := int(_rise(now, before, "oom_kills")):
+        if kills := int(_rise(now, last, "oom_kills")):
             sample["kills"] = kills
     if now.pids is not None:
         sample["pids"] = now.pids
@@ -249,7 +269,7 @@ def _begun(marks: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _dress(ax: Any, heading: str) -> None:
     ax.set_ylabel(heading, rotation=0, ha="right", va="center", color=light("ink"), fontsize=_FONT)
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, ax.dataLim.ymax * 1.12 or 1)  # a line at the top is whole, too
     ax.margins(x=0.01)
     ax.grid(axis="y", color=light("rule"), linewidth=0.8)
     ax.tick_params(colors=light("muted"), length=0, labelsize=_FONT)

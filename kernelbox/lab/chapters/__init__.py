@@ -13,6 +13,8 @@ chapter09/  memory and processes
 chapter10/  disk I/O
 chapter11/  the network by hand: cables, bridges, NAT
 chapter12/  networks of one's own: names, ports and rates
+chapter14/  light and efficient: starts, memory, calls and neighbours, measured
+chapter15/  secure, measured: attacks against defences
 
 A folder's own page says what is in it. A teacher's chapters have the same form, and lie elsewhere:
 see ../exercises/catalogue.py.

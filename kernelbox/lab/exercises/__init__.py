@@ -19,6 +19,7 @@ curve.py        what was measured at several sizes
 plain.py        what a student's function returned, whatever kind of it
 hints.py        the first follows from what the check last observed
 bars.py         what was measured in several ways
+ecdf.py         the same, every run of it
 grading.py      a grader's checks are the ones that were delivered
 outside.py      what checks ask the kernel
 packets.py      what checks send from inside a network namespace, and count there

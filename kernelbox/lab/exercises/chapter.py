@@ -15,6 +15,7 @@ course.check("all-its-numbers", ...)  looks at the kernel now; raises if the exe
 course.pieces("birth")                requests to be put in order
 course.curve("...", points, ...)      what was measured at several sizes
 course.bars("...", measured, ...)     what was measured in several ways
+course.ecdf("...", measured, ...)     the same, every run of it
 course.predictions()                  guessed and observed, side by side
 course.quiz()
 course.progress()
@@ -34,6 +35,7 @@ from kernelbox.lab.exercises.catalogue import contents
 from kernelbox.lab.exercises.chart import Comparison
 from kernelbox.lab.exercises.clean import Left, clean
 from kernelbox.lab.exercises.curve import Curve
+from kernelbox.lab.exercises.ecdf import Ecdf
 from kernelbox.lab.exercises.given import Gifts
 from kernelbox.lab.exercises.grading import Delivered, is_graded
 from kernelbox.lab.exercises.guesses import Guess, Observation
@@ -216,6 +218,7 @@ class Chapter:
 
     curve = Curve  # what was measured at several sizes: `course.curve(title, points, ...)`
     bars = Bars  # or in several ways: `course.bars(title, measured, up=...)`
+    ecdf = Ecdf  # every run of these: `course.ecdf(title, measured, across=...)`
 
     # --- exercises -------------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ class Curve:
         across: What the numbers are, with their unit.
         up: What was measured, with its unit.
         level: A value to compare with, and what it is; or nothing.
+        percent: Whether the numbers are percent of all that was measured, below 100: each is drawn
+            by how many are above it, and so the few slowest have as much room as the others.
     """
 
     def __init__(
@@ -29,12 +31,14 @@ class Curve:
         across: str,
         up: str,
         level: tuple[str, float] | None = None,
+        percent: bool = False,
     ) -> None:
         self.title = title
         self.points = dict(points)
         self.across = across
         self.up = up
         self.level = level
+        self.percent = percent
 
     def __repr__(self) -> str:
         numbers = ", ".join(f"{number:g}" for number in self.points)
@@ -53,13 +57,10 @@ class Curve:
         """Return the curve as an image, marked as moving (`kb-moving`)."""
         from kernelbox.widgets import foreign
 
-        return foreign.image(
-            self.title,
-            repr(self),
-            self.figure(),
-            "Both axes are logarithmic: each step multiplies.",
-            moving=True,
-        )
+        note = "Both axes are logarithmic: each step multiplies."
+        if self.percent:
+            note = "To the right ever fewer are left above. Upwards each step multiplies."
+        return foreign.image(self.title, repr(self), self.figure(), note, moving=True)
 
     def table(self) -> str:
         """Return a row for each point."""
@@ -76,6 +77,7 @@ class Curve:
     def figure(self) -> Figure:
         """Return the drawing, in the colours of light paper."""
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator
 
         from kernelbox.widgets.foreign import leave_baseline
         from kernelbox.widgets.palette import light
@@ -83,15 +85,17 @@ class Curve:
         figure = Figure(figsize=(8.0, 3.2), layout="constrained")
         axes = figure.subplots()
         axes.set(xscale="log", yscale="log")
-        axes.plot([*self.points], [*self.points.values()], "o-", color=light("line-0"))
+        places = [100 / (100 - number) if self.percent else number for number in self.points]
+        axes.plot(places, [*self.points.values()], "o-", color=light("line-0"))
         if self.level:
             name, value = self.level
             axes.axhline(value, color=light("line-1"), linestyle="--")
             axes.annotate(
-                name, (min(self.points), value), xytext=(0, 5), textcoords="offset points",
+                name, (min(places), value), xytext=(0, 5), textcoords="offset points",
                 color=light("line-1"),
             )  # fmt: skip
-        axes.set_xticks([*self.points], [f"{number:g}" for number in self.points])
+        axes.set_xticks(places, [f"{number:g}" for number in self.points])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # some, even within a decade
         axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
         axes.set_xlabel(self.across, color=light("ink"))

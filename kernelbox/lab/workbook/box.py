@@ -14,8 +14,8 @@ from typing import NamedTuple
 from kernelbox.widgets import palette
 
 SIGNS = {"done": "✓", "begun": "◐", "next": "→", "": "○"}
-_WIDTH, _HEIGHT, _EDGE = 168, 78, 2  # of a box on the map, and around what it shows, pixels
-_LINE = 18  # characters of a title that fit on a line there
+_WIDTH, _HEIGHT, _EDGE = 184, 94, 2  # of a box on the map, and around what it shows, pixels
+_LINE, _LINES = 22, 3  # characters of a title that fit on a line there, and lines
 
 
 class Box(NamedTuple):
@@ -46,16 +46,17 @@ class Box(NamedTuple):
         return f"{self.label} · {self.title}: {state}{self.far}"
 
     def svg(self) -> str:
-        """Return the box as a picture, on paper of its own."""
+        """Return the box as a picture, in the colours of the page that it stands on."""
         kind = {"next": "next", "done": "done", "begun": "next"}.get(self.state, "later")
         wide, bar = _WIDTH - 2 * _EDGE, _HEIGHT - _EDGE - 6
         words = "".join(
             f'<text x="14" y="{42 + 16 * number}">{html.escape(line)}</text>'
-            for number, line in enumerate(_folded(self.title)[:2])
+            for number, line in enumerate(_folded(self.title))
         )
         return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}" '
-            f'viewBox="0 0 {_WIDTH} {_HEIGHT}"><style>{_style()}</style>'
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="kernelbox" width="{_WIDTH}" '
+            f'height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
+            f"<style>{palette.theme()}{_STYLE}</style>"
             f'<rect class="box {kind}" x="{_EDGE}" y="{_EDGE}" width="{wide}" '
             f'height="{_HEIGHT - 2 * _EDGE}" rx="6"/>'
             f'<text class="number" x="14" y="24">{html.escape(self.label)}</text>'
@@ -70,22 +71,19 @@ class Box(NamedTuple):
         source = base64.b64encode(self.svg().encode()).decode()
         return (
             f'<a href="{html.escape(self.file)}"><img alt="{html.escape(self.words)}" '
-            f'width="{_WIDTH}" height="{_HEIGHT}" src="data:image/svg+xml;base64,{source}"></a>'
+            f'class="kb-picture" width="{_WIDTH}" height="{_HEIGHT}" '
+            f'src="data:image/svg+xml;base64,{source}"></a>'
         )
 
 
 def _folded(title: str) -> list[str]:
-    return textwrap.wrap(title, _LINE, max_lines=2, placeholder=" …")
+    return textwrap.wrap(title, _LINE, max_lines=_LINES, placeholder=" …")
 
 
-def _style() -> str:
-    """Return the map's own colours: it lies on paper of its own, in either theme."""
-    shades = {name: palette.light(name) for name in ("paper", "ink", "rule", "band")}
-    green, amber = palette.light("line-2"), palette.light("line-0")
-    return (
-        f"text {{ font: 13px system-ui, sans-serif; fill: {shades['ink']}; }}"
-        ".number { font-weight: 700; } .sign { font-weight: 700; text-anchor: end; }"
-        f".box {{ fill: {shades['paper']}; stroke: {shades['rule']}; stroke-width: 1.5; }}"
-        f".next {{ stroke: {amber}; stroke-width: 3; }} .done {{ stroke: {green}; }}"
-        f".rail {{ fill: {shades['band']}; }} .bar {{ fill: {green}; }}"
-    )
+_STYLE = """
+text { font: 13px var(--kb-words); fill: var(--kb-ink); }
+.number { font-weight: 700; } .sign { font-weight: 700; text-anchor: end; }
+.box { fill: var(--kb-paper); stroke: var(--kb-rule); stroke-width: 1.5; }
+.next { stroke: var(--kb-line-0); stroke-width: 3; } .done { stroke: var(--kb-line-2); }
+.rail { fill: var(--kb-band); } .bar { fill: var(--kb-line-2); }
+"""

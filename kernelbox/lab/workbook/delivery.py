@@ -2,7 +2,7 @@
 
     WORKBOOK/README.ipynb                     the front page, with the map of the course
     WORKBOOK/03-mount-namespaces.ipynb        a chapter, from now on the student's
-    WORKBOOK/03-mount-namespaces-improved.ipynb   the kit's newer one, when both have changed
+    WORKBOOK/03-improved-mount-namespaces.ipynb   the kit's newer one, when both have changed
     WORKBOOK/solutions/03-...-solved.ipynb    the solved chapters, when they were asked for
     WORKBOOK/.kernelbox/delivered/            each file as it was delivered
 
@@ -14,11 +14,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kernelbox.kernel.errors import UsageError
 from kernelbox.lab.course import notebooks
+from kernelbox.lab.course.form import without_reason
 from kernelbox.lab.workbook.overview import Overview
 from kernelbox.lab.workbook.release import release
 from kernelbox.plumbing import whole
@@ -81,7 +83,9 @@ def _pages() -> Iterator[tuple[str, bytes]]:
         yield file.name, _written(notebook)
     for file in _files_below(top / "workbook"):
         content = file.read_bytes()
-        yield file.name, _with_map(content) if file.name == FRONT else content
+        if file.suffix == ".ipynb":
+            content = _with_map(content) if file.name == FRONT else _without_reasons(content)
+        yield file.name, content
     for file in _files_below(top / "pictures"):
         yield f"pictures/{file.name}", file.read_bytes()
 
@@ -110,6 +114,14 @@ def _with_map(content: bytes) -> bytes:
             cell["outputs"] = [{"output_type": "display_data", "data": shown, "metadata": {}}]
             cell["execution_count"] = None
             break
+    return _written(notebook)
+
+
+def _without_reasons(content: bytes) -> bytes:
+    """Return a page without what its cells say to our tests."""
+    notebook = json.loads(content)
+    for cell in notebook["cells"]:
+        cell["source"] = without_reason("".join(cell["source"])).splitlines(keepends=True)
     return _written(notebook)
 
 
@@ -147,7 +159,8 @@ def _deliver(workbook: Path, name: str, content: bytes) -> str:
 
 def _free(workbook: Path, name: str) -> Path:
     """Return a name beside a file's that nobody has taken."""
-    stem = f"{Path(name).stem}-improved"
+    # JupyterLab's list of files cuts long names at their end: what differs stands at the front.
+    stem = re.sub(r"^(\d+-)?", r"\1improved-", Path(name).stem)
     names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     return next(one for one in map(Path(name).with_stem, names) if not (workbook / one).exists())
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kernelbox.lab.course.form import ASKED, STUB, calls, without_answer
+from kernelbox.lab.course.form import ASKED, STUB, calls, without_answer, without_reason
 from kernelbox.lab.course.solutions import SOLUTION
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def _may_fail(lines: list[str]) -> bool:
 
 
 def released(source: str) -> str:
-    """Return the source of a code cell without our answer in it."""
+    """Return the source of a code cell without our answer in it, and without words to our tests."""
+    source = without_reason(source)
     if SOLUTION.search(source):
         return SOLUTION.sub(
             lambda found: f"{found[1]}{STUB}".replace("\n", f"\n{found[1]}"), source

@@ -7,12 +7,14 @@ import { keyboard } from "./grid.js";
 import { MARKS, chip, colors, hue } from "./marks.js";
 import { widget } from "./widget.js";
 
-const WIDTH = 288;
 const ROW = 24;
 const HEAD = 32;
 const EDGE = 8; // of the drawing
-const NAME = 19; // letters that fit
+const NAME = 19; // letters, at most
 const ADDRESS = 18;
+const STATE = 7;
+const LABEL = 32;
+const LETTER = 7.2; // pixels
 
 export function networkMap(host) {
   const map = h("div");
@@ -97,20 +99,32 @@ function ordered(namespaces) {
   return Object.entries(namespaces).map(([inode, one]) => ({ inode, ...one })).sort((a, b) => a.place - b.place);
 }
 
+// What the columns of a row need: where addresses begin, and how wide all boxes are. Three in a row
+// are to be seen at once, beside JupyterLab's list of files.
+function columns(namespaces) {
+  const links = namespaces.flatMap((one) => Object.values(one.links));
+  // Whole pixels: the picture is not to be scaled by a hair.
+  const room = (texts, most) => Math.ceil(LETTER * Math.min(Math.max(0, ...texts.map((text) => text.length)), most));
+  const addresses = 26 + room(links.map((link) => named(link)), NAME);
+  const row = addresses + room(links.map(beside), ADDRESS) + 10 + room(links.map(told), STATE) + 12;
+  return { addresses, width: Math.max(row, 55 + room(namespaces.map((one) => signed(one.mark) + one.label), LABEL)) };
+}
+
 function drawing(namespaces, cables) {
+  const sizes = columns(namespaces);
   const graph = new Graph();
-  graph.setGraph({ rankdir: "LR", ranksep: 88, nodesep: 18, marginx: EDGE, marginy: EDGE });
+  graph.setGraph({ rankdir: "LR", ranksep: 44, nodesep: 18, marginx: EDGE, marginy: EDGE });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const one of namespaces) graph.setNode(one.inode, { width: WIDTH, height: tall(one) });
+  for (const one of namespaces) graph.setNode(one.inode, { width: sizes.width, height: tall(one) });
   for (const [from, to] of Object.entries(cables)) graph.setEdge(from.split("/")[0], to.split("/")[0]);
   // In the order in which they are given, as the plugs are in the boxes: so cables cross little.
   layout(graph, { disableOptimalOrderHeuristic: true });
   const { width, height } = graph.graph();
   const places = Object.fromEntries(namespaces.map((one) => [one.inode, corner(graph.node(one.inode))]));
   const byInode = Object.fromEntries(namespaces.map((one) => [one.inode, one]));
-  const drawn = Object.entries(cables).map(([from, to]) => cable(from, to, places, byInode));
+  const drawn = Object.entries(cables).map(([from, to]) => cable(from, to, places, byInode, sizes.width));
   return s("svg", { class: "kb-map", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "namespaces and cables" },
-    drawn.map((one) => one[0]), namespaces.map((one) => box(one, places[one.inode])), drawn.flatMap((one) => one[1]));
+    drawn.map((one) => one[0]), namespaces.map((one) => box(one, places[one.inode], sizes)), drawn.flatMap((one) => one[1]));
 }
 
 function tall(one) {
@@ -121,43 +135,51 @@ function corner({ x, y, width, height }) {
   return { x: x - width / 2, y: y - height / 2, width };
 }
 
-function box(one, { x, y }) {
+function box(one, { x, y }, sizes) {
   const number = hue(one.letter);
   const links = Object.entries(one.links);
   const label = `${one.label}: ${links.map(([, link]) => [link.name, link.state, ...link.addresses].join(" ")).join(", ")}`;
   return s("g", { "data-row": one.inode, tabindex: -1, role: "button", "aria-label": label, transform: `translate(${x} ${y})`, class: classed(one.mark) },
-    s("rect", { class: "kb-box", width: WIDTH, height: tall(one), rx: 7 }),
+    s("rect", { class: "kb-box", width: sizes.width, height: tall(one), rx: 7 }),
     s("rect", { x: 8, y: 7, width: 26, height: 19, rx: 4, style: number === null ? "fill: none; stroke: var(--kb-rule)" : `fill: var(--kb-chip-${number})` }),
     s("text", { x: 21, y: 21, "text-anchor": "middle", class: "kb-strong", style: number === null ? "fill: var(--kb-muted)" : `fill: var(--kb-on-${number})` }, one.letter),
-    s("text", { x: 43, y: 21, class: "kb-strong" }, signed(one.mark), short(one.label, 32)),
-    links.map(([index, link], number) => linkRow(link, HEAD + ROW * number, `${one.inode}/${index}`)),
+    s("text", { x: 43, y: 21, class: "kb-strong" }, signed(one.mark), short(one.label, LABEL)),
+    links.map(([index, link], number) => linkRow(link, HEAD + ROW * number, `${one.inode}/${index}`, sizes)),
     one.more ? s("text", { x: 12, y: HEAD + ROW * links.length + 16, class: "kb-small" }, `and ${one.more} more`) : null);
 }
 
-function linkRow(link, y, end) {
+function linkRow(link, y, end, { addresses, width }) {
   return s("g", { class: classed(link.mark), "data-end": end },
-    s("rect", { class: "kb-band", x: 4, y: y + 1, width: WIDTH - 8, height: ROW - 2, rx: 3 }),
-    s("text", { x: 12, y: y + 16 }, signed(link.mark), short((link.master ? "└ " : "") + link.name, NAME)),
-    s("text", { x: 142, y: y + 16, class: "kb-small" }, short(given(link) ?? link.kind, ADDRESS)),
-    s("text", { x: WIDTH - 12, y: y + 16, "text-anchor": "end", class: "kb-small" }, link.state === "up" ? "" : short(link.state, 7)),
+    s("rect", { class: "kb-band", x: 4, y: y + 1, width: width - 8, height: ROW - 2, rx: 3 }),
+    s("text", { x: 12, y: y + 16 }, short(named(link), NAME)),
+    s("text", { x: addresses, y: y + 16, class: "kb-small" }, short(beside(link), ADDRESS)),
+    s("text", { x: width - 12, y: y + 16, "text-anchor": "end", class: "kb-small" }, short(told(link), STATE)),
     s("title", {}, [link.name, link.kind, link.state, link.mac, `mtu ${link.mtu}`, ...link.addresses].join("  ")));
 }
 
-// Every link has a link-local address; the one that somebody gave it says more.
-function given(link) {
-  return link.addresses.find((one) => !one.startsWith("fe80"));
+function named(link) {
+  return signed(link.mark) + (link.master ? "└ " : "") + link.name;
 }
 
-function cable(from, to, places, namespaces) {
+// Every link has a link-local address; the one that somebody gave it says more.
+function beside(link) {
+  return link.addresses.find((one) => !one.startsWith("fe80")) ?? link.kind;
+}
+
+function told(link) {
+  return link.state === "up" ? "" : link.state;
+}
+
+function cable(from, to, places, namespaces, width) {
   const [a, b] = [from, to].map((end) => {
     const [inode, index] = end.split("/");
     const row = Object.keys(namespaces[inode].links).indexOf(index);
     return { ...places[inode], y: places[inode].y + HEAD + ROW * row + ROW / 2, link: namespaces[inode].links[index], inode };
   });
   const [left, right] = a.x <= b.x ? [a, b] : [b, a];
-  const start = left.x + WIDTH;
+  const start = left.x + width;
   // A cable inside one rank (or one box) bows out to the right.
-  const end = right.x > start ? right.x : right.x + WIDTH;
+  const end = right.x > start ? right.x : right.x + width;
   const bow = right.x > start ? [start + (end - start) / 2, start + (end - start) / 2] : [start + 60, end + 60];
   const up = [a, b].every((one) => one.link?.state === "up");
   const path = s("path", { class: `kb-cable ${up ? "" : "kb-down"}`, "data-ends": `${a.inode} ${b.inode}`, d: `M${start} ${left.y}C${bow[0]} ${left.y} ${bow[1]} ${right.y} ${end} ${right.y}` });

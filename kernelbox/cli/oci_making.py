@@ -1,0 +1,78 @@
+"""`create` and `run` of the OCI runtime: a container of a bundle."""
+
+from __future__ import annotations
+
+from kernelbox.cli.parser import Command, Option, read
+from kernelbox.kernel.errors import UsageError
+from kernelbox.oci import creation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from kernelbox.cli.oci import Surroundings
+
+_CREATE = (
+    Option(("--bundle", "-b"), "the bundle's directory", "DIRECTORY", default="."),
+    Option(("--config", "-f"), "the file in it that describes the container", "FILE",
+           default="config.json"),
+    Option(("--console-socket",), "where its terminal is sent to", "SOCKET", default=""),
+    Option(("--pid-file",), "where its pid is written to", "FILE", default=""),
+    Option(("--pidfd-socket",), "where a pidfd of it is sent to", "SOCKET", default=""),
+    Option(("--preserve-fds",), "descriptors that it keeps beside 0 to 2", "N", int, default=0),
+    Option(("--no-pivot",), "not done: a root is always pivoted to", default=False),
+    Option(("--no-new-keyring",), "let it have the caller's session keyring", default=False),
+)  # fmt: skip
+CREATE = Command("oci create", "Make a container of a bundle, up to its program.", _CREATE, "ID")
+RUN = Command(
+    "oci run",
+    "Make a container of a bundle, and run its program.",
+    (
+        *_CREATE,
+        Option(("--detach", "-d"), "do not wait for its end", default=False),
+        Option(("--keep",), "do not delete it then", default=False),
+        Option(("--no-subreaper",), "taken for runc's sake", default=False),
+    ),
+    "ID",
+)
+
+
+def verb_create(argv: list[str], where: Surroundings) -> int:
+    """Make a container of a bundle, up to its program."""
+    creation.create(_asked(read(CREATE, argv), where, foreground=False))
+    return 0
+
+
+def _asked(given: dict[str, Any], where: Surroundings, *, foreground: bool) -> creation.Asked:
+    if given["no_pivot"]:
+        raise UsageError("--no-pivot is not done: a root is always pivoted to", "Leave it out")
+    if given["preserve_fds"] < 0:
+        raise UsageError("--preserve-fds cannot be negative", "It is how many are kept")
+    return creation.Asked(
+        where.root, given["id"], given["bundle"], given["config"], given["console_socket"],
+        given["pid_file"], given["pidfd_socket"], given["preserve_fds"],
+        not given["no_new_keyring"], foreground,
+    )  # fmt: skip
+
+
+def verb_run(argv: list[str], where: Surroundings) -> int:
+    """Make a container of a bundle and run its program; return its exit status."""
+    given = read(RUN, argv)
+    detached = given["detach"]
+    from kernelbox.oci import ending, starting  # not for `create`
+
+    created = creation.create(_asked(given, where, foreground=not detached))
+    box, born = created.box, created.born
+    try:
+        where.warn(starting.start(box, created.config))
+    except BaseException:
+        ending.delete(where.root, box.id, force=True)
+        raise
+    if detached:
+        return 0
+    from kernelbox.oci import foreground
+
+    status = foreground.wait(born)
+    if not given["keep"]:
+        where.warn(ending.delete(where.root, box.id, force=True))
+    return status

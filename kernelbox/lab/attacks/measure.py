@@ -1,0 +1,103 @@
+"""Containers behind a defence each, all attacks in each of them, and what got through."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, Unpack
+
+from kernelbox.lab.attacks import tries
+from kernelbox.lab.attacks.grid import Grid, Outcome
+from kernelbox.lab.attacks.planted import planted
+from kernelbox.lab.conversation import LabError
+from kernelbox.seccomp import machines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kernelbox.container.option_types import ContainerOptions
+    from kernelbox.lab.notebook import Lab
+
+ATTACKS = {name: (attack.__doc__ or "") for name, attack in tries.ATTACKS.items()}
+
+# From the fewest defences to the most; what is not said is as in every container.
+DEFENCES: dict[str, ContainerOptions] = {
+    "privileged": {"privileged": True},
+    "all capabilities": {"cap_add": ["ALL"], "security_opt": ["seccomp=unconfined"]},
+    "no filter": {"security_opt": ["seccomp=unconfined"]},
+    "default": {},
+    "user namespace": {"userns": "auto"},
+    "hardened": {
+        "cap_drop": ["ALL"],
+        "pids_limit": 50,
+        "read_only": True,
+        "security_opt": ["no-new-privileges"],
+        "userns": "auto",
+    },
+}
+# What Docker's defaults leave open, and so do ours: work needs it, or nothing can be done.
+OPEN_BY_DEFAULT = ("a fork bomb", "raw packets", "set-user-ID", "a changed program", "one kernel")
+
+# The host's Python runs in there, whatever the image has: its programs and libraries.
+_TOOLS = tuple(
+    f"{one}:{one}:ro" for one in ("/usr/bin", "/usr/lib", "/lib", "/lib64") if os.path.isdir(one)
+)
+_PYTHON = ("/usr/bin/python3", "-ISB", "/attacks.py")
+
+
+def attack(box: Lab, **options: Unpack[ContainerOptions]) -> dict[str, Outcome]:
+    """Make all attacks in a container with these options; return what became of each, by name.
+
+    Args:
+        box: The lab.
+        **options: As `box.run` has them; it has no network if they do not say otherwise.
+
+    Raises:
+        LabError: The container could not be started; /usr/bin/python3 cannot be run in it.
+    """
+    with planted(box) as scene:
+        return _attacked(box, scene, options)
+
+
+def measure(box: Lab, defences: Mapping[str, ContainerOptions] = DEFENCES) -> Grid:
+    """Make all attacks behind each defence.
+
+    Arguments and errors are those of `attack`.
+    """
+    with planted(box) as scene:
+        return Grid({name: _attacked(box, scene, more) for name, more in defences.items()})
+
+
+def calls(box: Lab, names: Sequence[str], **options: Unpack[ContainerOptions]) -> dict[str, str]:
+    """Make system calls in a container, by their numbers; return what the kernel said, by name.
+
+    Their arguments make no sense: where a call is let through, it fails with EFAULT or EBADF.
+
+    Args:
+        box: The lab.
+        names: Of the calls.
+        **options: As of `attack`.
+
+    Raises:
+        LabError: No program runs in such a container.
+    """
+    told = _made(box, {"calls": machines.this().numbers}, options, *names)
+    return {name: said for name, (_, said) in told.items()}
+
+
+def _attacked(box: Lab, scene: dict[str, Any], options: ContainerOptions) -> dict[str, Outcome]:
+    told = _made(box, scene, options)
+    return {name: Outcome(*told[name]) for name in ATTACKS}
+
+
+def _made(
+    box: Lab, scene: dict[str, Any], options: ContainerOptions, *names: str
+) -> dict[str, Any]:
+    asked: ContainerOptions = {"network": "none", **options}
+    asked["volume"] = [*asked.get("volume", ()), *_TOOLS, f"{tries.__file__}:/attacks.py:ro"]
+    asked["env"] = {"SCENE": json.dumps(scene)}
+    done = box.run("busybox", [*_PYTHON, *names], quiet=True, **asked)
+    if done.code != 0:
+        raise LabError("the attacks did not run in there", done.stderr.strip()[-200:])
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told

@@ -1,0 +1,32 @@
+"""A page that is exported has one theme, and its pictures have the same.
+
+A picture in the page asks what it stands in whether its paper is dark, and where nobody says it,
+the reader's system decides: black pictures on a white page. JupyterLab has our extension say it; an
+exported page says it itself.
+
+Source: nbconvert, "Custom Preprocessors"; its template `lab` marks the page's body.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nbconvert.preprocessors import Preprocessor
+from nbformat.v4 import new_markdown_cell
+
+_STYLE = """<style>
+body[data-jp-theme-light="true"] .kb-picture { color-scheme: light; }
+body[data-jp-theme-light="false"] .kb-picture { color-scheme: dark; }
+</style>"""
+
+
+class PageTheme(Preprocessor):
+    """Lets the pictures of an exported notebook follow the theme of its page."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Add the rules where they take no room: below the text that the notebook begins with."""
+        if nb.cells and nb.cells[0].cell_type == "markdown":
+            nb.cells[0].source += f"\n\n{_STYLE}"
+        else:
+            nb.cells.insert(0, new_markdown_cell(_STYLE))
+        return nb, resources

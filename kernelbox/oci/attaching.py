@@ -1,0 +1,251 @@
+"""The mounts of a bundle: each is made where nobody sees it, and then attached below the rootfs.
+
+A mount point is looked up by the kernel below the root, is held by a descriptor, and the mount too:
+no link of an image's, and nobody who exchanges a directory meanwhile, can send it elsewhere.
+
+Source: CVE-2019-16884, CVE-2019-19921, CVE-2021-30465; move_mount(2).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from kernelbox import cgroup
+from kernelbox.kernel import files, lookup, mounts
+from kernelbox.kernel import flags as k
+from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.oci import copying, mount_options
+from kernelbox.oci.mount_options import Options
+from kernelbox.plumbing.records import NamedTuple
+from kernelbox.root import targets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kernelbox.cgroup import Hierarchy
+    from kernelbox.oci.config import Config, Mount
+
+_INSIDE = k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS
+_TRUSTED = ("proc", "sysfs")  # what is read and written there later has to be the kernel's
+# What lxcfs and its kin may show a program instead. Source: runc, checkProcMount.
+_MAY_BE_COVERED = {
+    f"/proc/{name}"
+    for name in (
+        "cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo",
+        "net/dev", "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled",
+    )
+}  # fmt: skip
+
+
+class Wanted(NamedTuple):
+    """A mount of a bundle, made ready on the runtime side.
+
+    Attributes:
+        mount: As the bundle has it.
+        options: What its words mean.
+        source: A bind's, as a detached mount; None for a file system.
+        directory: Whether it is one.
+    """
+
+    mount: Mount
+    options: Options
+    source: int | None
+    directory: bool
+
+
+def open_root(path: str) -> int:
+    """Return a detached copy of the tree that shall be the container's root.
+
+    Raises:
+        UsageError: There is no such directory.
+    """
+    try:
+        fd = mounts.open_tree(path, k.AT_RECURSIVE)
+    except KernelError as error:
+        raise UsageError(
+            f"there is no root file system {path}: {os.strerror(error.errno).lower()}",
+            "root.path is relative to the bundle",
+        ) from error
+    if not stat.S_ISDIR(os.fstat(fd).st_mode):
+        raise UsageError(f"the root file system {path} is no directory", "Name one")
+    mounts.mount_setattr(fd, attributes=0, propagation=k.MS_PRIVATE)
+    return fd
+
+
+def prepare(config: Config, bundle: str) -> list[Wanted]:
+    """Return the mounts of a bundle, the sources of its binds opened.
+
+    Args:
+        config: The container.
+        bundle: Directory that relative sources are in.
+
+    Raises:
+        UsageError: A source is not there; a word is not to be had.
+    """
+    return [_prepare(one, bundle) for one in config.mounts]
+
+
+def _prepare(mount: Mount, bundle: str) -> Wanted:
+    options = mount_options.read(mount.options, mount.type)
+    if not options.bind:
+        if not mount.type:
+            raise UsageError(f"the mount at {mount.destination} has no type", "Such as tmpfs")
+        return Wanted(mount, options, None, True)
+    source = os.path.join(bundle, mount.source)
+    try:
+        fd = mounts.open_tree(source, k.AT_RECURSIVE if options.recursive else 0)
+    except KernelError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            raise
+        raise UsageError(f"bind source {source} does not exist", "Make it first") from error
+    # What is mounted in the container stays there, unless it is wished otherwise.
+    if not any(kind == k.MS_SHARED for kind, _ in options.propagation):
+        mounts.mount_setattr(fd, attributes=0, propagation=k.MS_SLAVE)
+    if options.below or options.cleared_below:
+        mounts.mount_setattr(fd, attributes=options.below, cleared=options.cleared_below)
+    _dress(fd, options)
+    return Wanted(mount, options, fd, stat.S_ISDIR(os.fstat(fd).st_mode))
+
+
+def _dress(fd: int, options: Options) -> None:
+    """Give a mount that nobody sees yet its attributes, and what it passes on."""
+    mounts.mount_setattr(
+        fd, attributes=options.attributes, cleared=options.cleared, recursive=False
+    )
+    for kind, recursive in options.propagation:
+        mounts.mount_setattr(fd, attributes=0, propagation=kind, recursive=recursive)
+
+
+def attach(wanted: Wanted, root: int, group: cgroup.Cgroup, *, namespaced: bool) -> None:
+    """Make one mount of a container, whose namespaces the caller is in.
+
+    Args:
+        wanted: The mount.
+        root: The container's root, mounted, as a descriptor.
+        group: The container's control group.
+        namespaced: Whether it has a cgroup namespace.
+
+    Raises:
+        UsageError: Its mount point is where nothing may be mounted.
+        KernelError: The kernel refuses it.
+    """
+    mount, options = wanted.mount, wanted.options
+    if mount.type == "cgroup" and not options.bind:
+        _attach_cgroup(wanted, root, group, namespaced)
+        return
+    fd = wanted.source
+    _place(_new(mount.type, mount.source, options) if fd is None else fd, wanted, root)
+
+
+def _place(fd: int, wanted: Wanted, root: int) -> None:
+    mount, options = wanted.mount, wanted.options
+    target = targets.open_target(mount.destination, wanted.directory, root)
+    try:
+        _check(target, wanted, root)
+        if options.copy_up and mount.type == "tmpfs":
+            copying.copy(target, fd)
+        if wanted.source is None:
+            _dress(fd, options)
+        mounts.move_mount(fd, target, f"mount ... {mount.destination}")
+    finally:
+        os.close(target)
+        os.close(fd)
+
+
+def _check(target: int, wanted: Wanted, root: int) -> None:
+    mount = wanted.mount
+    found = os.fstat(target)
+    if os.path.samestat(found, os.fstat(root)):
+        raise UsageError(f"{mount.destination} leads to the container's root", "Mount it elsewhere")
+    if stat.S_ISDIR(found.st_mode) != wanted.directory:
+        kind = "directory" if wanted.directory else "file"
+        raise UsageError(f"{mount.destination} in the container is no {kind}", "Mount it elsewhere")
+    if mount.type in _TRUSTED and wanted.source is None:
+        _check_straight(target, mount.destination, root)
+    elif (
+        lookup.file_system_of(target) == k.PROC_SUPER_MAGIC
+        and mount.destination not in _MAY_BE_COVERED
+    ):
+        raise UsageError(
+            f"{mount.destination} lies in /proc, which has to be the kernel's", "Mount it elsewhere"
+        )
+
+
+def _check_straight(target: int, path: str, root: int) -> None:
+    """See to it that no link of the image's leads there. Source: CVE-2019-19921."""
+    try:
+        straight = lookup.openat2(root, path, os.O_PATH, _INSIDE | k.RESOLVE_NO_SYMLINKS)
+    except KernelError as error:
+        raise UsageError(f"the image's {path} is a symbolic link", "Use another image") from error
+    os.close(straight)
+
+
+def _new(kind: str, source: str, options: Options) -> int:
+    """Make a file system that nobody sees yet."""
+    context = mounts.fsopen(kind)
+    try:
+        if source and kind != "cgroup":
+            mounts.fsconfig(context, k.FSCONFIG_SET_STRING, "source", source)
+        for flag in options.flags:
+            mounts.fsconfig(context, k.FSCONFIG_SET_FLAG, flag)
+        for word in options.data:
+            key, equals, value = word.partition("=")
+            if equals:
+                mounts.fsconfig(context, k.FSCONFIG_SET_STRING, key, value)
+            else:
+                mounts.fsconfig(context, k.FSCONFIG_SET_FLAG, key)
+        mounts.fsconfig(context, k.FSCONFIG_CMD_CREATE)
+        return mounts.fsmount(context)
+    except KernelError as refusal:
+        refusal.hint = f"A {kind:.40} cannot be mounted with {','.join(options.data)!s:.100}"
+        raise
+    finally:
+        os.close(context)
+
+
+def _attach_cgroup(wanted: Wanted, root: int, group: cgroup.Cgroup, namespaced: bool) -> None:
+    """Show the container its control group; in v1 in a directory for each hierarchy.
+
+    Source: OCI runtime-spec, config-linux.md, "Control groups"; cgroup_namespaces(7).
+    """
+    host, options = group.host, wanted.options
+    bare = options._replace(data=(), flags=(), propagation=())
+    if host.version == 2:
+        fd = _new("cgroup2", "cgroup", bare) if namespaced else _group_at(group.directories[0])
+        _place(fd, wanted, root)
+        return
+    below = wanted._replace(options=options._replace(data=("mode=755", "size=64k")))
+    cover = _new("tmpfs", "tmpfs", below.options)
+    _place(os.dup(cover), below._replace(options=bare._replace(attributes=0, cleared=0)), root)
+    for directory, mount in zip(group.directories, _hierarchies(host), strict=True):
+        name = mount.rpartition("/")[2]
+        fd = _hierarchy(host, mount, bare) if namespaced else _group_at(directory)
+        one = wanted.mount._replace(destination=f"{wanted.mount.destination}/{name}")
+        _place(fd, wanted._replace(mount=one, options=bare), root)
+        for alias in name.split(",") if "," in name else ():
+            files.symlinkat(name, cover, alias)
+    mounts.mount_setattr(
+        cover, attributes=options.attributes, cleared=options.cleared, recursive=False
+    )
+    os.close(cover)
+
+
+def _hierarchies(host: Hierarchy) -> list[str]:
+    return list(dict.fromkeys(host.mounts.values()))
+
+
+def _hierarchy(host: Hierarchy, mount: str, options: Options) -> int:
+    controllers = [name for name, at in host.mounts.items() if at == mount]
+    if controllers == ["cgroup2"]:
+        return _new("cgroup2", "cgroup", options)
+    words = [word for name in controllers for word in _words(name)]
+    return _new("cgroup", "cgroup", options._replace(data=tuple(words)))
+
+
+def _words(controller: str) -> list[str]:
+    return ["none", controller] if controller.startswith("name=") else [controller]
+
+
+def _group_at(directory: str) -> int:
+    return mounts.open_tree(directory, 0)

@@ -1,0 +1,277 @@
+"""The runtime side of `create`: what is made outside, and what is done while init builds.
+
+    directory and lock, gate, control group, clone3, id maps    and init begins to build
+    prestart and createRuntime hooks                            once its mounts are there
+    terminal, pid file                                          once it waits at its gate
+
+Whatever fails, all of it is undone before the error is told.
+
+Source: OCI runtime-spec, runtime.md, "Create" and "Lifecycle".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from contextlib import closing, contextmanager
+
+from kernelbox import namespaces
+from kernelbox.container import messages
+from kernelbox.container.birth import Newborn
+from kernelbox.container.confinement import compiled
+from kernelbox.container.messages import Go, Ready
+from kernelbox.kernel import door, execution, files, process, stepping_stone, syscalls
+from kernelbox.kernel import flags as k
+from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
+from kernelbox.oci import (
+    attaching,
+    console,
+    document,
+    gate,
+    groups,
+    hooks,
+    init,
+    reading,
+    refusals,
+    resources,
+)
+from kernelbox.oci import state as states
+from kernelbox.oci.state import Box, State
+from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kernelbox.oci.config import Config
+
+
+class Asked(NamedTuple):
+    """What `create` and `run` are asked for.
+
+    Attributes:
+        root: Where the states of containers are.
+        id: Of the new one.
+        bundle: Its directory.
+        config: The file in it that describes the container.
+        console_socket: Where its terminal is sent to; empty without.
+        pid_file: Where its pid is written to; empty without.
+        pidfd_socket: Where a pidfd of it is sent to; empty without.
+        preserve_fds: How many descriptors from 3 on its program keeps.
+        keyring: Whether it gets a session keyring of its own.
+        foreground: Whether the caller shows its terminal itself.
+    """
+
+    root: str
+    id: str
+    bundle: str
+    config: str = "config.json"
+    console_socket: str = ""
+    pid_file: str = ""
+    pidfd_socket: str = ""
+    preserve_fds: int = 0
+    keyring: bool = True
+    foreground: bool = False
+
+
+class Created(NamedTuple):
+    """A container that waits for `start`: its directory, and its first process."""
+
+    box: Box
+    config: Config
+    born: Newborn
+
+
+def create(asked: Asked) -> Created:
+    """Make a container, up to its gate.
+
+    Raises:
+        UsageError: Its bundle, its id or an option is wrong.
+        KernelboxError: It could not be made; nothing is left of it.
+    """
+    states.check_new(asked.root, asked.id)
+    bundle = os.path.realpath(asked.bundle)
+    found = document.load(os.path.join(bundle, asked.config), "config.json")
+    refusals.check(found)
+    config = reading.config(found)
+    refusals.check_namespaces(config)
+    _check_terminal(config, asked)
+    for limit in config.process.rlimits if config.process is not None else ():
+        execution.check_limit(limit.type, limit.hard)
+    group = groups.of(groups.path_of(config.cgroupsPath, asked.id))
+    groups.check_free(group)  # before it is written down as what is to be taken away
+    state = State(
+        config.ociVersion, asked.id, bundle, config.annotations,
+        os.path.realpath(os.path.join(bundle, config.root)), time.time(), group.name,
+        groups.missing(group),
+    )  # fmt: skip
+    with states.new(asked.root, state, json.dumps(found.plain)) as box:
+        try:
+            return Created(box, config, _make(box, config, asked))
+        except BaseException:
+            _undo(box, config)
+            raise
+
+
+def _check_terminal(config: Config, asked: Asked) -> None:
+    """Refuse a terminal that nobody shows, and a socket that nobody needs."""
+    terminal = config.process is not None and config.process.terminal
+    if terminal and not (asked.console_socket or asked.foreground):
+        raise UsageError(
+            "a container with a terminal that is not shown needs a --console-socket",
+            "Give one, or set process.terminal to false",
+        )
+    if asked.console_socket and not terminal:
+        raise UsageError(
+            "there is a --console-socket, and the container has no terminal",
+            "Leave it out, or set process.terminal to true",
+        )
+
+
+def _make(box: Box, config: Config, asked: Asked) -> Newborn:
+    mounts = attaching.prepare(config, box.state.bundle)
+    root = attaching.open_root(box.state.rootfs)
+    joined = _open_namespaces(config)
+    group = box.group
+    groups.make(group)
+    resources.apply(group, config.resources)
+    group.limit_devices(resources.device_rules(config.resources))
+    stone = stepping_stone.lay()
+    listener = gate.build(box.fd)
+    ours, theirs = Channel.pair()
+    with closing(group.open()) as entrance:
+        birth = init.Birth(
+            config=config,
+            control=theirs,
+            listener=listener,
+            group=group,
+            entrance=entrance,
+            root=root,
+            mounts=mounts,
+            joined=joined,
+            filter=compiled(config.seccomp),
+            stone=stone,
+            state=box.as_told("creating"),
+            preserved=asked.preserve_fds,
+            keyring=asked.keyring,
+            observed=door.sink is not None,
+        )
+        with _of_children(config):
+            pid, pidfd = process.clone3(_kinds(config), entrance.clone_fd)
+            if pid == 0:
+                ours.close()
+                init.main(birth)
+    theirs.close()
+    listener.close()
+    stone.close_taken()
+    for fd in (root, *joined.values(), *(one.source for one in mounts)):
+        if fd is not None:
+            os.close(fd)
+    born = Newborn(pid, pidfd, ours, stone)
+    box.write(box.state._replace(pid=pid, start_time=born.start_time))
+    _accompany(born, box, config, asked)
+    return born
+
+
+def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
+    """Do what is to be done outside while init builds, until it waits at its gate."""
+    control = born.control
+    if config.has_user_namespace:
+        for file, maps in (("uid_map", config.uidMappings), ("gid_map", config.gidMappings)):
+            lines = [f"{one.containerID} {one.hostID} {one.size}" for one in maps]
+            files.write(f"/proc/{born.pid}/{file}", "\n".join(lines))
+        messages.send(control, Go())
+    born.until(Ready)
+    for kind in ("prestart", "createRuntime"):
+        hooks.run(config, kind, box.as_told("creating"))
+    messages.send(control, Go())
+    born.until(Ready)
+    if born.terminal is not None and asked.console_socket:
+        console.send(asked.console_socket, born.terminal, "/dev/pts/ptmx")
+        os.close(born.terminal)
+    if asked.pidfd_socket:
+        console.send(asked.pidfd_socket, born.pidfd, "pidfd")
+    if asked.pid_file:
+        states.replace(asked.pid_file, str(born.pid))
+    messages.send(control, Go())
+    born.until(Ready)
+    control.close()
+
+
+def _kinds(config: Config) -> int:
+    """Return the kinds of namespaces that the container is born into.
+
+    Its cgroup namespace it makes itself, once it is in its group; a time namespace is made for it.
+    """
+    kinds = [one.type for one in config.namespaces if not one.path]
+    return namespaces.flags([kind for kind in kinds if kind not in ("cgroup", "time")])
+
+
+def _open_namespaces(config: Config) -> dict[str, int]:
+    """Open the namespaces that the container joins.
+
+    Raises:
+        UsageError: One is not there, or of another kind.
+    """
+    found = {}
+    for one in config.namespaces:
+        if not one.path or one.type == "pid":  # that one is the runtime side's to enter
+            continue
+        try:
+            fd = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC)
+            if not os.readlink(f"/proc/self/fd/{fd}").startswith(namespaces.kind(one.type).proc):
+                raise UsageError(f"{one.path} is no {one.type} namespace", "See lsns")
+        except OSError as error:
+            raise UsageError(
+                f"cannot join the {one.type} namespace {one.path}: {error.strerror}",
+                "Is the container that it belongs to still there?",
+            ) from error
+        found[one.type] = fd
+    return found
+
+
+@contextmanager
+def _of_children(config: Config) -> Iterator[None]:
+    """Let the next child be in a PID or time namespace, and those after it in our own again."""
+    pid = config.namespace("pid")
+    changed = []
+    if pid is not None and pid.path:
+        _enter(pid.path, k.CLONE_NEWPID)
+        changed.append(("pid", k.CLONE_NEWPID))
+    if config.is_new("time"):
+        syscalls.unshare(k.CLONE_NEWTIME)
+        for clock, (seconds, nanoseconds) in config.timeOffsets.items():
+            files.write("/proc/self/timens_offsets", f"{clock} {seconds} {nanoseconds}")
+        changed.append(("time", k.CLONE_NEWTIME))
+    try:
+        yield
+    finally:
+        for kind, flag in changed:
+            _enter(f"/proc/self/ns/{kind}", flag)
+
+
+def _enter(path: str, flag: int) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscalls.setns(fd, flag, f"nsenter ... {path}")
+    finally:
+        os.close(fd)
+
+
+def _undo(box: Box, config: Config) -> None:
+    """Take away what was made of a container that could not be."""
+    pid = box.state.pid
+    if pid:
+        with contextlib.suppress(OSError, KernelError):
+            pidfd = process.pidfd_of(pid)
+            process.pidfd_send_signal(pidfd, signal.SIGKILL)
+            box.group.thaw_all()
+            process.wait_exit(pid)
+        hooks.run_all(config, "poststop", box.as_told("stopped"))
+    with contextlib.suppress(KernelboxError, KernelError):
+        groups.remove(box.group, box.state.above)
+    box.remove()

@@ -1,0 +1,145 @@
+"""`exec`: one more program in a container that runs, or waits to.
+
+Its process is born in the container's PID namespace and control group, and enters all the other
+namespaces itself, at once, by a pidfd of the container's first process.
+
+Source: OCI runtime-spec, config.md, "Process"; setns(2); runc, "exec".
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+
+from kernelbox import namespaces
+from kernelbox.container import messages
+from kernelbox.container.birth import Newborn, reporting
+from kernelbox.container.confinement import compiled
+from kernelbox.container.messages import Go, Ready, Terminal
+from kernelbox.kernel import door, lookup, process, stepping_stone, syscalls
+from kernelbox.kernel import flags as k
+from kernelbox.kernel.errors import UsageError
+from kernelbox.oci import console, standing
+from kernelbox.oci import state as states
+from kernelbox.plumbing.channel import Channel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from kernelbox.cgroup import Entrance
+    from kernelbox.container.confinement import Filter
+    from kernelbox.kernel.stepping_stone import Stone
+    from kernelbox.oci.config import Process
+    from kernelbox.oci.state import Box
+
+
+def enter(
+    box: Box,
+    what: Process,
+    *,
+    console_socket: str = "",
+    pid_file: str = "",
+    preserved: int = 0,
+    keyring: bool = True,
+) -> Newborn:
+    """Start a program more in a container.
+
+    The caller's later children are in the container's PID namespace: it must be a process made for
+    this.
+
+    Args:
+        box: The container.
+        what: The program.
+        console_socket: Where its terminal is sent to; empty where the caller shows it.
+        pid_file: Where its pid is written to; empty without.
+        preserved: How many descriptors from 3 on it keeps.
+        keyring: Whether it gets a session keyring of its own.
+
+    Raises:
+        UsageError: The container is stopped, or stands still.
+        CommandError: The program was not found, or cannot be executed.
+    """
+    status = box.status()
+    if status == "paused":
+        raise UsageError("cannot exec in a paused container", "Let it run first: resume")
+    if status not in ("created", "running"):
+        raise UsageError("cannot exec in a container that is not running", f"It is {status}")
+    pidfd = process.pidfd_of(box.state.pid)
+    if not box.alive():
+        raise UsageError("cannot exec in a container that is not running", "It has just ended")
+    config = box.config()
+    others = [one.proc for one in namespaces.KINDS if _differs(box.state.pid, one.proc)]
+    confined = compiled(config.seccomp)
+    stone = stepping_stone.lay()
+    ours, theirs = Channel.pair()
+    with closing(box.group.open()) as entrance:
+        # Nobody inside may look at this interpreter once it shares their PID namespace.
+        syscalls.prctl(k.PR_SET_DUMPABLE, 0)
+        # The child enters all others itself: this process stays where it can write a pid file.
+        if "pid" in others:
+            syscalls.setns(pidfd, k.CLONE_NEWPID, f"nsenter --pid -t {box.state.pid}")
+        child, child_pidfd = process.clone3(0, entrance.clone_fd)
+        if child == 0:
+            ours.close()
+            rest = [kind for kind in others if kind != "pid"]
+            _entered(pidfd, rest, entrance, theirs, what, stone, confined, preserved, keyring)
+    theirs.close()
+    os.close(pidfd)
+    stone.close_taken()
+    born = Newborn(child, child_pidfd, ours, stone)
+    born.until(Ready)
+    if born.terminal is not None and console_socket:
+        console.send(console_socket, born.terminal, "/dev/pts/ptmx")
+        os.close(born.terminal)
+    if pid_file:
+        states.replace(pid_file, str(child))
+    messages.send(ours, Go())
+    born.until_executed()
+    ours.close()
+    return born
+
+
+def _differs(pid: int, kind: str) -> bool:
+    try:
+        return namespaces.identity(pid, kind) != namespaces.identity("self", kind)
+    except FileNotFoundError:
+        return False
+
+
+def _entered(
+    pidfd: int,
+    kinds: list[str],
+    entrance: Entrance,
+    control: Channel,
+    what: Process,
+    stone: Stone,
+    confined: Filter | None,
+    preserved: int,
+    keyring: bool,
+) -> NoReturn:
+    """Be the process that `enter` adds: a container's init without the building."""
+    with reporting(control, door.sink is not None, stepped=False):
+        process.die_with_parent()
+        standing.limit(what)
+        entrance.enter()
+        if kinds:
+            syscalls.setns(pidfd, namespaces.flags(kinds), "nsenter ...")
+        lookup.chdir("/")
+        if "user" in kinds:  # there, who comes from outside is nobody
+            syscalls.setresgid(0)
+            syscalls.setresuid(0)
+        terminal = None
+        if what.terminal:
+            root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            master, terminal = console.make(root, what.size)
+            os.close(root)
+            messages.send(control, Terminal([master]))
+            os.close(master)
+        standing.take_streams(terminal)
+        messages.send(control, Ready())
+        if messages.receive(control) is None:
+            os._exit(1)
+        syscalls.prctl(k.PR_SET_PDEATHSIG, 0)
+        standing.become(what, control, stone, confined, preserved=preserved, keyring=keyring)
+    raise AssertionError("reporting does not return")

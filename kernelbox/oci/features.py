@@ -1,0 +1,103 @@
+"""What this runtime can do, and a config.json to begin with: `features` and `spec`.
+
+What is told here is what the other rooms have in their tables.
+
+Source: OCI runtime-spec, features.md, features-linux.md; config.md, "Configuration Schema Example".
+"""
+
+from __future__ import annotations
+
+from kernelbox import namespaces
+from kernelbox.images.image import DEFAULT_PATH
+from kernelbox.oci import mount_options
+from kernelbox.oci.config import HOOKS
+from kernelbox.root import masks
+from kernelbox.seccomp import machines, profile
+from kernelbox.users import capabilities
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+OCI_VERSION = "1.2.1"
+
+
+def features() -> dict[str, Any]:
+    """Return what this runtime can do, as the spec's features structure."""
+    return {
+        "ociVersionMin": "1.0.0",
+        "ociVersionMax": OCI_VERSION,
+        "hooks": list(HOOKS),
+        "mountOptions": mount_options.KNOWN,
+        "linux": {
+            "namespaces": [one.oci for one in namespaces.KINDS],
+            "capabilities": [f"CAP_{name}" for name in capabilities.NAMES],
+            "cgroup": {
+                "v1": True,
+                "v2": True,
+                "systemd": False,
+                "systemdUser": False,
+                "rdma": False,
+            },
+            "seccomp": {
+                "enabled": True,
+                "actions": list(profile.ACTIONS),
+                "operators": list(profile.OPERATORS),
+                "archs": [machines.this().oci],
+                "knownFlags": list(profile.FLAGS),
+                "supportedFlags": list(profile.FLAGS),
+            },
+            "apparmor": {"enabled": False},
+            "selinux": {"enabled": False},
+            "intelRdt": {"enabled": False},
+            "mountExtensions": {"idmap": {"enabled": False}},
+        },
+        "potentiallyUnsafeConfigAnnotations": [],
+    }
+
+
+def beginning() -> dict[str, Any]:
+    """Return a config.json that runs a shell in a terminal, for a person to change."""
+    kept = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
+    return {
+        "ociVersion": OCI_VERSION,
+        "process": {
+            "terminal": True,
+            "user": {"uid": 0, "gid": 0},
+            "args": ["sh"],
+            "env": [f"PATH={DEFAULT_PATH}", "TERM=xterm"],
+            "cwd": "/",
+            "capabilities": {one: kept for one in ("bounding", "effective", "permitted")},
+            "rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}],
+            "noNewPrivileges": True,
+        },
+        "root": {"path": "rootfs", "readonly": True},
+        "hostname": "kernelbox",
+        "mounts": [
+            _mount("/proc", "proc", "proc"),
+            _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+            _mount(
+                "/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance",
+                "ptmxmode=0666", "mode=0620", "gid=5",
+            ),
+            _mount(
+                "/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", "size=65536k"
+            ),
+            _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+            _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", "ro"),
+            _mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "ro"),
+        ],
+        "linux": {
+            "resources": {"devices": [{"allow": False, "access": "rwm"}]},
+            "namespaces": [
+                {"type": one} for one in ("pid", "network", "ipc", "uts", "mount", "cgroup")
+            ],
+            "maskedPaths": list(masks.MASKED),
+            "readonlyPaths": list(masks.READ_ONLY),
+        },
+    }  # fmt: skip
+
+
+def _mount(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:
+    mount: dict[str, Any] = {"destination": destination, "type": kind, "source": source}
+    return {**mount, "options": list(options)} if options else mount

@@ -1,0 +1,148 @@
+"""The control group of a container: where its bundle says it is to be, made and taken away.
+
+It may be any place of the hierarchies, since an engine keeps its containers' groups where it looks
+for them itself. So it is taken only if nobody is in it, and only what was made is taken away.
+
+Source: OCI runtime-spec, config-linux.md, "Cgroups Path".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+
+from kernelbox import cgroup
+from kernelbox.cgroup import tree
+from kernelbox.kernel import files, process
+from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.plumbing import paths
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kernelbox.cgroup import Cgroup
+
+_OURS = "kernelbox"
+
+
+def path_of(wanted: str, container_id: str) -> str:
+    """Return the path of a container's group below each mount point, without a leading slash.
+
+    Args:
+        wanted: `cgroupsPath`; a relative one is below /kernelbox, and so is the default.
+        container_id: For the default.
+
+    Raises:
+        UsageError: It leads elsewhere, or is the root.
+    """
+    if ":" in wanted and "/" not in wanted:
+        raise UsageError(
+            f"the cgroupsPath {wanted!r:.100} is for systemd, which is not asked here",
+            "Let the engine use cgroupfs: podman --cgroup-manager cgroupfs",
+        )
+    parts = [one for one in wanted.split("/") if one not in ("", ".")]
+    if ".." in parts or (wanted and not parts):
+        raise UsageError(f"{wanted!r:.100} cannot be a container's control group", "Name one")
+    if not wanted.startswith("/"):
+        parts = [_OURS, *(parts or [f"oci-{paths.suffix()}-{container_id}"])]
+    return "/".join(parts)
+
+
+def of(path: str) -> Cgroup:
+    """Return the group of this path; makes nothing.
+
+    Raises:
+        UsageError: It is no name of one.
+        KernelboxError: The host has no control groups.
+    """
+    return cgroup.of(path, cgroup.find()._replace(base=""))
+
+
+def missing(group: Cgroup) -> list[str]:
+    """Return the directories that making a group makes above it, the highest first."""
+    return [directory for directory in group.above if not os.path.isdir(directory)]
+
+
+def check_free(group: Cgroup) -> None:
+    """Refuse a group that somebody is in.
+
+    Raises:
+        UsageError: It is another's.
+    """
+    if group.processes():
+        raise UsageError(
+            f"there are processes in the control group /{group.name}",
+            "Another container's? Give each a cgroupsPath of its own",
+        )
+
+
+def make(group: Cgroup) -> None:
+    """Make a group; what there is of it already is taken.
+
+    Raises:
+        KernelError: EACCES, EROFS.
+    """
+    try:
+        group.create()
+    except KernelError as refusal:
+        if refusal.errno != errno.EEXIST:
+            raise
+        for directory in group.directories:
+            if not os.path.isdir(directory):
+                tree.make(directory)
+    _inherit_cpus(group)
+
+
+def _inherit_cpus(group: Cgroup) -> None:
+    """Give the group the CPUs and memory nodes of the one above: v1 lets nobody in without.
+
+    Source: cgroup-v1/cpusets.rst.
+    """
+    mount = group.host.mounts.get("cpuset")
+    if group.host.version == 2 or mount is None:
+        return
+    directory = f"{mount}/{group.name}"
+    for file in ("cpuset.cpus", "cpuset.mems"):
+        if not tree.read(f"{directory}/{file}").strip():
+            text = tree.read(f"{os.path.dirname(directory)}/{file}").strip()
+            files.write(f"{directory}/{file}", text)
+
+
+def remove(group: Cgroup, above: list[str]) -> None:
+    """Kill whoever is left in a group, and remove it; and those above that were made for it.
+
+    Args:
+        group: It; a missing one is fine.
+        above: From `missing`; one that others use by now stays.
+
+    Raises:
+        KernelboxError: Processes outlive SIGKILL.
+    """
+    if group.processes():
+        group.kill()
+    group.remove()
+    for directory in reversed(above):
+        with contextlib.suppress(KernelError):
+            files.rmdir(directory)
+
+
+def signal_all(group: Cgroup, number: int) -> None:
+    """Send a signal to each process of a group; for SIGKILL also to those that stand still.
+
+    Raises:
+        KernelError: EPERM.
+    """
+    if number == signal.SIGKILL:
+        group.kill()
+        return
+    for pid in group.processes():
+        with contextlib.suppress(ProcessLookupError):
+            pidfd = process.pidfd_of(pid)
+            try:
+                process.pidfd_send_signal(pidfd, number)
+            except KernelError as refusal:
+                if refusal.errno != errno.ESRCH:
+                    raise
+            finally:
+                os.close(pidfd)

@@ -1,0 +1,113 @@
+"""Hooks: programs of the bundle's that are run at moments of a container's life.
+
+    prestart, createRuntime   once its namespaces and mounts are there, from outside
+    createContainer           then, from inside its namespaces, before its root is its own
+    startContainer            after `start`, inside, before the program
+    poststart                 after the program has begun, from outside
+    poststop                  after `delete`, from outside
+
+Each gets the container's state as JSON on its standard input. One that fails in the first four
+ends the container; the last two are too late for that, and their failure is only told.
+
+Source: OCI runtime-spec, config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from kernelbox.kernel import process
+from kernelbox.kernel.errors import KernelboxError, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from kernelbox.oci.config import Config, Hook
+
+_LONGEST_SAID = 300  # characters of what a hook complains that are repeated
+
+
+def run(config: Config, kind: str, state: dict[str, Any]) -> None:
+    """Run the hooks of a kind, in order.
+
+    Args:
+        config: The container.
+        kind: `prestart` and its kin.
+        state: What they are told.
+
+    Raises:
+        KernelboxError: One failed, or took too long; those after it are not run.
+    """
+    for number, hook in enumerate(config.hooks.get(kind, ())):
+        failure = _run(hook, state)
+        if failure:
+            raise KernelboxError(
+                f"{kind} hook {number}, {hook.path:.100}, failed: {failure}",
+                "It is in the bundle's config.json, under hooks",
+            )
+
+
+def run_all(config: Config, kind: str, state: dict[str, Any]) -> list[str]:
+    """Run the hooks of a kind, whatever becomes of each; return what failed.
+
+    Source: OCI runtime-spec, runtime.md, "Lifecycle": log a warning, and go on.
+    """
+    problems = []
+    for hook in config.hooks.get(kind, ()):
+        if failure := _run(hook, state):
+            problems.append(f"{kind} hook {hook.path:.100} failed: {failure}")
+    return problems
+
+
+def _run(hook: Hook, state: dict[str, Any]) -> str:
+    """Run a hook; return how it failed, empty if it did not."""
+    told = os.memfd_create("state", os.MFD_CLOEXEC)
+    os.write(told, json.dumps(state).encode())
+    os.lseek(told, 0, os.SEEK_SET)
+    said = os.memfd_create("said", os.MFD_CLOEXEC)
+    try:
+        pid, pidfd = process.clone3(0)
+        if pid == 0:
+            _become(hook, told, said)
+        try:
+            in_time = process.wait_until_gone(pidfd, _seconds(hook))
+            if not in_time:
+                process.pidfd_send_signal(pidfd, 9)
+            code = process.wait_exit(pid)
+        finally:
+            os.close(pidfd)
+        if not in_time:
+            return f"it took longer than {hook.timeout} seconds"
+        if code == 0:
+            return ""
+        size = os.fstat(said).st_size
+        text = os.pread(said, _LONGEST_SAID, max(0, size - _LONGEST_SAID)).decode(
+            "utf-8", "replace"
+        )
+        words = printable(" ".join(text.split()))
+        return f"exit status {code}" + (f": {words}" if words else "")
+    finally:
+        os.close(told)
+        os.close(said)
+
+
+def _seconds(hook: Hook) -> float:
+    return float(sys.maxsize) if hook.timeout is None else hook.timeout
+
+
+def _become(hook: Hook, told: int, said: int) -> NoReturn:
+    """Be the hook: its standard input is the state, and what it prints is kept for an error."""
+    try:
+        for wanted, fd in ((0, told), (1, said), (2, said)):
+            os.dup2(fd, wanted)
+        process.close_all_but(())
+        process.default_signals()
+        environment = dict(one.partition("=")[::2] for one in hook.env)
+        process.execve(hook.path, list(hook.args) or [hook.path], environment)
+    except BaseException as error:
+        os.write(2, f"{hook.path}: {error}".encode()[:_LONGEST_SAID])
+    finally:
+        os._exit(127)

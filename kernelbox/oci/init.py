@@ -1,0 +1,202 @@
+"""The container side: what the first process of a bundle's container does, from birth to its gate.
+
+`build` is a straight list, like that of `kernelbox.container.init`, which makes a container of an
+image. What differs: the root is a directory that somebody else has made ready; every mount is made
+below it before it becomes /, since hooks may look at it from outside then; and the process outlives
+whoever made it, waiting at its gate for `start`.
+
+Source: OCI runtime-spec, runtime.md, "Lifecycle"; runtime-linux.md.
+"""
+
+from __future__ import annotations
+
+import os
+
+from kernelbox import namespaces
+from kernelbox.container import messages
+from kernelbox.container.birth import reporting
+from kernelbox.container.messages import Ready, Terminal
+from kernelbox.kernel import files, lookup, mounts, netdevice, process, session, syscalls
+from kernelbox.kernel import flags as k
+from kernelbox.oci import attaching, console, devices, gate, hiding, hooks, mount_options, standing
+from kernelbox.plumbing.records import NamedTuple
+from kernelbox.root import pivot, targets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any, NoReturn
+
+    from kernelbox.cgroup import Cgroup, Entrance
+    from kernelbox.container.confinement import Filter
+    from kernelbox.kernel.stepping_stone import Stone
+    from kernelbox.oci.attaching import Wanted
+    from kernelbox.oci.config import Config
+    from kernelbox.plumbing.channel import Channel
+
+
+class Birth(NamedTuple):
+    """What the runtime side hands over when it forks.
+
+    Attributes:
+        config: What the container shall be.
+        control: The conversation with the runtime side.
+        listener: Where `start` comes to.
+        group: Its control group.
+        entrance: The way into that.
+        root: Its root, as a detached mount.
+        mounts: What is mounted there, in order.
+        joined: Namespaces to join: a descriptor, by OCI kind.
+        filter: Of its system calls; None without one.
+        stone: What its first process becomes before it is the program.
+        state: What its hooks are told; its pid is filled in there.
+        preserved: How many descriptors from 3 on the program keeps.
+        keyring: Whether it gets a session keyring of its own.
+        observed: Whether the other side wants to hear of every request.
+    """
+
+    config: Config
+    control: Channel
+    listener: socket.socket
+    group: Cgroup
+    entrance: Entrance
+    root: int
+    mounts: list[Wanted]
+    joined: dict[str, int]
+    filter: Filter | None
+    stone: Stone
+    state: dict[str, Any]
+    preserved: int
+    keyring: bool
+    observed: bool
+
+
+def main(birth: Birth) -> NoReturn:
+    """Build the container, wait at the gate, become the program."""
+    control, config, stone = birth.control, birth.config, birth.stone
+    with reporting(control, birth.observed, stepped=False):
+        process.die_with_parent()
+        build(birth)
+        messages.send(control, Ready())
+        _await_go(control)
+        syscalls.prctl(k.PR_SET_PDEATHSIG, 0)  # from here on it has no need of its maker
+        messages.send(control, Ready())
+        control.close()
+        starter = gate.wait(birth.listener, stone)
+        with reporting(starter, observed=False, stepped=False):
+            hooks.run(config, "startContainer", {**birth.state, "status": "created"})
+            assert config.process is not None  # `start` has looked
+            standing.become(
+                config.process, starter, stone, birth.filter,
+                preserved=birth.preserved, keyring=birth.keyring,
+            )  # fmt: skip
+    raise AssertionError("reporting does not return")
+
+
+def build(birth: Birth) -> None:
+    """Make a container out of this process.
+
+    Args:
+        birth: What the runtime side prepared.
+    """
+    config, what, state = birth.config, birth.config.process, birth.state
+
+    # Who it is, and which namespaces of others it shares.
+    syscalls.prctl(k.PR_SET_DUMPABLE, 0)
+    state["pid"] = int(os.readlink("/proc/self"))  # as the runtime counts: it is its /proc
+    if config.has_user_namespace:
+        _await_go(birth.control)  # until its ids are mapped
+        syscalls.setresgid(0)
+        syscalls.setresuid(0)
+    for kind, fd in birth.joined.items():
+        syscalls.setns(fd, namespaces.kind(kind).flag, f"nsenter --{kind}=...")
+
+    # What it may use, and a cgroup namespace whose root is just that.
+    birth.entrance.enter()
+    if config.is_new("cgroup"):
+        syscalls.unshare(k.CLONE_NEWCGROUP)
+
+    # Its network and its names.
+    if config.is_new("network"):
+        netdevice.loopback_up()
+    if config.hostname:
+        syscalls.sethostname(config.hostname)
+    if config.domainname:
+        syscalls.setdomainname(config.domainname)
+    if what is not None:
+        standing.limit(what, config.personality)
+
+    # Its root, with all that is mounted there. What is made has the modes that stand here.
+    session.umask(0)
+    pivot.make_private()
+    pivot.attach_root(birth.root)
+    root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    namespaced = config.namespace("cgroup") is not None
+    for wanted in birth.mounts:
+        attaching.attach(wanted, root, birth.group, namespaced=namespaced)
+    if not _has_dev_of_its_own(config):
+        devices.make(config.devices, root, borrowed=config.has_user_namespace)
+    terminal = None
+    if what is not None and what.terminal:
+        master, terminal = console.make(root, what.size)
+        console.show(terminal, root)
+        messages.send(birth.control, Terminal([master]))
+        os.close(master)
+
+    # What it must not see or change.
+    for name, value in config.sysctl.items():
+        files.write_proc(f"sys/{_path_of_setting(name)}", value)
+    hiding.protect(config.readonlyPaths, root)
+    hiding.mask(config.maskedPaths, root)
+    if what is not None:
+        os.close(targets.open_target(what.cwd, True, root))  # later it could not be made
+
+    # From outside it is complete: others may look at it now.
+    messages.send(birth.control, Ready())
+    _await_go(birth.control)
+    hooks.run(config, "createContainer", state)
+
+    # The tree becomes /.
+    os.close(root)
+    pivot.pivot()
+    pivot.leave_old_root()
+    _finish_root(config)
+    standing.take_streams(terminal)
+    kept = [birth.control.fileno(), birth.listener.fileno(), birth.stone.fd, birth.stone.refusals]
+    process.close_all_but([*range(3, 3 + birth.preserved), *kept])
+    if what is not None:
+        standing.find(what)  # so that a program which is missing is missed by `create`
+
+
+def _await_go(control: Channel) -> None:
+    if messages.receive(control) is None:
+        os._exit(1)  # the runtime side is dead
+
+
+def _has_dev_of_its_own(config: Config) -> bool:
+    """Whether somebody else has furnished /dev: then it is not ours to change."""
+    kinds = ("bind", "rbind")
+    return any(
+        one.destination == "/dev" and (one.type in kinds or set(one.options) & set(kinds))
+        for one in config.mounts
+    )
+
+
+def _path_of_setting(name: str) -> str:
+    """Return the path of a setting; a slash in its name stands for a dot. Source: sysctl(8)."""
+    if "/" in name:
+        return name
+    return name.replace(".", "/")
+
+
+def _finish_root(config: Config) -> None:
+    """Make / read-only, and let it pass on what it shall."""
+    if config.readonly:
+        here = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        mounts.mount_setattr(here, attributes=k.MOUNT_ATTR_RDONLY, recursive=False)
+        os.close(here)
+    if config.rootfsPropagation:
+        word = config.rootfsPropagation
+        kind = mount_options.PROPAGATION[word.removeprefix("r")]
+        mounts.mount(None, "/", None, kind | (k.MS_REC if word.startswith("r") else 0))
+    lookup.chdir("/")

@@ -1,0 +1,195 @@
+"""config.json becomes records: checked part by part, since a bundle is a stranger's.
+
+What is against the spec is an error that names the field. What a later spec has added is ignored,
+as the spec wants; what kernelbox knows and does not do is in refusals.py.
+
+Source: OCI runtime-spec, config.md and config-linux.md.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import stat
+
+from kernelbox import namespaces
+from kernelbox.container.spec import Namespace
+from kernelbox.kernel.errors import UsageError
+from kernelbox.oci import programs
+from kernelbox.oci.config import (
+    HOOKS,
+    Config,
+    Device,
+    Hook,
+    Mount,
+)
+from kernelbox.oci.document import Part
+from kernelbox.users.id_maps import Mapping
+
+_DOMAINS = {"LINUX": 0, "LINUX32": 8}
+_PROPAGATIONS = ("private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable",
+                 "runbindable")  # fmt: skip
+_KINDS = tuple(one.oci for one in namespaces.KINDS)
+_LONGEST_NAME = 64  # __NEW_UTS_LEN
+
+
+def config(document: Part) -> Config:
+    """Return the container that a config.json describes.
+
+    Raises:
+        UsageError: It is against the spec.
+    """
+    _check_version(document)
+    linux = document.part("linux")
+    found = Config(
+        ociVersion=document.text("ociVersion"),
+        process=programs.read(document.part("process")) if document.has("process") else None,
+        root=document.part("root").text("path", None) if document.has("root") else "",
+        readonly=document.part("root").flag("readonly"),
+        hostname=document.text("hostname"),
+        domainname=document.text("domainname"),
+        mounts=tuple(map(_mount, document.parts("mounts"))),
+        hooks=_hooks(document.part("hooks")),
+        annotations=document.table("annotations"),
+        namespaces=_namespaces(linux),
+        uidMappings=tuple(map(_mapping, linux.parts("uidMappings"))),
+        gidMappings=tuple(map(_mapping, linux.parts("gidMappings"))),
+        timeOffsets=_time_offsets(linux.part("timeOffsets")),
+        devices=tuple(map(_device, linux.parts("devices"))),
+        cgroupsPath=linux.text("cgroupsPath"),
+        resources=linux.part("resources").plain,
+        sysctl=linux.table("sysctl"),
+        seccomp=linux.part("seccomp").plain if linux.has("seccomp") else None,
+        rootfsPropagation=linux.chosen("rootfsPropagation", _PROPAGATIONS),
+        maskedPaths=_absolute(linux, "maskedPaths"),
+        readonlyPaths=_absolute(linux, "readonlyPaths"),
+        personality=_personality(linux.part("personality")),
+    )
+    _check(found)
+    return found
+
+
+def _check_version(document: Part) -> None:
+    """Take every version with a major number of 1: the rest are additions.
+
+    Source: OCI runtime-spec, config.md, "Specification version"; semver.org, rules 7 and 8.
+    """
+    version = document.text("ociVersion")
+    numbers = version.partition("-")[0].partition("+")[0].split(".")
+    if len(numbers) != 3 or not all(one.isdecimal() for one in numbers):
+        raise document.wrong("ociVersion", "a version such as 1.2.0")
+    if numbers[0] != "1":
+        raise UsageError(
+            f"the bundle is for version {version:.40} of the OCI runtime-spec",
+            "kernelbox knows 1.0.0 to 1.2.1, and what is like them",
+        )
+
+
+def _mount(part: Part) -> Mount:
+    destination = part.text("destination", None)
+    if not destination:
+        raise part.wrong("destination", "an absolute path")
+    if part.has("uidMappings") or part.has("gidMappings"):
+        raise UsageError(
+            f"{part.name} asks for an idmapped mount, which kernelbox does not make",
+            "Leave out its uidMappings and gidMappings",
+        )
+    # A relative one is against the spec, and older ones had it: it is taken below the root.
+    return Mount(
+        destination=posixpath.normpath(f"/{destination}").replace("//", "/"),
+        type=part.text("type"),
+        source=part.text("source"),
+        options=tuple(part.texts("options")),
+    )
+
+
+def _hooks(part: Part) -> dict[str, tuple[Hook, ...]]:
+    return {kind: tuple(map(_hook, part.parts(kind))) for kind in HOOKS if part.has(kind)}
+
+
+def _hook(part: Part) -> Hook:
+    path = part.text("path", None)
+    if not path.startswith("/"):
+        raise part.wrong("path", "an absolute path")
+    timeout = part.plain.get("timeout")
+    return Hook(
+        path=path,
+        args=tuple(part.texts("args")),
+        env=tuple(part.texts("env")),
+        timeout=None if timeout is None else part.number("timeout", None, 1, 1 << 31),
+    )
+
+
+def _namespaces(part: Part) -> tuple[Namespace, ...]:
+    found = []
+    for one in part.parts("namespaces"):
+        kind, path = one.chosen("type", _KINDS, None), one.text("path")
+        if path and not path.startswith("/"):
+            raise one.wrong("path", "an absolute path")
+        found.append(Namespace(kind, path))
+    if len({one.type for one in found}) < len(found):
+        raise part.wrong("namespaces", "a list that names each type once")
+    return tuple(found)
+
+
+def _mapping(part: Part) -> Mapping:
+    return Mapping(
+        part.identity("containerID"), part.identity("hostID"), part.number("size", None, 1, 1 << 32)
+    )
+
+
+def _time_offsets(part: Part) -> dict[str, tuple[int, int]]:
+    for clock in part.plain:
+        if clock not in ("monotonic", "boottime"):
+            raise part.wrong(clock, "monotonic or boottime")
+    return {
+        clock: (part.part(clock).number("secs"), part.part(clock).number("nanosecs", 0, 0, 10**9))
+        for clock in part.plain
+    }
+
+
+def _device(part: Part) -> Device:
+    path = part.text("path", None)
+    if not path.startswith("/"):
+        raise part.wrong("path", "an absolute path")
+    kind = part.chosen("type", ("c", "b", "u", "p"), None)
+    wanted = None if kind != "p" else 0
+    return Device(
+        path=path,
+        type=kind,
+        major=part.number("major", wanted, 0, 0xFFF),
+        minor=part.number("minor", wanted, 0, 0xFFFFF),
+        mode=stat.S_IMODE(part.number("fileMode", 0o666, 0, 0o177777)),
+        uid=part.identity("uid"),
+        gid=part.identity("gid"),
+    )
+
+
+def _absolute(part: Part, key: str) -> tuple[str, ...]:
+    found = part.texts(key)
+    if not all(one.startswith("/") for one in found):
+        raise part.wrong(key, "a list of absolute paths")
+    return tuple(found)
+
+
+def _personality(part: Part) -> int | None:
+    return _DOMAINS[part.chosen("domain", tuple(_DOMAINS), None)] if part.plain else None
+
+
+def _check(found: Config) -> None:
+    """Refuse what contradicts itself.
+
+    Source: OCI runtime-spec, config.md, "Hostname"; config-linux.md, "Namespaces", "Sysctl".
+    """
+    needs = {"hostname": found.hostname, "domainname": found.domainname}
+    for key, value in needs.items():
+        if value and found.namespace("uts") is None:
+            raise UsageError(f"a {key} needs a uts namespace", "Add one, or leave it out")
+        if len(value.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+            raise UsageError(f"a {key} has at most {_LONGEST_NAME} bytes", "Choose a shorter one")
+    if found.is_new("user") != bool(found.uidMappings and found.gidMappings):
+        raise UsageError(
+            "uidMappings, gidMappings and a new user namespace belong together",
+            "Give all three, or none",
+        )
+    if found.timeOffsets and not found.is_new("time"):
+        raise UsageError("timeOffsets need a new time namespace", "Add one, or leave them out")

@@ -1,0 +1,163 @@
+"""What a container may use, as its bundle has it, written to its control group.
+
+Zero means unset: engines write it for what nobody asked for. What this host cannot do is refused by
+the name of the file that it lacks.
+
+Source: OCI runtime-spec, config-linux.md, "Control groups"; runc, "Zero-valued resources".
+"""
+
+from __future__ import annotations
+
+import errno
+
+from kernelbox.cgroup import devices, limit_values
+from kernelbox.kernel import files
+from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.oci.document import Part
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kernelbox.cgroup import Cgroup
+
+_RATES = {
+    "throttleReadBpsDevice": "rbps",
+    "throttleWriteBpsDevice": "wbps",
+    "throttleReadIOPSDevice": "riops",
+    "throttleWriteIOPSDevice": "wiops",
+}
+
+
+def apply(group: Cgroup, plain: dict[str, object]) -> None:
+    """Write limits to a group that exists. What is not named stays as it is.
+
+    Args:
+        group: Which.
+        plain: `linux.resources`, or what `update` was given; device rules are not looked at.
+
+    Raises:
+        UsageError: It is against the spec.
+        KernelError: ENOENT where this host has no such limit; EINVAL, EBUSY.
+    """
+    part = Part(plain, "resources")
+    _memory(group, part.part("memory"))
+    _cpu(group, part.part("cpu"))
+    if limit := part.part("pids").number("limit"):
+        group.set("pids.max", limit if limit > 0 else "max")
+    _block_io(group, part.part("blockIO"))
+    for one in part.parts("hugepageLimits"):
+        size = one.text("pageSize", None)
+        if not size.isalnum():
+            raise one.wrong("pageSize", "a size such as 2MB")
+        _write(group, f"hugetlb.{size}.max", f"hugetlb.{size}.limit_in_bytes", one.number("limit"))
+    _unified(group, part)
+
+
+def _memory(group: Cgroup, part: Part) -> None:
+    limit, together = part.number("limit", 0, -1), part.number("swap", 0, -1)
+    if limit:
+        group.set("memory.max", limit if limit > 0 else "max")
+    if together and (together > 0 or group.get("memory.swap.max")):
+        if 0 < together < limit:
+            raise part.wrong("swap", "at least the limit: it is memory and swap together")
+        group.set("memory.swap.max", together - max(limit, 0) if together > 0 else "max")
+    if reservation := part.number("reservation", 0, -1):
+        file = "memory.low" if group.host.version == 2 else "memory.soft_limit_in_bytes"
+        group.set(file, reservation if reservation > 0 else ("0" if file == "memory.low" else -1))
+    if part.plain.get("swappiness") is not None:
+        _write(group, "", "memory.swappiness", part.number("swappiness", 0, 0, 200))
+    if part.flag("disableOOMKiller"):
+        _write(group, "", "memory.oom_control", 1)
+
+
+def _cpu(group: Cgroup, part: Part) -> None:
+    if shares := part.number("shares", 0, 0):
+        group.weigh_cpu(min(max(shares, 2), 1 << 18))
+    if cpus := part.text("cpus"):
+        group.set("cpuset.cpus", cpus)
+    if nodes := part.text("mems"):
+        group.set("cpuset.mems", nodes)
+    quota, period = part.number("quota"), part.number("period", 0, 0)
+    if quota or period:
+        before = group.get("cpu.max").split() or ["max", str(limit_values.DEFAULT_PERIOD)]
+        now = ("max" if quota < 0 else str(quota)) if quota else before[0]
+        group.set("cpu.max", f"{now} {period or before[-1]}")
+    if burst := part.number("burst", 0, 0):
+        group.set("cpu.max.burst", burst)
+    if period := part.number("realtimePeriod", 0, 0):
+        _write(group, "", "cpu.rt_period_us", period)
+    if runtime := part.number("realtimeRuntime"):
+        _write(group, "", "cpu.rt_runtime_us", runtime)
+    if part.plain.get("idle") is not None:
+        group.set("cpu.idle", part.number("idle", 0, 0, 1))
+
+
+def _block_io(group: Cgroup, part: Part) -> None:
+    if weight := part.number("weight", 0, 0):
+        group.weigh_io(weight)
+    for one in part.parts("weightDevice"):
+        device = f"{one.number('major', None)}:{one.number('minor', None)}"
+        value = f"{device} {one.number('weight', None)}"
+        _write(group, "io.bfq.weight", "blkio.bfq.weight_device", value)
+    for key, name in _RATES.items():
+        for one in part.parts(key):
+            device = f"{one.number('major', None)}:{one.number('minor', None)}"
+            group.limit_io(device, **{name: one.number("rate", None, 0)})
+
+
+def _unified(group: Cgroup, part: Part) -> None:
+    """Write files of cgroup v2 as they are. Source: config-linux.md, "Unified"."""
+    for file, value in part.table("unified").items():
+        if group.host.version != 2:
+            raise UsageError(
+                f"resources.unified[{file!r:.60}] needs cgroup v2, and this host has v1",
+                "Use the fields of resources",
+            )
+        for line in value.splitlines():
+            group.set(file, line)
+
+
+def _write(group: Cgroup, file: str, v1_file: str, value: object) -> None:
+    """Write what the translation between v1 and v2 has no word for."""
+    wanted = file if group.host.version == 2 else v1_file
+    path = group.path(wanted) if wanted else ""
+    if not path:
+        raise UsageError(f"this host cannot limit {file or v1_file}", "Leave it out")
+    try:
+        files.write(path, str(value))
+    except KernelError as refusal:
+        if refusal.errno == errno.ENOENT:
+            refusal.hint = f"This kernel offers no {wanted}"
+        raise
+
+
+def device_rules(plain: dict[str, object]) -> list[devices.Rule]:
+    """Return which devices a container may use; the last rule that fits one counts.
+
+    Without a rule it is none but those that each container has, and those come last anyway.
+
+    Args:
+        plain: `linux.resources`.
+
+    Raises:
+        UsageError: It is against the spec.
+
+    Source: OCI runtime-spec, config-linux.md, "Allowed Device list"; runc, AllowedDevices.
+    """
+    rules = [_rule(one) for one in Part(plain, "resources").parts("devices")]
+    return [*rules, *devices.DEFAULT]
+
+
+def _rule(part: Part) -> devices.Rule:
+    kind = part.chosen("type", ("a", "b", "c", "u"), "a")
+    access = part.text("access")
+    if kind == "a":
+        return devices.Rule("a", None, None, "rwm", part.flag("allow"))
+    if not access or set(access) - set("rwm"):
+        raise part.wrong("access", "made of r, w and m")
+    letter, allow = "c" if kind == "u" else kind, part.flag("allow")
+    return devices.Rule(letter, _device(part, "major"), _device(part, "minor"), access, allow)
+
+
+def _device(part: Part, key: str) -> int | None:
+    """Return one of a device's numbers; None, which -1 is too, for every one."""
+    return None if part.plain.get(key) in (None, -1) else part.number(key, None, 0, 0xFFFFF)

@@ -1,0 +1,189 @@
+"""A process becomes what its bundle says: limits, scheduling, user, capabilities; then the program.
+
+The order is the kernel's: what needs a privilege comes before the privilege goes.
+
+Source: OCI runtime-spec, config.md, "Process"; capabilities(7); runc, finalizeNamespace.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from kernelbox.container import program
+from kernelbox.images.image import DEFAULT_PATH
+from kernelbox.kernel import execution, files, process, seccomp, session, syscalls
+from kernelbox.kernel import flags as k
+from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.root import targets
+from kernelbox.users import accounts, capabilities
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from kernelbox.container.confinement import Filter
+    from kernelbox.kernel.stepping_stone import Stone
+    from kernelbox.oci.config import Process, User
+    from kernelbox.plumbing.channel import Channel
+
+_FIRST_PRESERVED = 3
+
+
+def take_streams(terminal: int | None) -> None:
+    """Lead a session of its own, on a terminal if there is one."""
+    session.setsid()
+    if terminal is not None:
+        session.set_controlling_terminal(terminal)
+        for wanted in (0, 1, 2):
+            session.dup2(terminal, wanted)
+
+
+def limit(what: Process, personality: int | None = None) -> None:
+    """Take on what is counted against a process, while /proc is still the host's.
+
+    Args:
+        what: The program.
+        personality: Of the machine, for `uname`; None for this one's.
+
+    Raises:
+        KernelError: EPERM for a limit above the host's own; EACCES, EINVAL.
+    """
+    if what.oomScoreAdj is not None:
+        try:
+            files.write_proc("self/oom_score_adj", str(what.oomScoreAdj))
+        except KernelError as refusal:
+            refusal.hint = "To lower it, who starts the container needs CAP_SYS_RESOURCE"
+            raise
+    if what.scheduler is not None:
+        execution.set_scheduler(*what.scheduler)
+    if what.ioPriority is not None:
+        execution.set_io_priority(*what.ioPriority)
+    if personality is not None:
+        execution.set_personality(personality)
+
+
+def find(what: Process) -> str:
+    """Return the path of the program, as its user will find it; its root is the caller's by now.
+
+    Raises:
+        CommandError: 127 if there is none; 126 if it may not be executed.
+    """
+    return program.find_program(what.args[0], _environment(what).get("PATH", DEFAULT_PATH))
+
+
+def become(
+    what: Process,
+    control: Channel,
+    stone: Stone,
+    confined: Filter | None,
+    *,
+    preserved: int,
+    keyring: bool,
+) -> NoReturn:
+    """Give up what the program must not have, and become it.
+
+    Args:
+        what: The program.
+        control: Where to say how it went.
+        stone: What to become in between.
+        confined: The filter of its system calls; None without one.
+        preserved: How many descriptors from 3 on it keeps.
+        keyring: Whether it parts from the session keyring that it has inherited.
+
+    Raises:
+        CommandError: It was not found (127), or cannot be executed (126).
+        KernelboxError: Anything before that failed.
+    """
+    kept = range(_FIRST_PRESERVED, _FIRST_PRESERVED + preserved)
+    process.close_all_but([*kept, control.fileno(), stone.fd, stone.refusals])
+    user, environment = what.user, _environment(what)
+    if "HOME" not in environment:
+        environment["HOME"] = accounts.look_up(str(user.uid)).home
+    _give_streams(user)
+    for one in what.rlimits:
+        execution.set_limit(one.type, one.soft, one.hard)
+    if what.affinity is not None:
+        execution.set_affinity(what.affinity)
+    targets.change_directory(what.cwd)
+    if keyring:
+        _leave_session_keyring()
+    path = _take_identity(what, confined)
+    if what.noNewPrivileges:
+        syscalls.prctl(k.PR_SET_NO_NEW_PRIVS, 1)
+        if confined:
+            seccomp.set_filter(*confined)
+    session.umask(0o022 if user.umask is None else user.umask)
+    for fd in kept:
+        os.set_inheritable(fd, True)
+    program.become(path, list(what.args), environment, control, stone)
+
+
+def _take_identity(what: Process, confined: Filter | None) -> str:
+    """Become the user, with the capabilities that it shall have; return the program's path.
+
+    Source: capabilities(7), "Effect of user ID changes on capabilities".
+    """
+    user, sets = what.user, what.capabilities
+    syscalls.setgroups(user.additionalGids)
+    syscalls.setresgid(user.gid)
+    capabilities.bound(capabilities.mask(sets.get("bounding", ())))
+    # To install a filter takes a privilege, which goes next, or the promise to gain none.
+    if confined and not what.noNewPrivileges:
+        seccomp.set_filter(*confined)
+    syscalls.prctl(k.PR_SET_KEEPCAPS, 1)
+    syscalls.setresuid(user.uid)
+    path = find(what)
+    syscalls.prctl(k.PR_SET_KEEPCAPS, 0)
+    # What the caller has not itself cannot be granted: the spec wants it left out.
+    held = syscalls.permitted_capabilities()
+    wanted = {one: capabilities.mask(names) & held for one, names in sets.items()}
+    permitted, inheritable = wanted.get("permitted", 0), wanted.get("inheritable", 0)
+    syscalls.capset(wanted.get("effective", 0) & permitted, permitted, inheritable)
+    _raise_ambient(wanted.get("ambient", 0) & permitted & inheritable)
+    return path
+
+
+def _raise_ambient(wanted: int) -> None:
+    syscalls.prctl(k.PR_CAP_AMBIENT, k.PR_CAP_AMBIENT_CLEAR_ALL)
+    for number in range(wanted.bit_length()):
+        if wanted >> number & 1:
+            syscalls.prctl(k.PR_CAP_AMBIENT, k.PR_CAP_AMBIENT_RAISE, number)
+
+
+def _leave_session_keyring() -> None:
+    """Part from the keyring that was inherited. Source: keyrings(7)."""
+    try:
+        syscalls.join_session_keyring()
+    except KernelError as refusal:
+        if refusal.errno != errno.ENOSYS:
+            raise
+
+
+def _environment(what: Process) -> dict[str, str]:
+    environment = {}
+    for one in what.env:
+        name, equals, value = one.partition("=")
+        if not name or not equals:
+            raise UsageError(f"{one!r:.80} is no variable of an environment", "Write NAME=value")
+        environment[name] = value
+    return environment
+
+
+def _give_streams(user: User) -> None:
+    """Make the program's user the owner of its streams, so that it can open /dev/stdout anew.
+
+    Source: runc, fixStdioPermissions.
+    """
+    null = os.makedev(1, 3)
+    for fd in (0, 1, 2):
+        found = os.fstat(fd)
+        is_null = stat.S_ISCHR(found.st_mode) and found.st_rdev == null
+        if is_null or found.st_uid == user.uid:
+            continue
+        try:
+            session.fchown(fd, user.uid, -1)
+        except KernelError as refusal:  # another's, or on a file system that is not to be written
+            if refusal.errno not in (errno.EINVAL, errno.EPERM, errno.EROFS):
+                raise

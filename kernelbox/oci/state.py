@@ -1,0 +1,276 @@
+"""What is known of a container between two commands: a directory each, below the runtime's root.
+
+    ROOT/ID/state.json   who its first process is, and what was made for it
+    ROOT/ID/config.json  its bundle's, as it was when the container was created
+    ROOT/ID/start        the socket at which its first process waits for `start`
+
+What can be seen in the kernel is never stored: whether it runs, stands still, waits or is gone.
+
+Source: OCI runtime-spec, runtime.md, "State".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import time
+from contextlib import contextmanager
+
+from kernelbox.kernel import process
+from kernelbox.kernel.errors import UsageError
+from kernelbox.oci import gate, groups
+from kernelbox.oci.document import Part, load
+from kernelbox.plumbing import storage
+from kernelbox.plumbing.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from kernelbox.cgroup import Cgroup
+    from kernelbox.oci.config import Config
+
+_ID = re.compile(r"[A-Za-z0-9_+.-]+")  # Source: runc, validateID
+_LONGEST_ID = 128
+
+
+class State(NamedTuple):
+    """What was made for a container.
+
+    Attributes:
+        ociVersion: Of its bundle.
+        id: Its own.
+        bundle: Where its bundle is, absolute.
+        annotations: Its bundle's.
+        rootfs: The path of its root file system.
+        created: Seconds since the epoch.
+        group: Its control group, below each mount point.
+        above: Directories that were made for that to lie in.
+        pid: Of its first process, as the runtime's PID namespace counts; 0 before it is there.
+        start_time: Of that, in clock ticks since boot.
+    """
+
+    ociVersion: str
+    id: str
+    bundle: str
+    annotations: dict[str, str]
+    rootfs: str
+    created: float
+    group: str
+    above: list[str]
+    pid: int = 0
+    start_time: int = 0
+
+
+class Box:
+    """A container's directory, open.
+
+    Attributes:
+        id: The container's.
+        directory: Its path.
+        fd: Of it.
+        state: What was last written there.
+    """
+
+    def __init__(self, root: str, container_id: str, state: State) -> None:
+        self.id = container_id
+        self.directory = f"{root}/{container_id}"
+        self.fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.state = state
+
+    @property
+    def group(self) -> Cgroup:
+        """Its control group."""
+        return groups.of(self.state.group)
+
+    def write(self, state: State) -> None:
+        """Replace what is known of it."""
+        self.state = state
+        replace(f"{self.directory}/state.json", json.dumps(state._asdict()))
+
+    def config(self) -> Config:
+        """Return its bundle's config.json, as it was when the container was created.
+
+        Raises:
+            UsageError: It is damaged.
+        """
+        from kernelbox.oci import reading  # not for who only asks for its state
+
+        return reading.config(load(f"{self.directory}/config.json"))
+
+    def alive(self) -> bool:
+        """Whether its first process is there, and no zombie, and no other of the same pid."""
+        pid, started = self.state.pid, self.state.start_time
+        if not pid or process.start_time(pid) != started:
+            return False
+        try:
+            text = storage.read(f"/proc/{pid}/stat")
+        except OSError:
+            return False
+        return text.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+    def status(self) -> str:
+        """Return `creating`, `created`, `running`, `paused` or `stopped`."""
+        if not self.state.pid and self.is_being_made():
+            return "creating"
+        if not self.alive():
+            return "stopped"
+        if self.group.frozen():
+            return "paused"
+        return "created" if gate.is_waited_at(self.fd) else "running"
+
+    def is_being_made(self) -> bool:
+        """Whether somebody holds the lock that `new` takes."""
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self.fd, fcntl.LOCK_UN)
+        return False
+
+    def told(self) -> dict[str, Any]:
+        """Return its state, as the spec wants it on standard output and at a hook's input."""
+        status = self.status()
+        return self.as_told(status)
+
+    def as_told(self, status: str) -> dict[str, Any]:
+        """Return its state with a status that is known. Source: runtime.md, "State"."""
+        state = self.state
+        created = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(state.created))
+        return {
+            "ociVersion": state.ociVersion,
+            "id": state.id,
+            "pid": 0 if status == "stopped" else state.pid,
+            "status": status,
+            "bundle": state.bundle,
+            "rootfs": state.rootfs,
+            "created": f"{created}.{int(state.created % 1 * 1e9):09}Z",
+            "annotations": state.annotations,
+            "owner": "",
+        }
+
+    def remove(self) -> None:
+        """Delete the directory: from here on there is no such container."""
+        delete(self.directory)
+        os.close(self.fd)
+
+
+def replace(path: str, text: str) -> None:
+    """Put a text in the place of a file, at once for whoever reads it.
+
+    It is not made safe against a power cut, after which no container runs that it could be about.
+
+    Raises:
+        OSError: ENOSPC, EROFS, EACCES, ENOENT.
+    """
+    storage.write(f"{path}.new", text)
+    os.rename(f"{path}.new", path)
+
+
+def delete(directory: str) -> None:
+    """Delete a container's directory, which holds a few files; a missing one is fine."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(directory):
+            os.unlink(f"{directory}/{name}")
+        os.rmdir(directory)
+
+
+def check_id(container_id: str) -> None:
+    """Refuse what cannot be the id of a container: it becomes the name of a directory.
+
+    Raises:
+        UsageError: It is empty, too long, `.` or `..`, or has other characters.
+    """
+    wrong = not _ID.fullmatch(container_id) or container_id in (".", "..")
+    if wrong or len(container_id) > _LONGEST_ID:
+        raise UsageError(
+            f"{container_id!r:.150} cannot be the id of a container",
+            f"At most {_LONGEST_ID} of: letters, digits, `_`, `+`, `-` and `.`",
+        )
+
+
+def check_new(root: str, container_id: str) -> None:
+    """Refuse an id that no new container can have.
+
+    Raises:
+        UsageError: It is none, or another container has it.
+    """
+    check_id(container_id)
+    if os.path.lexists(f"{root}/{container_id}"):
+        raise _taken(container_id)
+
+
+def _taken(container_id: str) -> UsageError:
+    return UsageError(
+        f"container with given ID already exists: {container_id}",
+        "Delete that first, or choose another id",
+    )
+
+
+@contextmanager
+def new(root: str, state: State, config: str) -> Iterator[Box]:
+    """Make the directory of a new container, and hold its lock meanwhile.
+
+    Args:
+        root: Where containers are; private, and made if it is missing.
+        state: What is known of it by now.
+        config: Its bundle's config.json.
+
+    Raises:
+        UsageError: There is such a container.
+    """
+    check_id(state.id)
+    os.makedirs(root, 0o700, exist_ok=True)
+    try:
+        os.mkdir(f"{root}/{state.id}", 0o700)
+    except FileExistsError:
+        raise _taken(state.id) from None  # another was faster
+    box = Box(root, state.id, state)
+    fcntl.flock(box.fd, fcntl.LOCK_EX)
+    box.write(state)
+    replace(f"{box.directory}/config.json", config)
+    try:
+        yield box
+    finally:
+        with contextlib.suppress(OSError):  # closed, if it has been removed
+            fcntl.flock(box.fd, fcntl.LOCK_UN)
+
+
+def find(root: str, container_id: str) -> Box:
+    """Return a container.
+
+    Raises:
+        UsageError: There is none of this id, or what is known of it is damaged.
+    """
+    check_id(container_id)
+    directory = f"{root}/{container_id}"
+    if not os.path.isdir(directory):
+        raise UsageError(f"container {container_id!r} does not exist", "See: list")
+    return Box(root, container_id, _read(directory))
+
+
+def _read(directory: str) -> State:
+    """Return what is known of a container.
+
+    Raises:
+        UsageError: It is not complete, or something else.
+    """
+    try:
+        part: Part = load(f"{directory}/state.json")
+        return State(**{field: part.plain[field] for field in State._fields})
+    except (KeyError, UsageError) as error:
+        raise UsageError(
+            f"the state of the container in {directory} is damaged",
+            "delete --force takes away what is left of it",
+        ) from error
+
+
+def every(root: str) -> list[str]:
+    """Return the ids of all containers, in order."""
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(one for one in os.listdir(root) if _ID.fullmatch(one))
+    return []

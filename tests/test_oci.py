@@ -1,0 +1,580 @@
+"""The OCI runtime: its verbs, and what of config.json becomes of a container.
+
+Each test of a MUST names the section of the runtime-spec that it is from. What a container has is
+read from outside, in /proc and cgroupfs, or told by its own program.
+"""
+
+from __future__ import annotations
+
+import array
+import copy
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernelbox.oci import checking
+from tests import looking
+
+RUNTIME = [sys.executable, "-c", "from kernelbox.cli.runtime import main; main()"]
+CONFIG: dict[str, Any] = {
+    "ociVersion": "1.2.0",
+    "process": {
+        "args": ["sh", "-c", "echo hello"],
+        "env": ["PATH=/bin", "TERM=xterm"],
+        "cwd": "/",
+        "user": {"uid": 0, "gid": 0},
+        "capabilities": {
+            one: ["CAP_KILL", "CAP_CHOWN"] for one in ("bounding", "effective", "permitted")
+        },
+    },
+    "root": {"path": "rootfs"},
+    "hostname": "bundle",
+    "mounts": [
+        {"destination": "/proc", "type": "proc", "source": "proc"},
+        {
+            "destination": "/dev",
+            "type": "tmpfs",
+            "source": "tmpfs",
+            "options": ["nosuid", "mode=755", "size=64k"],
+        },
+        {
+            "destination": "/dev/pts",
+            "type": "devpts",
+            "source": "devpts",
+            "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
+        },
+    ],
+    "linux": {
+        "namespaces": [{"type": one} for one in ("pid", "network", "ipc", "uts", "mount")],
+        "maskedPaths": ["/proc/keys", "/proc/acpi"],
+        "readonlyPaths": ["/proc/sys"],
+    },
+}
+
+
+class Engine:
+    """An engine, as the runtime sees one: it has bundles, and is told of what it starts.
+
+    Attributes:
+        bundle: The directory of the bundle that is used next.
+        root: Where the runtime keeps the states of containers.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.bundle = directory / "bundle"
+        self.root = directory / "states"
+        self.bundle.mkdir()
+        lay_root(self.bundle / "rootfs")
+        self.config: dict[str, Any] = {}
+        self.log = directory / "log"
+        self.renew()
+
+    def renew(self) -> None:
+        self.config = copy.deepcopy(CONFIG)
+
+    def __call__(self, *words: str | Path, **more: Any) -> subprocess.CompletedProcess[str]:
+        """Run the runtime to its end, on the bundle as it is described now."""
+        (self.bundle / "config.json").write_text(json.dumps(self.config))
+        streams = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+        }
+        return subprocess.run(
+            [*RUNTIME, "--root", str(self.root), *map(str, words)],
+            text=True,
+            timeout=120,
+            check=False,
+            **{**streams, **more},
+        )
+
+    def ok(self, *words: str | Path, **more: Any) -> str:
+        done = self(*words, **more)
+        assert (done.returncode, done.stderr or "") == (0, ""), done
+        return done.stdout
+
+    def refused(self, *words: str | Path, **more: Any) -> str:
+        done = self(*words, **more)
+        assert done.returncode in (2, 125, 126, 127), done
+        assert done.stderr.count("\n") == 1 and "bug" not in done.stderr, done
+        return str(done.stderr)
+
+    def create(self, container: str, *words: str | Path) -> int:
+        """Create a container; return the pid of its first process. Its output is lost."""
+        pid = self.bundle / "pid"
+        lost = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        done = self("create", "--bundle", self.bundle, "--pid-file", pid, *words, container, **lost)
+        assert done.returncode == 0, self("create", "--bundle", self.bundle, container)
+        return int(pid.read_text())
+
+    def sh(self, script: str, *words: str | Path) -> str:
+        """Run a script in a container of the bundle; return what it prints."""
+        self.config["process"]["args"] = ["sh", "-c", script]
+        return self.ok("run", *words, "--bundle", self.bundle, "box").strip()
+
+    def status(self, container: str) -> str:
+        return str(json.loads(self.ok("state", container))["status"])
+
+    def left(self) -> list[str]:
+        return os.listdir(self.root) if self.root.exists() else []
+
+
+def lay_root(rootfs: Path) -> None:
+    """Make the smallest root file system that has a shell in it."""
+    for name in ("bin", "proc", "dev", "sys", "etc", "tmp"):
+        (rootfs / name).mkdir(parents=True)
+    (rootfs / "tmp").chmod(0o1777)
+    shutil.copy(os.path.realpath(shutil.which("busybox") or ""), rootfs / "bin/busybox")
+    names = (
+        "sh cat id ls sleep echo touch mkdir hostname grep stat tty umask true ps mount head kill"
+    )
+    for name in names.split():
+        (rootfs / "bin" / name).symlink_to("busybox")
+
+
+@pytest.fixture(scope="module")
+def one_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return Engine(tmp_path_factory.mktemp("engine"))
+
+
+@pytest.fixture
+def engine(one_engine: Engine) -> Iterator[Engine]:
+    """The engine of this module, with the bundle as it was, and after the test no container."""
+    one_engine.renew()
+    yield one_engine
+    for container in one_engine.left():
+        one_engine.ok("delete", "--force", container)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; who has made it may not have asked for its end yet."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in "ZX"
+
+
+def test_create_and_start_are_two_acts(engine: Engine) -> None:
+    """runtime.md, "Create" and "Start": nothing of the program runs before `start`."""
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    pid = engine.create("two")
+    told = json.loads(engine.ok("state", "two"))
+    assert (told["status"], told["pid"], told["id"]) == ("created", pid, "two")
+    assert (told["ociVersion"], told["bundle"]) == ("1.2.0", str(engine.bundle))
+    assert Path(f"/proc/{pid}/cmdline").read_bytes() != b"sleep\x001000\x00"
+    for kind in ("pid", "net", "ipc", "uts", "mnt"):
+        assert os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"), kind
+    engine.ok("start", "two")
+    assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x001000\x00"
+    assert engine.status("two") == "running"
+    engine.ok("kill", "two", "KILL")
+    looking.soon(lambda: gone(pid))
+    assert engine.status("two") == "stopped"
+    engine.ok("delete", "two")
+    assert engine.left() == []
+
+
+def test_what_the_spec_forbids_is_an_error_and_changes_nothing(engine: Engine) -> None:
+    """runtime.md, "Create", "Start", "Kill", "Delete": each error that it wants."""
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    pid = engine.create("one")
+    assert "already exists" in engine.refused("create", "--bundle", engine.bundle, "one")
+    assert "not stopped" in engine.refused("delete", "one")
+    engine.ok("start", "one")
+    assert "running" in engine.refused("start", "one")
+    assert "not stopped" in engine.refused("delete", "one")
+    assert "unknown signal" in engine.refused("kill", "one", "NONSENSE")
+    assert not gone(pid)
+    engine.ok("kill", "one", "9")
+    looking.soon(lambda: gone(pid))
+    assert "not running" in engine.refused("kill", "one", "TERM")
+    assert "stopped" in engine.refused("start", "one")
+    assert "not running" in engine.refused("exec", "one", "true")
+    engine.ok("delete", "one")
+    for verb in ("state", "start", "delete", "kill"):
+        assert "does not exist" in engine.refused(verb, "one")
+    engine.ok("delete", "--force", "one")
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\nb", "x" * 129])
+def test_an_id_is_no_path(engine: Engine, name: str) -> None:
+    assert "cannot be the id" in engine.refused("create", "--bundle", engine.bundle, name)
+    assert engine.left() == []
+
+
+def test_an_error_is_in_the_log_however_early(engine: Engine) -> None:
+    log = engine.log
+    for words in (["nonsense"], ["--systemd-cgroup", "list"], ["state", "nobody"], ["kill"]):
+        log.unlink(missing_ok=True)
+        done = engine("--log", log, "--log-format", "json", *words)
+        assert done.returncode != 0
+        line = json.loads(log.read_text())
+        assert line["level"] == "error" and line["msg"] in done.stderr, done
+
+
+def test_the_program_has_what_its_bundle_says(engine: Engine) -> None:
+    """config.md, "Process", "User", "Linux Process"; config-linux.md."""
+    process = engine.config["process"]
+    process["user"] = {"uid": 1000, "gid": 1001, "additionalGids": [7, 8], "umask": 0o77}
+    process["capabilities"] = {
+        **{one: ["CAP_KILL", "CAP_CHOWN"] for one in ("bounding", "permitted", "inheritable")},
+        "effective": ["CAP_KILL"],
+        "ambient": ["CAP_KILL"],
+    }
+    process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 300, "hard": 400}]
+    process["oomScoreAdj"] = 321
+    process["noNewPrivileges"] = True
+    process["cwd"] = "/made/for/it"
+    script = (
+        "id -u; id -g; id -G; umask; ulimit -n; ulimit -Hn; cat /proc/self/oom_score_adj; pwd; "
+        "hostname; ls /proc/self/fd | cat; grep -E '^(Cap|NoNew)' /proc/self/status"
+    )
+    seen = engine.sh(script).split("\n")
+    assert seen[:9] == ["1000", "1001", "1001 7 8", "0077", "300", "400", "321", "/made/for/it",
+                        "bundle"]  # fmt: skip
+    assert seen[9:13] == ["0", "1", "2", "3"]  # the last is of `ls` itself
+    masks = {line.split(":\t")[0]: line.split(":\t")[1] for line in seen[13:]}
+    kill, chown = 1 << 5, 1 << 0
+    wanted = {"CapInh": kill | chown, "CapPrm": kill, "CapEff": kill, "CapAmb": kill}
+    # The shell is no program with capabilities of its own: of another user it keeps the ambient.
+    assert {name: int(masks[name], 16) for name in wanted} == wanted
+    assert int(masks["CapBnd"], 16) == kill | chown and masks["NoNewPrivs"] == "1"
+
+
+def test_paths_are_hidden_and_kept_from_being_written_to(engine: Engine) -> None:
+    """config-linux.md, "Masked Paths", "Readonly Paths"; config.md, "Root"."""
+    engine.config["root"]["readonly"] = True
+    engine.config["linux"]["maskedPaths"].append("/proc/is/not/there")
+    script = "cat /proc/keys; ls /proc/acpi; echo x >/proc/sys/kernel/domainname; touch /new; true"
+    done = engine("run", "--bundle", engine.bundle, "box", stdin=subprocess.DEVNULL)
+    assert done.returncode == 0
+    engine.config["process"]["args"] = ["sh", "-c", script]
+    done = engine("run", "--bundle", engine.bundle, "box")
+    assert done.stdout == "" and done.stderr.count("Read-only file system") == 2, done
+
+
+def test_a_mount_has_its_options(engine: Engine, tmp_path: Path) -> None:
+    """config.md, "Mounts": in order, with each option; a relative source is the bundle's."""
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/note").write_text("a note")
+    (engine.bundle / "beside").write_text("beside")
+    (engine.bundle / "rootfs/kept").mkdir(exist_ok=True)
+    (engine.bundle / "rootfs/kept/file").write_text("of the image")
+    engine.config["mounts"] += [
+        {"destination": "/data", "source": str(tmp_path), "options": ["rbind", "ro", "nosuid"]},
+        {"destination": "/etc/beside", "source": "beside", "type": "bind"},
+        {
+            "destination": "/kept",
+            "type": "tmpfs",
+            "source": "tmpfs",
+            "options": ["tmpcopyup", "noexec", "noatime", "size=1m"],
+        },
+    ]
+    seen = engine.sh(
+        "cat /data/below/note /etc/beside /kept/file; echo; "
+        "grep -E ' /(data|kept|etc/beside) ' /proc/self/mountinfo; "
+        "touch /data/x 2>/dev/null || echo no"
+    ).split("\n")
+    assert seen[0] == "a notebesideof the image"
+    options = {line.split()[4]: set(line.split()[5].split(",")) for line in seen[1:4]}
+    assert {"ro", "nosuid"} <= options["/data"] and "rw" in options["/etc/beside"]
+    assert {"noexec", "noatime"} <= options["/kept"]
+    assert seen[4] == "no"
+
+
+def test_a_device_is_made_below_the_root_wherever_dev_leads(engine: Engine, tmp_path: Path) -> None:
+    """CVE-2026-41579 and its kin: rootfs/dev is a link to a directory of the host's."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    rootfs = engine.bundle / "rootfs"
+    (rootfs / "dev").rmdir()
+    (rootfs / "dev").symlink_to(outside)
+    engine.config["mounts"] = engine.config["mounts"][:1]
+    engine.config["linux"]["devices"] = [
+        {"path": "/dev/mine", "type": "c", "major": 1, "minor": 5, "fileMode": 0o640, "uid": 5}
+    ]
+    try:
+        seen = engine.sh("stat -c '%a %u %t:%T' /dev/mine; head -c 2 /dev/zero | cat -v")
+        assert seen == "640 5 1:5\n^@^@"
+        assert os.listdir(outside) == []
+    finally:
+        (rootfs / "dev").unlink()
+        (rootfs / "dev").mkdir()
+
+
+def test_proc_is_no_link_and_nothing_covers_it(engine: Engine) -> None:
+    """CVE-2019-19921, CVE-2019-16884: whoever forges /proc would be believed."""
+    rootfs = engine.bundle / "rootfs"
+    (rootfs / "proc").rmdir()
+    (rootfs / "proc").symlink_to("tmp")
+    try:
+        assert "symbolic link" in engine.refused("run", "--bundle", engine.bundle, "box")
+    finally:
+        (rootfs / "proc").unlink()
+        (rootfs / "proc").mkdir()
+    forged = {"destination": "/proc/self/attr", "type": "tmpfs", "source": "tmpfs"}
+    engine.config["mounts"].append(forged)
+    assert "/proc" in engine.refused("run", "--bundle", engine.bundle, "box")
+    assert engine.left() == []
+
+
+def test_a_working_directory_leads_nowhere_else(engine: Engine) -> None:
+    """CVE-2024-21626: a descriptor of the host's as the working directory."""
+    for number in (3, 5, 7, 9, 11):
+        engine.config["process"]["cwd"] = f"/proc/self/fd/{number}"
+        assert engine.refused("run", "--bundle", engine.bundle, "box")
+    assert engine.left() == []
+
+
+def test_the_pid_file_is_complete_and_the_terminal_sent_before_start(engine: Engine) -> None:
+    """runtime.md, "Create"; config.md, "Process", terminal and consoleSize."""
+    process = engine.config["process"]
+    process.update(terminal=True, consoleSize={"height": 33, "width": 101})
+    process["args"] = ["sh", "-c", "tty; stty size; sleep 1000"]
+    assert "--console-socket" in engine.refused("create", "--bundle", engine.bundle, "tty")
+    (engine.bundle / "rootfs/bin/stty").symlink_to("busybox")
+    path = engine.bundle / "console"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        engine.create("tty", "--console-socket", path)
+        connection, _ = listener.accept()
+    with connection:
+        _, ancillary, _, _ = connection.recvmsg(100, socket.CMSG_SPACE(4))
+    (master,) = array.array("i", ancillary[0][2])
+    engine.ok("start", "tty")
+    said = b""
+    while said.count(b"\n") < 2:
+        said += os.read(master, 1000)
+    os.close(master)
+    assert said == b"/dev/pts/0\r\n33 101\r\n"
+
+
+def test_hooks_of_six_kinds_in_order(engine: Engine) -> None:
+    """config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle"."""
+    seen = engine.bundle / "rootfs/tmp/seen"
+    seen.unlink(missing_ok=True)
+    hook = engine.bundle / "rootfs/bin/hook"
+    hook.write_text('#!/bin/sh\nread -r state\necho "$1 $KIND $state" >>$FILE\n')
+    hook.chmod(0o755)
+    kinds = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart",
+             "poststop")  # fmt: skip
+    engine.config["hooks"] = {
+        kind: [
+            {
+                "path": "/bin/hook" if kind == "startContainer" else str(hook),
+                "args": ["hook", kind],
+                "env": [
+                    f"FILE={'/tmp/seen' if kind == 'startContainer' else seen}",
+                    f"KIND={kind}",
+                    "PATH=/bin:/usr/bin",
+                ],
+            }
+        ]
+        for kind in kinds
+    }
+    engine.ok("run", "--bundle", engine.bundle, "hooked")
+    told = [line.split(" ", 2) for line in seen.read_text().splitlines()]
+    assert [one[0] for one in told] == [one[1] for one in told] == list(kinds)
+    states = [json.loads(one[2]) for one in told]
+    assert {one["id"] for one in states} == {"hooked"}
+    assert states[0]["status"] == states[1]["status"] == states[2]["status"] == "creating"
+    assert states[0]["pid"] == states[2]["pid"] > 0 and states[5]["status"] == "stopped"
+
+
+@pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer"])
+def test_a_hook_that_fails_ends_the_container(engine: Engine, kind: str) -> None:
+    """runtime.md, "Lifecycle", 4 to 8."""
+    failing = engine.bundle / "rootfs/bin/failing"
+    failing.write_text("#!/bin/sh\necho because >&2; exit 3\n")
+    failing.chmod(0o755)
+    path = "/bin/failing" if kind == "startContainer" else str(failing)
+    engine.config["hooks"] = {kind: [{"path": path, "env": ["PATH=/bin"]}]}
+    said = engine.refused("run", "--bundle", engine.bundle, "hooked")
+    assert f"{kind} hook 0" in said and "exit status 3: because" in said
+    assert engine.left() == []
+
+
+def test_a_hook_has_its_time(engine: Engine) -> None:
+    engine.config["hooks"] = {
+        "createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}]
+    }
+    assert "longer than 1 second" in engine.refused("run", "--bundle", engine.bundle, "hooked")
+
+
+def test_a_container_in_a_user_namespace(engine: Engine) -> None:
+    """config-linux.md, "User namespace mappings"."""
+    linux = engine.config["linux"]
+    linux["namespaces"] += [{"type": "user"}, {"type": "cgroup"}]
+    ids = [{"containerID": 0, "hostID": 100_000, "size": 65_536}]
+    linux["uidMappings"] = linux["gidMappings"] = ids
+    rootfs = engine.bundle / "rootfs"
+    os.chown(rootfs, 100_000, 100_000)
+    for place in rootfs.iterdir():
+        os.chown(place, 100_000, 100_000)
+    os.chmod(engine.bundle.parent, 0o755)
+    try:
+        seen = engine.sh("cat /proc/self/uid_map; id -u; echo >/dev/null && echo writable")
+    finally:
+        os.chown(rootfs, 0, 0)
+    assert seen.split() == ["0", "100000", "65536", "0", "writable"]
+
+
+def test_exec_adds_a_program_with_a_description_of_its_own(engine: Engine) -> None:
+    """runc, `exec --process`, as Podman and Docker call it."""
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    pid = engine.create("one")
+    engine.ok("start", "one")
+    description = engine.bundle / "process.json"
+    what = {
+        "args": ["sh", "-c", "id -u; hostname; grep -c . /proc/1/cmdline; exit 5"],
+        "cwd": "/",
+        "env": ["PATH=/bin"],
+        "user": {"uid": 77, "gid": 77},
+    }
+    description.write_text(json.dumps(what))
+    done = engine("exec", "--process", description, "one")
+    assert (done.returncode, done.stdout) == (5, "77\nbundle\n1\n"), done
+    what["args"] = ["sleep", "999"]
+    description.write_text(json.dumps(what))
+    file = engine.bundle / "exec.pid"
+    words = ("--process", description, "--detach", "--pid-file", file)
+    engine.ok("exec", *words, "one", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    added = int(file.read_text())
+    assert os.readlink(f"/proc/{added}/ns/pid") == os.readlink(f"/proc/{pid}/ns/pid")
+    assert sorted(json.loads(engine.ok("ps", "--format", "json", "one"))) == sorted([pid, added])
+    assert "not found" in engine.refused("exec", "one", "nonsense")
+    what["user"] = {"uid": 2**32 - 1}
+    description.write_text(json.dumps(what))
+    assert "uid" in engine.refused("exec", "--process", description, "one")
+    engine.ok("delete", "--force", "one")
+    looking.soon(lambda: gone(added))
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"ociVersion": "2.0.0"}, "version"),
+        ({"ociVersion": ""}, "ociVersion"),
+        ({"ociVersion": None}, "ociVersion"),
+        ({"process": []}, "process"),
+        ({"root": {"path": "nowhere"}}, "nowhere"),
+        ({"mounts": [{"destination": "/x", "type": "tmpfs", "options": "ro"}]}, "options"),
+        ({"mounts": [{"destination": "/x", "type": "bind", "source": "/no/such"}]}, "/no/such"),
+        ({"hostname": "h" * 65}, "hostname"),
+        ({"linux": {"namespaces": []}}, "namespace"),
+        ({"linux": {"namespaces": [{"type": "mount"}, {"type": "mount"}]}}, "once"),
+        ({"linux": {"namespaces": [{"type": "planet"}]}}, "type"),
+        ({"linux": {"intelRdt": {"closID": "x"}}}, "intelRdt"),
+        ({"hooks": {"poststop": [{"path": "relative"}]}}, "path"),
+    ],
+)
+def test_a_bundle_against_the_spec_is_refused_by_the_field(
+    engine: Engine, change: dict[str, Any], word: str
+) -> None:
+    """config.md, "Valid values": an error, before anything is made."""
+    engine.config.update(change)
+    engine.config["annotations"] = {"org.example": "kept"}
+    assert word in engine.refused("create", "--bundle", engine.bundle, "bad")
+    assert engine.left() == []
+
+
+def test_what_is_no_config_is_said_to_be_none(engine: Engine, tmp_path: Path) -> None:
+    for text in ("", "[]", "{", "[" * 100_000, '{"ociVersion": "1.0.0", "x": "\\u0000"}'):
+        (tmp_path / "config.json").write_text(text)
+        assert engine.refused("create", "--bundle", tmp_path, "bad")
+    (tmp_path / "config.json").unlink()
+    assert "cannot read" in engine.refused("create", "--bundle", tmp_path, "bad")
+    os.mkfifo(tmp_path / "config.json")
+    assert "no file" in engine.refused("create", "--bundle", tmp_path, "bad")
+    assert engine.left() == []
+
+
+def test_unknown_fields_and_later_minor_versions_are_passed_over(engine: Engine) -> None:
+    """config.md, "Extensibility" and "Specification version"."""
+    engine.config.update(ociVersion="1.99.0", unheard={"of": 1})
+    engine.config["process"]["unheard"] = True
+    engine.config["process"]["capabilities"]["bounding"].append("CAP_OF_TOMORROW")
+    assert engine.ok("run", "--bundle", engine.bundle, "box") == "hello\n"
+
+
+def test_a_state_that_a_power_cut_has_torn_is_deleted_by_force(engine: Engine) -> None:
+    for number, text in enumerate((None, "", "{", "[]", '{"id": "x"}')):
+        directory = engine.root / f"torn{number}"
+        directory.mkdir(parents=True)
+        if text is not None:
+            (directory / "state.json").write_text(text)
+        assert "damaged" in engine.refused("state", f"torn{number}")
+        engine.ok("delete", "--force", f"torn{number}")
+    assert engine.left() == []
+    assert engine.ok("list", "--quiet") == ""
+
+
+def test_a_runtime_that_is_killed_leaves_what_delete_takes_away(engine: Engine) -> None:
+    """Whatever request it is killed at: init goes with it, until it waits at its gate."""
+    script = "from kernelbox.cli.runtime import main; main()"
+    for number in (3, 12, 20, 30):
+        words = ["--root", str(engine.root), "create", "--bundle", str(engine.bundle), "cut"]
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words],
+            env={**os.environ, "KERNELBOX_BREAK": f"runtime:{number}:SIGKILL"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        assert done.returncode in (-signal.SIGKILL, 0), number
+        engine.ok("delete", "--force", "cut")
+        assert engine.left() == []
+
+
+def test_what_it_can_do_is_told(engine: Engine) -> None:
+    """features.md."""
+    told = json.loads(engine.ok("features"))
+    assert told["ociVersionMin"] == "1.0.0" and "tmpcopyup" in told["mountOptions"]
+    assert "time" in told["linux"]["namespaces"] and told["linux"]["seccomp"]["enabled"]
+    assert engine.ok("--version").splitlines()[1].startswith("spec: 1.")
+
+
+def test_a_config_to_begin_with_is_as_the_spec_wants_it(engine: Engine, tmp_path: Path) -> None:
+    """The schemas are the spec's own; what `spec`, `state` and `features` say is by them, too."""
+    engine.ok("spec", "--bundle", tmp_path)
+    assert "exists" in engine.refused("spec", "--bundle", tmp_path)
+    assert "as the spec wants it" in engine.ok("spec", "--check", "--bundle", tmp_path)
+    assert checking.problems(CONFIG) == []
+    assert checking.problems(json.loads(engine.ok("features")), "features") == []
+    engine.config["process"]["args"] = ["true"]
+    engine.create("told")
+    assert checking.problems(json.loads(engine.ok("state", "told")), "state") == []
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["mounts"][0]["destination"] = 7
+    config["process"]["cwd"] = None
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    done = engine("spec", "--check", "--bundle", tmp_path)
+    assert done.returncode == 1
+    assert "mounts[0].destination: 7" in done.stdout and "process.cwd: None" in done.stdout
+    config = {**CONFIG, "linux": {**CONFIG["linux"], "intelRdt": {"closID": "x"}}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert "intelRdt" in engine.refused("spec", "--check", "--bundle", tmp_path)
+
+
+def test_a_terminal_in_the_foreground_is_shown_in_ours(engine: Engine) -> None:
+    """runc, `run` without --detach: the size, what is typed, and the exit status."""
+    engine.config["process"].update(terminal=True, args=["sh", "-c", "tty; read -r word; exit 6"])
+    (engine.bundle / "config.json").write_text(json.dumps(engine.config))
+    words = ["--root", str(engine.root), "run", "--bundle", str(engine.bundle), "shown"]
+    with looking.Terminal([*RUNTIME, *words], dict(os.environ), (24, 80)) as terminal:
+        terminal.read("/dev/pts/0")
+        terminal.type("word\n")
+        assert terminal.end() == 6
+    assert engine.left() == []

@@ -1,0 +1,281 @@
+"""What Linux has, as a bundle asks for it: resources, devices, namespaces, system calls, time.
+
+Source of each: OCI runtime-spec, config-linux.md, by its sections.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernelbox import cgroup
+from tests import looking
+from tests.test_oci import Engine, gone
+
+
+@pytest.fixture(scope="module")
+def one_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return Engine(tmp_path_factory.mktemp("engine"))
+
+
+@pytest.fixture
+def engine(one_engine: Engine) -> Iterator[Engine]:
+    one_engine.renew()
+    yield one_engine
+    for container in one_engine.left():
+        one_engine.ok("delete", "--force", container)
+
+
+def limits(path: str) -> dict[str, str]:
+    """Return what the kernel says of a group's limits, by v1's names or by v2's."""
+    host = cgroup.find()
+    found = {}
+    for mount in set(host.mounts.values()):
+        for file in Path(f"{mount}{path}").glob("*.*"):
+            if re.search(
+                r"(limit_in_bytes|shares|weight|max|cfs_\w+_us|list|freeze|cpus)$", file.name
+            ):
+                try:
+                    found[file.name] = file.read_text().strip()
+                except OSError:
+                    continue
+    return found
+
+
+def test_resources_are_written_and_zero_is_unset(engine: Engine) -> None:
+    """Section "Control groups", "Memory", "CPU", "PIDs"; the group is where cgroupsPath says."""
+    path = f"/kernelbox/oci-test-{os.getpid()}/deeper"
+    linux = engine.config["linux"]
+    linux["cgroupsPath"] = path
+    linux["resources"] = {
+        "memory": {"limit": 40 << 20, "swap": 0, "reservation": 0},
+        "cpu": {"shares": 512, "quota": 30_000, "period": 100_000, "cpus": "", "realtimePeriod": 0},
+        "pids": {"limit": 33},
+        "blockIO": {"weight": 0},
+    }
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    pid = engine.create("limited")
+    assert path in Path(f"/proc/{pid}/cgroup").read_text()
+    seen = limits(path)
+    if cgroup.find().version == 1:
+        wanted = {"memory.limit_in_bytes": str(40 << 20), "cpu.shares": "512", "pids.max": "33",
+                  "cpu.cfs_quota_us": "30000"}  # fmt: skip
+    else:
+        wanted = {"memory.max": str(40 << 20), "pids.max": "33", "cpu.max": "30000 100000"}
+    assert {name: seen[name] for name in wanted} == wanted
+    engine.ok("update", "--memory", str(48 << 20), "limited")
+    more = {"pids": {"limit": 44}, "memory": {"limit": 0}, "cpu": {"quota": 0}}
+    engine.ok("update", "--resources", "-", "limited", stdin=None, input=json.dumps(more))
+    seen = limits(path)
+    assert seen["pids.max"] == "44" and str(48 << 20) in seen.values()
+    told = json.loads(engine.ok("events", "--stats", "limited"))
+    assert told["type"] == "stats" and told["data"]["pids"] == {"current": 1, "limit": 44}
+    assert told["data"]["memory"]["usage"]["limit"] == 48 << 20
+    engine.ok("delete", "--force", "limited")
+    for mount in set(cgroup.find().mounts.values()):
+        assert not Path(f"{mount}{path}").parent.exists()
+
+
+def test_a_group_with_somebody_in_it_is_not_taken(engine: Engine) -> None:
+    with cgroup.of(f"test-{os.getpid()}-taken") as group:
+        sleeper = subprocess.Popen(["sleep", "1000"])
+        group.add(sleeper.pid)
+        engine.config["linux"]["cgroupsPath"] = f"/kernelbox/test-{os.getpid()}-taken"
+        assert "processes in" in engine.refused("create", "--bundle", engine.bundle, "taker")
+        assert sleeper.poll() is None and group.processes() == [sleeper.pid]
+        sleeper.kill()
+        sleeper.wait()
+
+
+@pytest.mark.parametrize("path", ["/", "/../x", "../x", "a/../../b"])
+def test_a_cgroups_path_leads_nowhere_else(engine: Engine, path: str) -> None:
+    engine.config["linux"]["cgroupsPath"] = path
+    assert "control group" in engine.refused("create", "--bundle", engine.bundle, "bad")
+
+
+def test_devices_are_allowed_by_the_last_rule_that_fits(engine: Engine) -> None:
+    """Section "Allowed Device list"; the default devices stay usable whatever the rules are."""
+    linux = engine.config["linux"]
+    everything = ["CAP_MKNOD", "CAP_DAC_OVERRIDE"]
+    engine.config["process"]["capabilities"] = {
+        one: everything for one in ("bounding", "effective", "permitted")
+    }
+    linux["devices"] = [{"path": "/dev/some", "type": "c", "major": 10, "minor": 250}]
+    script = "(: </dev/some) 2>&1 | grep -q 'not permitted' && echo no || echo yes; echo >/dev/null"
+    deny: dict[str, Any] = {"allow": False, "access": "rwm"}
+    some = {"allow": True, "type": "c", "major": 10, "minor": 250, "access": "r"}
+    for rules, answer in (
+        ([], "no"),
+        ([deny], "no"),
+        ([deny, some], "yes"),
+        ([{"allow": True}, {**some, "allow": False}], "no"),
+        ([deny, some, {**some, "allow": False}], "no"),
+        ([{"allow": True, "access": "rwm"}], "yes"),
+    ):
+        linux["resources"] = {"devices": rules}
+        assert engine.sh(script) == answer, rules
+
+
+def test_a_frozen_container_is_paused_and_can_be_killed(engine: Engine) -> None:
+    """Section "Freezer" of old; runc, pause, resume; a kill reaches who stands still."""
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    pid = engine.create("still")
+    engine.ok("start", "still")
+    engine.ok("pause", "still")
+    assert engine.status("still") == "paused"
+    assert "paused" in engine.refused("pause", "still")
+    assert "paused" in engine.refused("exec", "still", "true")
+    engine.ok("resume", "still")
+    assert engine.status("still") == "running"
+    assert "running" in engine.refused("resume", "still")
+    engine.ok("pause", "still")
+    engine.ok("kill", "still", "KILL")
+    looking.soon(lambda: gone(pid))
+    assert engine.status("still") == "stopped"
+
+
+def test_namespaces_are_new_joined_or_the_runtimes(engine: Engine) -> None:
+    """Section "Namespaces": a path is joined, a kind that is left out is inherited."""
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    first = engine.create("first")
+    engine.ok("start", "first")
+    joined = {"network": "net", "ipc": "ipc", "pid": "pid"}
+    engine.config["linux"]["namespaces"] = [
+        {"type": "mount"},
+        *({"type": kind, "path": f"/proc/{first}/ns/{name}"} for kind, name in joined.items()),
+    ]
+    del engine.config["hostname"]
+    second = engine.create("second")
+    for name in joined.values():
+        assert os.readlink(f"/proc/{second}/ns/{name}") == os.readlink(f"/proc/{first}/ns/{name}")
+    assert os.readlink(f"/proc/{second}/ns/uts") == os.readlink("/proc/self/ns/uts")
+    assert os.readlink(f"/proc/{second}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
+    engine.ok("start", "second")
+    assert {first, second} >= set(json.loads(engine.ok("ps", "--format", "json", "second")))
+    engine.ok("delete", "--force", "second")
+    assert engine.status("first") == "running"
+    engine.config["linux"]["namespaces"] = [
+        {"type": "mount"},
+        {"type": "network", "path": f"/proc/{first}/ns/ipc"},
+    ]
+    assert "no network namespace" in engine.refused("create", "--bundle", engine.bundle, "bad")
+
+
+def test_settings_time_and_what_uname_says(engine: Engine) -> None:
+    """Section "Sysctl", "Offset for Time Namespace", "Personality"; config.md, "Hostname"."""
+    linux = engine.config["linux"]
+    linux["namespaces"].append({"type": "time"})
+    linux["timeOffsets"] = {"boottime": {"secs": 100_000_000}}
+    linux["sysctl"] = {"net.ipv4.ip_forward": "1", "kernel.msgmax": "9000"}
+    linux["readonlyPaths"] = []
+    if os.uname().machine == "x86_64":
+        linux["personality"] = {"domain": "LINUX32"}
+    (engine.bundle / "rootfs/bin/uname").symlink_to("busybox")
+    engine.config["domainname"] = "example.org"
+    seen = engine.sh(
+        "cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax /proc/sys/kernel/domainname; "
+        "cat /proc/uptime; uname -m"
+    ).split("\n")
+    assert seen[:3] == ["1", "9000", "example.org"]
+    assert float(seen[3].split()[0]) > 100_000_000
+    assert "personality" not in linux or seen[4] == "i686"
+    linux["sysctl"] = {"kernel.nothing.of.it": "1"}
+    assert "nothing" in engine.refused("create", "--bundle", engine.bundle, "bad")
+    linux["sysctl"] = {"../../tmp/x": "1"}
+    assert engine.refused("create", "--bundle", engine.bundle, "bad")
+
+
+def test_scheduling_of_processor_and_disk(engine: Engine) -> None:
+    """config.md, "Linux Process": scheduler, ioPriority, execCPUAffinity, oomScoreAdj."""
+    process = engine.config["process"]
+    process["scheduler"] = {"policy": "SCHED_BATCH", "nice": 5}
+    process["ioPriority"] = {"class": "IOPRIO_CLASS_IDLE", "priority": 0}
+    process["execCPUAffinity"] = {"final": str(min(os.sched_getaffinity(0)))}
+    process["args"] = ["sleep", "1000"]
+    pid = engine.create("nice")
+    engine.ok("start", "nice")
+    assert os.sched_getscheduler(pid) == os.SCHED_BATCH
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 5
+    assert os.sched_getaffinity(pid) == {min(os.sched_getaffinity(0))}
+    asked = subprocess.run(
+        ["ionice", "-p", str(pid)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert asked.stdout.strip() == "idle"
+
+
+def test_system_calls_are_filtered(engine: Engine) -> None:
+    """Section "Seccomp"; with and without no_new_privs, and in `exec`, too."""
+    engine.config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [
+            {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 77},
+            {"names": ["of_tomorrow"], "action": "SCMP_ACT_ERRNO"},
+        ],
+    }
+    script = "mkdir /tmp/x 2>&1; grep -E '^Seccomp:' /proc/self/status"
+    for promise in (True, False):
+        engine.config["process"]["noNewPrivileges"] = promise
+        seen = engine.sh(script)
+        assert "File descriptor in bad state" in seen and seen.endswith("Seccomp:\t2")
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    engine.create("filtered")
+    engine.ok("start", "filtered")
+    assert (
+        "Seccomp:\t2" in engine("exec", "filtered", "grep", "Seccomp:", "/proc/self/status").stdout
+    )
+    engine.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_NOTIFY"}
+    assert "SCMP_ACT_NOTIFY" in engine.refused("create", "--bundle", engine.bundle, "bad")
+
+
+def test_what_is_mounted_on_passes_what_it_shall(engine: Engine) -> None:
+    """Section "Rootfs Mount Propagation"; config.md, "Mounts": shared, slave and private."""
+    for word, mark in (("shared", "shared:"), ("slave", None), ("private", None), ("", None)):
+        engine.config["linux"]["rootfsPropagation"] = word
+        line = engine.sh(
+            "grep -m 1 ' / / ' /proc/self/mountinfo || grep ' / ' /proc/self/mountinfo"
+        )
+        optional = line.split("\n")[0].partition(" - ")[0].split()[6:]
+        assert any(one.startswith(mark) for one in optional) if mark else optional == [], word
+
+
+def test_the_descriptors_that_are_kept(engine: Engine) -> None:
+    """runc, `--preserve-fds`: those, and no other, reach the program."""
+    read, write = os.pipe()
+    engine.config["process"]["args"] = ["sh", "-c", "echo told >&3; ls /proc/self/fd | cat"]
+    done = engine(
+        "run", "--preserve-fds", "1", "--bundle", engine.bundle, "kept",
+        preexec_fn=lambda: os.dup2(write, 3), pass_fds=(3,),
+    )  # fmt: skip
+    os.close(write)
+    assert os.read(read, 100) == b"told\n"
+    os.close(read)
+    assert done.stdout.split() == ["0", "1", "2", "3", "4"], done  # the last is of `ls` itself
+
+
+def test_nobody_inside_has_the_interpreter_to_write_to(engine: Engine) -> None:
+    """CVE-2019-5736: what the kernel is told to run leads to what is running, as ever."""
+    (engine.bundle / "rootfs/bin/trap").unlink(missing_ok=True)
+    (engine.bundle / "rootfs/bin/trap").symlink_to("/proc/self/exe")
+    engine.config["process"]["args"] = ["/bin/trap", "-c", "import os; print(os.getpid())"]
+    done = engine("run", "--bundle", engine.bundle, "trap")
+    assert done.returncode != 0 and done.stdout == "", done
+
+
+def test_what_is_taken_for_the_null_device_is_it(engine: Engine) -> None:
+    """CVE-2025-31133: a mask is the host's; and an image's /dev/null that is none is refused."""
+    rootfs = engine.bundle / "rootfs"
+    engine.config["mounts"] = engine.config["mounts"][:1]
+    (rootfs / "dev/null").symlink_to("/proc/sys/kernel/core_pattern")
+    try:
+        assert "something else" in engine.refused("run", "--bundle", engine.bundle, "masked")
+    finally:
+        for one in (rootfs / "dev").iterdir():
+            one.unlink()
+    assert engine.sh("stat -c %t:%T /proc/keys") == "1:3"

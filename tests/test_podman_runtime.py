@@ -1,0 +1,231 @@
+"""Podman with kernelbox as its runtime: what an engine really asks, on an image of busybox.
+
+All that Podman keeps (images, states, locks, its shm mounts) is in file systems in memory that only
+a mount namespace of these tests has: when its last process ends, nothing is left of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import looking
+from tests.test_oci import lay_root
+
+pytestmark = pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed")
+
+PRIVATE = """
+mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /dev/shm; mkdir /run/cni
+[ ! -d /etc/cni/net.d ] || mount --bind /run/cni /etc/cni/net.d
+echo ready; exec sleep infinity
+"""
+# Neither root nor a container may have more than this machine's hard limits.
+SETTINGS = """
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+netns = "none"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime = "kernelbox-runtime"
+runtime_supports_json = ["kernelbox-runtime"]
+[engine.runtimes]
+kernelbox-runtime = ["{runtime}"]
+"""
+
+
+class Podman:
+    """Podman, in a mount namespace of its own.
+
+    Attributes:
+        settings: The file that tells it of its runtime.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        runtime = directory / "kernelbox-runtime"
+        runtime.write_text(
+            f"#!{sys.executable}\nfrom kernelbox.cli.runtime import main\nmain()\n",
+        )
+        runtime.chmod(0o755)
+        self.settings = directory / "containers.conf"
+        self.settings.write_text(SETTINGS.format(runtime=runtime))
+        self.holder = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-ec", PRIVATE],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.holder.stdout is not None
+        assert self.holder.stdout.readline() == "ready\n"
+        lay_root(directory / "rootfs")
+        packed = subprocess.run(
+            ["tar", "-C", directory / "rootfs", "-c", "."], stdout=subprocess.PIPE, check=True
+        ).stdout
+        done = self.call("import", "--quiet", "-", "box:1", input=packed)
+        assert done.returncode == 0, done
+
+    def call(self, *words: str, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            ["nsenter", f"--mount=/proc/{self.holder.pid}/ns/mnt",
+             "podman", "--root", "/run/images", "--storage-driver", "vfs", *words],
+            env={**os.environ, "CONTAINERS_CONF": str(self.settings)},
+            input=input, capture_output=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        """Run a command; return its exit status, and what it printed."""
+        done = self.call(*words)
+        return done.returncode, done.stdout.decode().strip(), done.stderr.decode().strip()
+
+    def ok(self, *words: str) -> str:
+        status, out, err = self(*words)
+        assert status == 0, (words, out, err)
+        return out
+
+    def pid(self, container: str) -> int:
+        return int(self.ok("inspect", container, "--format", "{{.State.Pid}}"))
+
+    def close(self) -> None:
+        self.holder.kill()
+        self.holder.communicate()
+
+
+def groups_of_podman() -> list[Path]:
+    """Return the control groups that Podman has made, the deepest first."""
+    tops = [Path(one.point) / "libpod_parent" for one in looking.mounts() if "cgroup" in one.kind]
+    return [
+        path
+        for top in tops
+        if top.is_dir()
+        for path in sorted([top, *filter(Path.is_dir, top.rglob("*"))], reverse=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def one_podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    before = set(groups_of_podman())
+    made = Podman(tmp_path_factory.mktemp("podman"))
+    yield made
+    made.close()
+    left = [path for path in groups_of_podman() if path not in before]
+    for path in left:
+        with contextlib.suppress(OSError):  # another Podman of this host is in it
+            path.rmdir()
+    assert not [path for path in left if path.name.startswith("libpod-")]
+
+
+@pytest.fixture
+def podman(one_podman: Podman) -> Iterator[Podman]:
+    """Podman, and after the test no container."""
+    yield one_podman
+    one_podman.ok("rm", "--all", "--force", "--time", "0")
+    runtime = one_podman.call("ps", "--all", "--quiet")
+    assert runtime.stdout == b""
+
+
+def test_a_program_runs_and_its_exit_status_comes_back(podman: Podman) -> None:
+    status, out, _ = podman("run", "--rm", "box:1", "sh", "-c", "echo hello; exit 7")
+    assert (status, out) == (7, "hello")
+    status, _, err = podman("run", "--rm", "box:1", "nonsense")
+    assert status == 127 and "not found" in err
+    status, _, err = podman("run", "--rm", "box:1", "/etc/hostname")
+    assert status == 126 and "permission denied" in err.lower()
+    status, out, _ = podman("run", "--rm", "--tty", "box:1", "tty")
+    assert (status, out) == (0, "/dev/pts/0")
+
+
+def test_a_container_has_what_is_asked_for(podman: Podman, tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("a note")
+    tmp_path.chmod(0o755)
+    script = (
+        "id; cat /data/note; touch /data/x || touch /kept/x && ls /kept; hostname; "
+        "cat /proc/sys/net/ipv4/ip_forward; ulimit -n; grep -E 'CapEff|NoNew|Seccomp:' "
+        "/proc/self/status; touch /x || touch /tmp/x"
+    )
+    options = (
+        "--read-only --user 5:6 --group-add 9 --hostname named --ulimit nofile=300:300 "
+        "--ulimit nproc=300:300 --cap-drop all --cap-add net_raw --security-opt no-new-privileges "
+        "--tmpfs /tmp --sysctl net.ipv4.ip_forward=1 --memory 64m --pids-limit 30 "
+        f"--volume kept:/kept --volume {tmp_path}:/data:ro"
+    ).split()
+    status, out, err = podman("run", "--rm", *options, "box:1", "sh", "-c", script)
+    podman.ok("volume", "rm", "kept")
+    assert status == 0 and err.count("touch:") == 2, (out, err)
+    assert re.search(r"uid=5.* gid=6.* groups=.*\b9\b", out)
+    words = out.split()
+    assert "note" in out and "named" in words and "300" in words
+    assert f"{1 << 13:016x}" in words  # net_raw alone
+    assert "NoNewPrivs:\t1" in out and "Seccomp:\t2" in out
+
+
+def test_a_life_from_start_to_removal(podman: Podman) -> None:
+    """create, start, exec, pause, kill, delete: the calls that `memory.limit` and `ps` confirm."""
+    waits = "trap 'exit 3' TERM; while :; do sleep 0.1; done"
+    podman.ok("run", "--detach", "--name", "life", "--memory", "50m", "box:1", "sh", "-c", waits)
+    pid = podman.pid("life")
+    group = re.search(r":memory:(.*)|^0::(.*)", Path(f"/proc/{pid}/cgroup").read_text(), re.M)
+    assert group is not None and "libpod" in group[0]
+    assert podman("exec", "life", "sh", "-c", "exit 4")[0] == 4
+    assert podman.ok("exec", "--tty", "life", "tty").startswith("/dev/pts/")
+    podman.ok("pause", "life")
+    assert "Paused" in podman.ok(
+        "ps", "--all", "--filter", "status=paused", "--format", "{{.Status}}"
+    )
+    podman.ok("unpause", "life")
+    podman.ok("update", "--memory", "60m", "life")
+    limits = [one for one in groups_of_podman() if (one / "memory.limit_in_bytes").exists()]
+    values = [(one / "memory.limit_in_bytes").read_text().strip() for one in limits]
+    assert not limits or str(60 << 20) in values
+    podman.ok("stop", "--time", "10", "life")
+    assert podman.ok("inspect", "life", "--format", "{{.State.ExitCode}}") == "3"
+    podman.ok("start", "life")
+    assert podman.pid("life") != pid
+    podman.ok("rm", "--force", "--time", "0", "life")
+
+
+def test_a_pod_shares_namespaces(podman: Podman) -> None:
+    podman.ok("pod", "create", "--name", "pod", "--network", "none", "--infra-image", "box:1",
+              "--infra-command", "sleep 1000")  # fmt: skip
+    try:
+        podman.ok("run", "--detach", "--pod", "pod", "--name", "one", "box:1", "sleep", "1000")
+        podman.ok("run", "--detach", "--pod", "pod", "--name", "two", "box:1", "sleep", "1000")
+        pids = podman.pid("one"), podman.pid("two")
+        for kind in ("net", "ipc", "uts"):
+            assert len({os.readlink(f"/proc/{pid}/ns/{kind}") for pid in pids}) == 1, kind
+        assert len({os.readlink(f"/proc/{pid}/ns/mnt") for pid in pids}) == 2
+    finally:
+        podman.ok("pod", "rm", "--force", "--time", "0", "pod")
+
+
+def test_a_health_check_is_a_program_more(podman: Podman) -> None:
+    check = ("--health-cmd", "test -e /tmp/well", "--health-interval", "disable")
+    podman.ok("run", "--detach", "--name", "ill", *check, "box:1", "sleep", "1000")
+    assert podman("healthcheck", "run", "ill")[0] == 1
+    podman.ok("exec", "ill", "touch", "/tmp/well")
+    assert podman("healthcheck", "run", "ill")[0] == 0
+
+
+def test_ids_of_a_user_namespace_of_its_own(podman: Podman) -> None:
+    maps = ("--uidmap", "0:100000:5000", "--gidmap", "0:100000:5000")
+    podman.ok("run", "--detach", "--name", "mapped", *maps, "box:1", "sleep", "1000")
+    status = Path(f"/proc/{podman.pid('mapped')}/status").read_text()
+    assert re.search(r"^Uid:\t100000\t", status, re.M)
+
+
+def test_a_limit_above_the_hosts_own_is_said_to_be_one(podman: Podman) -> None:
+    if json.loads(podman.ok("info", "--format", "json"))["host"]["cgroupManager"] != "cgroupfs":
+        pytest.fail("these tests are to use cgroupfs")
+    holds = int(Path("/proc/self/status").read_text().partition("CapPrm:\t")[2][:16], 16)
+    if holds >> 24 & 1:
+        pytest.skip("CAP_SYS_RESOURCE may raise every limit")
+    words = ("--ulimit", "nofile=900000:900000", "box:1", "true")
+    status, _, err = podman("run", "--rm", *words)
+    assert status == 126 and "The hard limit here is" in err
