@@ -35,6 +35,7 @@ RUN_DEFAULTS: RunOptions = {
     **EXEC_DEFAULTS,  # type: ignore[typeddict-item]  # it might hold limits, mypy thinks
     "group_add": (),
     "ulimit": (),
+    "device": (),
     "sysctl": (),
     "volume": (),
     "mount": (),

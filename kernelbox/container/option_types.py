@@ -36,6 +36,7 @@ class ContainerOptions(ExecOptions, total=False):
         name: Of the container; invented without one.
         hostname: Its id without one.
         group_add: More groups of its program, by name or number.
+        device: `/dev/fuse[:/dev/inside][:rwm]`: a device of the host's.
         ulimit: `nofile=1024:2048`: limits of its program, soft and hard.
         sysctl: `net.core.somaxconn=1024`: settings of its own namespaces.
         volume: `/on/host:/inside[:ro]`, or `NAME:/inside` for a volume.
@@ -97,6 +98,7 @@ class ContainerOptions(ExecOptions, total=False):
     name: str
     hostname: str
     group_add: list[str] | tuple[str, ...]
+    device: list[str] | tuple[str, ...]
     ulimit: list[str] | tuple[str, ...]
     sysctl: list[str] | tuple[str, ...] | dict[str, str]
     volume: list[str] | tuple[str, ...]

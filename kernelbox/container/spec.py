@@ -104,13 +104,14 @@ class Mount(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device node: where, `c`haracter or `b`lock, its numbers, and who may open it."""
+    """A device node: where, `c`haracter or `b`lock, its numbers, who may open it, and how."""
 
     path: str
     type: str
     major: int
     minor: int
     fileMode: int = 0o660
+    access: str = "rwm"
 
 
 class Namespace(NamedTuple):
