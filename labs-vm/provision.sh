@@ -121,6 +121,7 @@ start_script() {
 		printf '%s\n' "#!$PWD/.venv/bin/python -IS" 'import sys' '' \
 			"sys.path += ['$PWD', '$packages']" "from $room import main" '' 'main()' \
 			>".venv/bin/$name"
+		chmod +x ".venv/bin/$name"
 	done <<<'kernelbox kernelbox.cli
 kernelbox-runtime kernelbox.cli.runtime'
 }

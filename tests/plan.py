@@ -241,5 +241,6 @@ PLAN = {
         containers update output stats events pull archives host course networks volumes
         seccomp audit oci
         run build images registries oci_making oci_living oci_more oci_told runtime
+        system completion
     """,
 }

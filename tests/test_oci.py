@@ -10,6 +10,7 @@ import array
 import copy
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -127,6 +128,12 @@ class Engine:
     def left(self) -> list[str]:
         return os.listdir(self.root) if self.root.exists() else []
 
+    def groups(self, container: str) -> list[Path]:
+        """Return what is there of a container's control group, if it is where it is by default."""
+        return [
+            path for path in looking.cgroups() if re.fullmatch(f"oci-.*-{container}", path.name)
+        ]
+
 
 def lay_root(rootfs: Path) -> None:
     """Make the smallest root file system that has a shell in it."""
@@ -168,6 +175,7 @@ def test_create_and_start_are_two_acts(engine: Engine) -> None:
     """runtime.md, "Create" and "Start": nothing of the program runs before `start`."""
     engine.config["process"]["args"] = ["sleep", "1000"]
     pid = engine.create("two")
+    assert engine.groups("two")
     told = json.loads(engine.ok("state", "two"))
     assert (told["status"], told["pid"], told["id"]) == ("created", pid, "two")
     assert (told["ociVersion"], told["bundle"]) == ("1.2.0", str(engine.bundle))
@@ -181,7 +189,7 @@ def test_create_and_start_are_two_acts(engine: Engine) -> None:
     looking.soon(lambda: gone(pid))
     assert engine.status("two") == "stopped"
     engine.ok("delete", "two")
-    assert engine.left() == []
+    assert engine.left() == engine.groups("two") == []
 
 
 def test_what_the_spec_forbids_is_an_error_and_changes_nothing(engine: Engine) -> None:
@@ -290,6 +298,29 @@ def test_a_mount_has_its_options(engine: Engine, tmp_path: Path) -> None:
     assert {"ro", "nosuid"} <= options["/data"] and "rw" in options["/etc/beside"]
     assert {"noexec", "noatime"} <= options["/kept"]
     assert seen[4] == "no"
+
+
+def test_a_mount_may_show_other_owners(engine: Engine, tmp_path: Path) -> None:
+    """config.md, "Linux mount options": idmap and ridmap, with maps of its own."""
+    (tmp_path / "note").write_text("a note")
+    tmp_path.chmod(0o755)
+    ids = [{"containerID": 0, "hostID": 5000, "size": 10}]
+    engine.config["mounts"].append(
+        {
+            "destination": "/data",
+            "source": str(tmp_path),
+            "type": "bind",
+            "options": ["rbind", "ridmap"],
+            "uidMappings": ids,
+            "gidMappings": ids,
+        }
+    )
+    assert engine.sh("stat -c %u:%g /data/note") == "5000:5000"
+    assert (tmp_path / "note").stat().st_uid == 0
+    engine.config["mounts"][-1].update(uidMappings=[], gidMappings=[])
+    assert "no maps" in engine.refused("run", "--bundle", engine.bundle, "box")
+    engine.config["mounts"][-1] = {"destination": "/x", "type": "tmpfs", "options": ["idmap"]}
+    assert "no bind" in engine.refused("run", "--bundle", engine.bundle, "box")
 
 
 def test_a_device_is_made_below_the_root_wherever_dev_leads(engine: Engine, tmp_path: Path) -> None:
@@ -505,7 +536,12 @@ def test_unknown_fields_and_later_minor_versions_are_passed_over(engine: Engine)
     engine.config.update(ociVersion="1.99.0", unheard={"of": 1})
     engine.config["process"]["unheard"] = True
     engine.config["process"]["capabilities"]["bounding"].append("CAP_OF_TOMORROW")
-    assert engine.ok("run", "--bundle", engine.bundle, "box") == "hello\n"
+    log = engine.log
+    log.unlink(missing_ok=True)
+    words = ("--log", log, "--log-format", "json", "run", "--bundle", engine.bundle, "box")
+    assert engine.ok(*words) == "hello\n"
+    line = json.loads(log.read_text())
+    assert line["level"] == "warning" and "CAP_OF_TOMORROW" in line["msg"]
 
 
 def test_a_state_that_a_power_cut_has_torn_is_deleted_by_force(engine: Engine) -> None:

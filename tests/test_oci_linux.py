@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from kernelbox import cgroup
+from kernelbox.cgroup import devices
+from kernelbox.kernel import bpf
 from tests import looking
 from tests.test_oci import Engine, gone
 
@@ -51,7 +53,7 @@ def limits(path: str) -> dict[str, str]:
 
 def test_resources_are_written_and_zero_is_unset(engine: Engine) -> None:
     """Section "Control groups", "Memory", "CPU", "PIDs"; the group is where cgroupsPath says."""
-    path = f"/kernelbox/oci-test-{os.getpid()}/deeper"
+    path = f"/kernelbox/test-{os.getpid()}-limited/deeper"
     linux = engine.config["linux"]
     linux["cgroupsPath"] = path
     linux["resources"] = {
@@ -121,6 +123,43 @@ def test_devices_are_allowed_by_the_last_rule_that_fits(engine: Engine) -> None:
     ):
         linux["resources"] = {"devices": rules}
         assert engine.sh(script) == answer, rules
+
+
+V2 = next((Path(one.point) for one in looking.mounts() if one.kind == "cgroup2"), None)
+
+
+@pytest.mark.skipif(V2 is None, reason="no cgroup2 is mounted")
+@pytest.mark.parametrize(
+    ("rules", "answers"),
+    [
+        ([], "no no no"),
+        ([devices.Rule("a", None, None)], "yes yes yes"),
+        ([devices.Rule("a", None, None), devices.Rule("c", 1, 5, "r", False)], "no yes yes"),
+        ([devices.Rule("a", None, None, "rwm", False), devices.Rule("c", 1, None)], "yes yes yes"),
+        ([devices.Rule("c", 1, None), devices.Rule("c", 1, 5, "w", False)], "yes no yes"),
+        ([devices.Rule("c", 1, 5, "w", False), devices.Rule("c", 1, 5)], "yes yes no"),
+        ([devices.Rule("b", 1, None), devices.Rule("c", 1, 7, "r")], "no no yes"),
+    ],
+)
+def test_the_same_rules_as_a_program_of_cgroup_v2(rules: list[devices.Rule], answers: str) -> None:
+    """cgroup-v2.rst, "Device controller": also where the other controllers are v1's."""
+    assert V2 is not None
+    group = V2 / "kernelbox" / f"test-{os.getpid()}-rules"
+    group.mkdir(parents=True)
+    fd, program = os.open(group, os.O_RDONLY), bpf.load_device_program(devices.program(rules))
+    try:
+        bpf.attach_to_group(fd, program)
+        script = (
+            f"echo $$ >{group}/cgroup.procs; (: </dev/zero) 2>&- && echo yes || echo no; "
+            "(: >/dev/zero) 2>&- && echo yes || echo no; (: </dev/full) 2>&- && echo yes || echo no"
+        )
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == answers.split(), done
+    finally:
+        os.close(fd)
+        os.close(program)
+        looking.soon(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
 
 
 def test_a_frozen_container_is_paused_and_can_be_killed(engine: Engine) -> None:

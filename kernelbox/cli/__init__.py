@@ -35,6 +35,8 @@
     oci_more.py       exec and update
     oci_told.py       ps, list, events, features, spec
     runtime.py        oci, and kernelbox-runtime: what comes before the verbs
+    system.py         version, info, system df
+    completion.py     completion
 
 A command is imported when it is called: starting a container should not pay for the others.
 """
@@ -99,6 +101,10 @@ COMMANDS = {
     "audit": ("audit", "Say what holds a container, and what each of it stops"),
     "seccomp": ("seccomp", "Say what a profile of system calls allows, and why"),
     "oci": ("runtime", "Be an OCI runtime: create, start, state, kill, delete ... a bundle"),
+    "system": ("system", "Say how much of the disk is used"),
+    "info": ("system", "Tell what there is on this host"),
+    "version": ("system", "Tell the versions of kernelbox, Python and the kernel"),
+    "completion": ("completion", "Print a script with which a shell completes all this"),
     "doctor": ("host", "Check this host, and say what is missing"),
     "reset": ("host", "Remove everything kernelbox owns"),
     "lab": ("host", "Open your own copy of the notebooks in JupyterLab"),
@@ -214,7 +220,7 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  {name:8} {summary}" for name, (_, summary) in COMMANDS.items()]
+    lines = [f"  {name:10} {summary}" for name, (_, summary) in COMMANDS.items()]
     return "\n".join(
         [
             "usage: kernelbox COMMAND ...",

@@ -39,7 +39,8 @@ RUN = Command(
 
 def verb_create(argv: list[str], where: Surroundings) -> int:
     """Make a container of a bundle, up to its program."""
-    creation.create(_asked(read(CREATE, argv), where, foreground=False))
+    created = creation.create(_asked(read(CREATE, argv), where, foreground=False))
+    where.warn(created.warnings)
     return 0
 
 
@@ -62,6 +63,7 @@ def verb_run(argv: list[str], where: Surroundings) -> int:
     from kernelbox.oci import ending, starting  # not for `create`
 
     created = creation.create(_asked(given, where, foreground=not detached))
+    where.warn(created.warnings)
     box, born = created.box, created.born
     try:
         where.warn(starting.start(box, created.config))

@@ -239,7 +239,7 @@ def _network_to_join(spec: Spec) -> int | None:
 
 def _prepare_user_namespace(pid: int, spec: Spec, tree: overlay.Overlay) -> host_mounts.HostMount:
     """Write the id maps of `pid`, and return its merged tree as seen through them."""
-    id_maps.write_maps(pid, spec.linux.uidMappings[0])
+    id_maps.write_maps(pid, spec.linux.uidMappings, spec.linux.gidMappings)
     userns = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     try:
         return host_mounts.HostMount(overlay.detached(tree, userns), "/", directory=True)

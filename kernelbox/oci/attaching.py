@@ -20,6 +20,7 @@ from kernelbox.oci import copying, mount_options
 from kernelbox.oci.mount_options import Options
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.root import targets
+from kernelbox.users import id_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,12 +84,17 @@ def prepare(config: Config, bundle: str) -> list[Wanted]:
     Raises:
         UsageError: A source is not there; a word is not to be had.
     """
-    return [_prepare(one, bundle) for one in config.mounts]
+    return [_prepare(one, config, bundle) for one in config.mounts]
 
 
-def _prepare(mount: Mount, bundle: str) -> Wanted:
+def _prepare(mount: Mount, config: Config, bundle: str) -> Wanted:
     options = mount_options.read(mount.options, mount.type)
     if not options.bind:
+        if options.idmap or mount.uidMappings or mount.gidMappings:
+            raise UsageError(
+                f"the mount at {mount.destination} is no bind, and has no other owners",
+                "Leave out idmap, uidMappings and gidMappings",
+            )
         if not mount.type:
             raise UsageError(f"the mount at {mount.destination} has no type", "Such as tmpfs")
         return Wanted(mount, options, None, True)
@@ -99,6 +105,7 @@ def _prepare(mount: Mount, bundle: str) -> Wanted:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR):
             raise
         raise UsageError(f"bind source {source} does not exist", "Make it first") from error
+    _map_owners(fd, mount, options, config)
     # What is mounted in the container stays there, unless it is wished otherwise.
     if not any(kind == k.MS_SHARED for kind, _ in options.propagation):
         mounts.mount_setattr(fd, attributes=0, propagation=k.MS_SLAVE)
@@ -106,6 +113,28 @@ def _prepare(mount: Mount, bundle: str) -> Wanted:
         mounts.mount_setattr(fd, attributes=options.below, cleared=options.cleared_below)
     _dress(fd, options)
     return Wanted(mount, options, fd, stat.S_ISDIR(os.fstat(fd).st_mode))
+
+
+def _map_owners(fd: int, mount: Mount, options: Options, config: Config) -> None:
+    """Show the owners of a bind as others: as the mount says, or else as in the container.
+
+    Source: OCI runtime-spec, config.md, "Linux mount options", idmap; mount_setattr(2), "ID-mapped
+    mounts".
+    """
+    if not (options.idmap or mount.uidMappings or mount.gidMappings):
+        return
+    uids = mount.uidMappings or config.uidMappings
+    gids = mount.gidMappings or config.gidMappings
+    if not (uids and gids):
+        raise UsageError(
+            f"the mount at {mount.destination} has no maps for its owners",
+            "Give it uidMappings and gidMappings, or the container a user namespace",
+        )
+    with id_maps.namespace(uids, gids) as userns:
+        mounts.mount_setattr(
+            fd, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns,
+            recursive=options.idmap == "ridmap",
+        )  # fmt: skip
 
 
 def _dress(fd: int, options: Options) -> None:

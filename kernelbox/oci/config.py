@@ -92,12 +92,23 @@ class Process(NamedTuple):
 
 
 class Mount(NamedTuple):
-    """One mount: where in the container, the kind of file system, its source, mount(8)'s words."""
+    """One mount.
+
+    Attributes:
+        destination: Where in the container.
+        type: The kind of file system.
+        source: What is mounted.
+        options: mount(8)'s words.
+        uidMappings: What owners there are shown as: an id of the source's, and what it becomes.
+        gidMappings: Likewise.
+    """
 
     destination: str
     type: str
     source: str
     options: tuple[str, ...]
+    uidMappings: tuple[Mapping, ...] = ()
+    gidMappings: tuple[Mapping, ...] = ()
 
 
 class Device(NamedTuple):

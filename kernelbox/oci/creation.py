@@ -34,6 +34,7 @@ from kernelbox.oci import (
     groups,
     hooks,
     init,
+    programs,
     reading,
     refusals,
     resources,
@@ -42,6 +43,7 @@ from kernelbox.oci import state as states
 from kernelbox.oci.state import Box, State
 from kernelbox.plumbing.channel import Channel
 from kernelbox.plumbing.records import NamedTuple
+from kernelbox.users import id_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,11 +81,19 @@ class Asked(NamedTuple):
 
 
 class Created(NamedTuple):
-    """A container that waits for `start`: its directory, and its first process."""
+    """A container that waits for `start`.
+
+    Attributes:
+        box: Its directory.
+        config: What it is to be.
+        born: Its first process.
+        warnings: What was asked for and is not to be had.
+    """
 
     box: Box
     config: Config
     born: Newborn
+    warnings: list[str]
 
 
 def create(asked: Asked) -> Created:
@@ -111,10 +121,12 @@ def create(asked: Asked) -> Created:
     )  # fmt: skip
     with states.new(asked.root, state, json.dumps(found.plain)) as box:
         try:
-            return Created(box, config, _make(box, config, asked))
+            born = _make(box, config, asked)
         except BaseException:
             _undo(box, config)
             raise
+    warnings = programs.ungranted(found.part("process"))
+    return Created(box, config, born, [] if config.has_user_namespace else warnings)
 
 
 def _check_terminal(config: Config, asked: Asked) -> None:
@@ -181,9 +193,7 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
     """Do what is to be done outside while init builds, until it waits at its gate."""
     control = born.control
     if config.has_user_namespace:
-        for file, maps in (("uid_map", config.uidMappings), ("gid_map", config.gidMappings)):
-            lines = [f"{one.containerID} {one.hostID} {one.size}" for one in maps]
-            files.write(f"/proc/{born.pid}/{file}", "\n".join(lines))
+        id_maps.write_maps(born.pid, config.uidMappings, config.gidMappings)
         messages.send(control, Go())
     born.until(Ready)
     for kind in ("prestart", "createRuntime"):

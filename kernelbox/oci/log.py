@@ -19,7 +19,7 @@ class Log:
     """Lines, each with a level and a message.
 
     Attributes:
-        path: Of the file; empty for standard error alone.
+        path: Of the file; empty for standard error, where errors are said anyway.
         form: `text` or `json`.
         debug: Whether lines for who looks for a fault are written, too.
     """
@@ -40,7 +40,7 @@ class Log:
             message: One line.
         """
         if (level == "debug" and not self.debug) or (level == "error" and not self.path):
-            return  # an error is said on standard error anyway
+            return
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         if self.form == "json":
             line = json.dumps({"level": level, "msg": message, "time": now})

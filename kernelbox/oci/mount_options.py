@@ -4,6 +4,7 @@
     private, rshared, ...       what it passes on, and is passed
     sync, lazytime, ...         flags of the file system
     bind, rbind                 the source is a place, and no file system
+    idmap, ridmap               its owners are shown as others
     tmpcopyup                   a tmpfs begins with what the image has there
     anything else               goes to the file system
 
@@ -61,6 +62,7 @@ PROPAGATION = {
 KNOWN = sorted(
     {*_ATTRIBUTES, *(f"r{word}" for word in _ATTRIBUTES), *_OF_THE_FILE_SYSTEM, *_WITHOUT_EFFECT}
     | {*PROPAGATION, *(f"r{word}" for word in PROPAGATION), "bind", "rbind", "tmpcopyup"}
+    | {"idmap", "ridmap"}
 )
 
 
@@ -78,6 +80,7 @@ class Options(NamedTuple):
         flags: Of the file system.
         data: For the file system: `size=64k`.
         copy_up: Whether a tmpfs begins with what the image has there.
+        idmap: `idmap` for other owners, `ridmap` for those of what is mounted below, too.
     """
 
     bind: bool
@@ -90,6 +93,7 @@ class Options(NamedTuple):
     flags: tuple[str, ...]
     data: tuple[str, ...]
     copy_up: bool
+    idmap: str = ""
 
     @property
     def read_only(self) -> bool:
@@ -109,6 +113,7 @@ def read(words: Iterable[str], kind: str) -> Options:
     """
     bits, below = [0, 0], [0, 0]
     propagation, flags, data = list[tuple[int, bool]](), list[str](), list[str]()
+    idmap = ""
     bind, recursive, copy_up = kind in ("bind", "rbind"), kind == "rbind", False
     for word in words:
         if word in ("bind", "rbind"):
@@ -123,13 +128,15 @@ def read(words: Iterable[str], kind: str) -> Options:
             flags.append(_OF_THE_FILE_SYSTEM[word])
         elif word == "tmpcopyup":
             copy_up = True
-        elif word in ("idmap", "ridmap", "remount"):
+        elif word in ("idmap", "ridmap"):
+            idmap = word
+        elif word == "remount":
             raise UsageError(f"the mount option {word!r} is not done", "Leave it out")
         elif word and word not in _WITHOUT_EFFECT and not word.startswith("x-"):
             data.append(word)
     return Options(
         bind, recursive, bits[0], bits[1], below[0], below[1], tuple(propagation), tuple(flags),
-        tuple(data), copy_up,
+        tuple(data), copy_up, idmap,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Source: OCI runtime-spec, config.md, "Process".
 
 from __future__ import annotations
 
+from kernelbox.kernel import syscalls
 from kernelbox.oci.config import Limit, Process, Scheduler, User
 from kernelbox.oci.document import LARGEST_ID, Part
 from kernelbox.users import capabilities
@@ -85,6 +86,20 @@ def _capabilities(part: Part) -> dict[str, tuple[str, ...]]:
     """
     known = {f"CAP_{name}" for name in capabilities.NAMES}
     return {one: tuple(name for name in part.texts(one) if name in known) for one in _SETS}
+
+
+def ungranted(part: Part) -> list[str]:
+    """Return which capabilities a process asks for that nobody can grant it here, a line each.
+
+    Args:
+        part: `process`.
+
+    Source: OCI runtime-spec, config.md, "Linux Process": such a value MUST be logged as a warning.
+    """
+    asked = part.part("capabilities")
+    names = dict.fromkeys(name for one in _SETS for name in asked.texts(one))
+    held = {f"CAP_{name}" for name in capabilities.names(syscalls.permitted_capabilities())}
+    return [f"capability {name:.60} cannot be granted here" for name in names if name not in held]
 
 
 def _limits(part: Part) -> tuple[Limit, ...]:

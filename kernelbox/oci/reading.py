@@ -51,8 +51,8 @@ def config(document: Part) -> Config:
         hooks=_hooks(document.part("hooks")),
         annotations=document.table("annotations"),
         namespaces=_namespaces(linux),
-        uidMappings=tuple(map(_mapping, linux.parts("uidMappings"))),
-        gidMappings=tuple(map(_mapping, linux.parts("gidMappings"))),
+        uidMappings=_mappings(linux, "uidMappings"),
+        gidMappings=_mappings(linux, "gidMappings"),
         timeOffsets=_time_offsets(linux.part("timeOffsets")),
         devices=tuple(map(_device, linux.parts("devices"))),
         cgroupsPath=linux.text("cgroupsPath"),
@@ -88,17 +88,14 @@ def _mount(part: Part) -> Mount:
     destination = part.text("destination", None)
     if not destination:
         raise part.wrong("destination", "an absolute path")
-    if part.has("uidMappings") or part.has("gidMappings"):
-        raise UsageError(
-            f"{part.name} asks for an idmapped mount, which kernelbox does not make",
-            "Leave out its uidMappings and gidMappings",
-        )
     # A relative one is against the spec, and older ones had it: it is taken below the root.
     return Mount(
         destination=posixpath.normpath(f"/{destination}").replace("//", "/"),
         type=part.text("type"),
         source=part.text("source"),
         options=tuple(part.texts("options")),
+        uidMappings=_mappings(part, "uidMappings"),
+        gidMappings=_mappings(part, "gidMappings"),
     )
 
 
@@ -129,6 +126,10 @@ def _namespaces(part: Part) -> tuple[Namespace, ...]:
     if len({one.type for one in found}) < len(found):
         raise part.wrong("namespaces", "a list that names each type once")
     return tuple(found)
+
+
+def _mappings(part: Part, key: str) -> tuple[Mapping, ...]:
+    return tuple(map(_mapping, part.parts(key)))
 
 
 def _mapping(part: Part) -> Mapping:

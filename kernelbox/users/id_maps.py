@@ -18,7 +18,7 @@ from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # A range that systemd's list of reserved ids leaves to nobody ("UIDS-GIDS.md").
 HOST_ID = 2_000_000_000
@@ -33,11 +33,19 @@ class Mapping(NamedTuple):
     size: int
 
 
+if TYPE_CHECKING:
+    Maps = Sequence[Mapping]
+
 DEFAULT_MAPPING = Mapping(0, HOST_ID, SIZE)
 
 
-def write_maps(pid: int, mapping: Mapping = DEFAULT_MAPPING) -> None:
+def write_maps(pid: int, uids: Maps = (DEFAULT_MAPPING,), gids: Maps = (DEFAULT_MAPPING,)) -> None:
     """Give the user namespace of `pid` its id maps; each can be written once only.
+
+    Args:
+        pid: A process in it.
+        uids: The lines of its uid_map.
+        gids: Those of its gid_map.
 
     Raises:
         KernelError: EPERM without CAP_SETUID over the parent namespace, or on a second write;
@@ -45,9 +53,9 @@ def write_maps(pid: int, mapping: Mapping = DEFAULT_MAPPING) -> None:
 
     Source: user_namespaces(7), "User and group ID mappings: uid_map and gid_map".
     """
-    line = f"{mapping.containerID} {mapping.hostID} {mapping.size}"
-    files.write(f"/proc/{pid}/uid_map", line)
-    files.write(f"/proc/{pid}/gid_map", line)
+    for file, maps in (("uid_map", uids), ("gid_map", gids)):
+        lines = [f"{one.containerID} {one.hostID} {one.size}" for one in maps]
+        files.write(f"/proc/{pid}/{file}", "\n".join(lines))
 
 
 def own_pipes(stdio: tuple[int, int, int], root: int) -> None:
@@ -61,8 +69,8 @@ def own_pipes(stdio: tuple[int, int, int], root: int) -> None:
 
 
 @contextmanager
-def namespace() -> Iterator[int]:
-    """Yield a descriptor of a new user namespace with the usual maps; nobody is in it for long.
+def namespace(uids: Maps = (DEFAULT_MAPPING,), gids: Maps = (DEFAULT_MAPPING,)) -> Iterator[int]:
+    """Yield a descriptor of a new user namespace with these maps; nobody is in it for long.
 
     Raises:
         KernelError: EPERM without CAP_SYS_ADMIN; ENOSPC when a namespace limit is reached.
@@ -74,7 +82,7 @@ def namespace() -> Iterator[int]:
         os.read(wait, 1)  # until the other end is closed, however that comes
         os._exit(0)
     try:
-        write_maps(pid)
+        write_maps(pid, uids, gids)
         fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         for end in (wait, go, pidfd):
