@@ -364,7 +364,7 @@ def test_missing_namespace_kinds_fail_or_warn_by_what_needs_them(elsewhere: Else
         ("proc/sys/user/max_user_namespaces", "0\n", "user namespaces", "warn"),
         ("proc/sys/kernel/unprivileged_userns_clone", "0\n", "user namespaces", "note"),
         ("proc/sys/user/max_net_namespaces", "0\n", "namespaces", "fail"),
-        ("proc/sys/kernel/seccomp/actions_avail", "", "seccomp", "warn"),
+        ("proc/sys/kernel/seccomp/actions_avail", "", "seccomp", "fail"),
         ("proc/pressure/memory", "", "pressure", "note"),
         ("proc/sys/net/ipv4/ip_forward", "0\n", "forwarding", "note"),
         ("proc/meminfo", "MemAvailable:  100000 kB\n", "memory", "warn"),

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelbox.kernel import seccomp as door
-from kernelbox.kernel.errors import UsageError
+from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.seccomp import decision, default, docker, listing, machines, profile
 from kernelbox.seccomp import filter as filters
 from kernelbox.seccomp.machines import MACHINES, Machine
@@ -434,6 +434,12 @@ def in_child(program: bytes, *call: int) -> int:
         finally:
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_what_the_kernel_does_not_take_as_a_filter_is_refused_with_a_way_out() -> None:
+    with pytest.raises(KernelError, match="EINVAL") as refusal:
+        door.set_filter(b"\0" * 8)
+    assert "seccomp=unconfined" in refusal.value.hint
 
 
 def test_the_kernel_decides_as_the_profile_says() -> None:

@@ -9,9 +9,11 @@ Source: seccomp(2); linux/seccomp.h; linux/filter.h, `struct sock_fprog`.
 from __future__ import annotations
 
 import ctypes
+import errno
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Structure, Symbol, request
+from kernelbox.kernel.errors import KernelError
 from kernelbox.kernel.syscalls import by_name
 
 _SET_MODE_FILTER = 1
@@ -39,9 +41,17 @@ def set_filter(program: bytes, flags: int = 0) -> None:
     code = ctypes.create_string_buffer(program, len(program))
     count = len(program) // _BYTES_OF_AN_INSTRUCTION
     asked = _Program(count, ctypes.addressof(code))
-    request(
-        "seccomp",
-        (Symbol("SECCOMP_SET_MODE_FILTER"), k.Names("SECCOMP_FILTER_FLAG_", flags) if flags else 0,
-         Structure(len=count)),
-        lambda: by_name("seccomp", _SET_MODE_FILTER, flags, ctypes.byref(asked)),
-    )  # fmt: skip
+    shown = k.Names("SECCOMP_FILTER_FLAG_", flags) if flags else 0
+    try:
+        request(
+            "seccomp",
+            (Symbol("SECCOMP_SET_MODE_FILTER"), shown, Structure(len=count)),
+            lambda: by_name("seccomp", _SET_MODE_FILTER, flags, ctypes.byref(asked)),
+        )
+    except KernelError as refusal:
+        if refusal.errno in (errno.ENOSYS, errno.EINVAL):
+            refusal.hint = (
+                "Has this kernel filters (kernelbox doctor)? Without: --security-opt "
+                "seccomp=unconfined"
+            )
+        raise

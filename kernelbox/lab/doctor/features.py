@@ -172,9 +172,10 @@ def seccomp(host: Host) -> Finding:
     if "errno" not in host.read("/proc/sys/kernel/seccomp/actions_avail").split():
         return Finding(
             "seccomp",
-            "warn",
-            "This kernel has no seccomp filters: containers run without one.",
-            "Use a kernel built with CONFIG_SECCOMP_FILTER.",
+            "fail",
+            "This kernel has no seccomp filters: no container starts with the default profile.",
+            "Use a kernel built with CONFIG_SECCOMP_FILTER; --security-opt seccomp=unconfined goes "
+            "without.",
         )
     if host.status("Seccomp") == "2":
         return Finding(
