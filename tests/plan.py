@@ -107,7 +107,8 @@ PLAN = {
         pull
     """,
     "kernelbox/container": """
-        spec option_types
+        option_types
+        spec
         setting_options mount_values health_options restarting security_options
         detach_keys state ledger messages log deletion volumes own_files
         events volume_store confinement host_devices streams reception

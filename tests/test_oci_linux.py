@@ -85,6 +85,19 @@ def test_resources_are_written_and_zero_is_unset(engine: Engine) -> None:
         assert not Path(f"{mount}{path}").parent.exists()
 
 
+def test_the_last_container_in_a_group_takes_that_away(engine: Engine) -> None:
+    """As those of a pod, whatever the order in which they end."""
+    above = f"/kernelbox/test-{os.getpid()}-pod"
+    places = [Path(f"{mount}{above}") for mount in set(cgroup.find().mounts.values())]
+    for name in ("infra", "other"):
+        engine.config["linux"]["cgroupsPath"] = f"{above}/{name}"
+        engine.create(name)
+    engine.ok("delete", "--force", "infra")
+    assert all(place.is_dir() for place in places)
+    engine.ok("delete", "--force", "other")
+    assert not any(place.exists() for place in places)
+
+
 def test_a_group_with_somebody_in_it_is_not_taken(engine: Engine) -> None:
     with cgroup.of(f"test-{os.getpid()}-taken") as group:
         sleeper = subprocess.Popen(["sleep", "1000"])

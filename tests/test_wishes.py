@@ -76,6 +76,12 @@ def test_memory_of_a_user_namespace_is_its_roots(kernelbox: Kernelbox) -> None:
         (("--sysctl", "kernel.../x=1"), "no setting"),
         (("--sysctl", "user.max_user_namespaces=1"), "user namespace, and it shares the host's"),
         (("--network", "host", "--sysctl", "net.ipv4.ip_forward=0"), "shares the host's"),
+        (("--device", "/etc/passwd:/dev/x"), "has no device"),
+        (("--device", "/dev/zero:/etc/x"), "no device can be at"),
+        (("--device", "/dev/zero:/dev/../etc/x"), "no device can be at"),
+        (("--device", "/dev/zero"), "no device can be at"),
+        (("--device", "/dev/zero:/dev/x:rq"), "no device"),
+        (("--userns", "auto", "--device", "/dev/zero:/dev/x"), "owns none"),
         (("--shm-size", "much"), "not a size"),
         (("--tmpfs", "/x:frob"), "no option of a tmpfs"),
         (("--tmpfs", "/"), "no volume"),
@@ -92,9 +98,22 @@ def test_memory_of_a_user_namespace_is_its_roots(kernelbox: Kernelbox) -> None:
 def test_a_wish_that_cannot_be_is_refused_and_leaves_nothing(
     kernelbox: Kernelbox, options: tuple[str, ...], reason: str
 ) -> None:
+    kernelbox.ok("ps")
     before = os.listdir(kernelbox.root / "containers")
     assert reason in kernelbox.refused("run", *ALONE, *options, "busybox", "true")
     assert os.listdir(kernelbox.root / "containers") == before
+
+
+def test_a_device_works_as_far_as_it_was_given(kernelbox: Kernelbox) -> None:
+    words = ("--device", "/dev/loop-control:/dev/below/control:r")
+    container = kernelbox.start(*ALONE, *words, *FOREVER)
+    found = inside(kernelbox.pid(container), "/dev/below/control").stat()
+    assert found.st_rdev == os.stat("/dev/loop-control").st_rdev
+    use = "(: <$1) && echo read; (: >$1) 2>/dev/null || echo no"
+    words = ("exec", container, "sh", "-c", use, "sh", "/dev/below/control")
+    assert kernelbox.ok(*words) == "read\nno\n"
+    kernelbox.ok("restart", "-t", "0", container)
+    assert kernelbox.ok(*words) == "read\nno\n"
 
 
 def test_no_container_no_cidfile(kernelbox: Kernelbox, tmp_path: Path) -> None:

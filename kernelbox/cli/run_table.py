@@ -79,6 +79,7 @@ _FILES = (
     Option(("--tmpfs",), "give it memory as a directory", "INSIDE[:size=64m]", default=[]),
     Option(("--shm-size",), "the size of /dev/shm (64m)", "SIZE", default=""),
     Option(("--read-only",), "mount its root read-only", default=False),
+    Option(("--device",), "give it a device of the host's", "HOST[:INSIDE][:rwm]", default=[]),
     Option(("--privileged",), "all capabilities and devices, no filter", default=False),
 )
 _LIMITS = (

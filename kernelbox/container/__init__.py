@@ -3,8 +3,8 @@
 Chapters 01 and 02 look at one from outside, chapter 13 takes its life apart. Begin with init.py:
 what `docker run` does, in the order in which it happens.
 
-    spec.py          what a container shall be: OCI's config.json as records
     option_types.py  what `run` and `exec` take, as types
+    spec.py          what a container shall be: OCI's config.json as records
     setting_options.py  limits of processes, kernel settings, files of variables
     mount_values.py  what `-v`, `--mount` and `--tmpfs` mean
     health_options.py  how it is asked whether it does its work

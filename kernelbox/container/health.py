@@ -25,7 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from kernelbox.container.spec import Healthcheck, Spec
+    from kernelbox.container.option_types import Healthcheck
+    from kernelbox.container.spec import Spec
 
 _MOST_OUTPUT = 4096  # bytes of a probe that are kept
 _MOST_PROBES = 5

@@ -8,8 +8,7 @@ from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernelbox.container.option_types import RunOptions
-    from kernelbox.container.spec import Healthcheck
+    from kernelbox.container.option_types import Healthcheck, RunOptions
 
 # Source: moby, daemon/health.go.
 _INTERVAL, _TIMEOUT, _START_INTERVAL, _RETRIES = 30.0, 30.0, 5.0, 3

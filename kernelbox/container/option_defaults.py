@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 EXEC_DEFAULTS: ExecOptions = {
     "env": (),
-    "env_file": (),
     "workdir": "",
     "user": "",
     "tty": False,
     "interactive": False,
+    "env_file": (),
 }
 # Without the limits, which are in `limits.LIMITS` and have none as a default.
 RUN_DEFAULTS: RunOptions = {
@@ -35,6 +35,7 @@ RUN_DEFAULTS: RunOptions = {
     **EXEC_DEFAULTS,  # type: ignore[typeddict-item]  # it might hold limits, mypy thinks
     "group_add": (),
     "ulimit": (),
+    "device": (),
     "sysctl": (),
     "volume": (),
     "mount": (),

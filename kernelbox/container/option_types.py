@@ -1,7 +1,7 @@
-"""What `run` and `exec` take, as types: for notebooks, which complete them, and for mypy.
+"""What `run` and `exec` take, and parts of a spec, as types: for notebooks and for mypy.
 
 Nobody else imports this: `typing` takes a tenth of a container's start to load. The command line
-has its own table of the same names (kernelbox/cli/run.py), and a test holds the two together.
+has its own table of the same names (kernelbox/cli/run_table.py), and a test holds the two together.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class ContainerOptions(ExecOptions, total=False):
         name: Of the container; invented without one.
         hostname: Its id without one.
         group_add: More groups of its program, by name or number.
+        device: `/dev/fuse[:/dev/inside][:rwm]`: a device of the host's.
         ulimit: `nofile=1024:2048`: limits of its program, soft and hard.
         sysctl: `net.core.somaxconn=1024`: settings of its own namespaces.
         volume: `/on/host:/inside[:ro]`, or `NAME:/inside` for a volume.
@@ -97,6 +98,7 @@ class ContainerOptions(ExecOptions, total=False):
     name: str
     hostname: str
     group_add: list[str] | tuple[str, ...]
+    device: list[str] | tuple[str, ...]
     ulimit: list[str] | tuple[str, ...]
     sysctl: list[str] | tuple[str, ...] | dict[str, str]
     volume: list[str] | tuple[str, ...]
@@ -165,3 +167,22 @@ class RunOptions(ContainerOptions, total=False):
 
     image: str
     command: list[str] | tuple[str, ...]
+
+
+class Healthcheck(TypedDict):
+    """A program that is asked in the container, now and then; times are in seconds."""
+
+    test: list[str]  # CMD and its words, or CMD-SHELL and a line
+    interval: float
+    timeout: float
+    start_period: float
+    start_interval: float
+    retries: int
+
+
+class Rlimit(TypedDict):
+    """A resource limit of a process: `RLIMIT_NOFILE` and so on, as getrlimit(2) has them."""
+
+    type: str
+    soft: int
+    hard: int

@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from kernelbox.container.option_types import ExecOptions, RunOptions
+    from kernelbox.container.option_types import ExecOptions, Rlimit, RunOptions
     from kernelbox.container.security_options import Security
-    from kernelbox.container.spec import Process, Rlimit
+    from kernelbox.container.spec import Process
 
 
 def of(

@@ -29,8 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from kernelbox.container.option_types import RunOptions
-    from kernelbox.container.spec import Device, Healthcheck, Namespace, Spec
+    from kernelbox.container.option_types import Healthcheck, RunOptions
+    from kernelbox.container.spec import Device, Namespace, Spec
     from kernelbox.images.image import Image
 
 # Of a network that is the container's own: any user may listen on port 80.
@@ -145,10 +145,10 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
                 "a user namespace of its own goes with a network of its own",
                 "Use --network bridge or none with --userns auto",
             )
-        if given["privileged"]:
+        if given["privileged"] or given["device"]:
             raise UsageError(
-                "--privileged gives the host's devices, and a user namespace of its own owns none",
-                "Leave out one of --privileged and --userns auto",
+                "a user namespace of its own owns none of the host's devices",
+                "Leave out --userns auto; or --privileged and --device",
             )
         kinds.append(spec.Namespace("user"))
         maps = (id_maps.DEFAULT_MAPPING,)
@@ -176,15 +176,19 @@ def _linux(given: RunOptions, mode: str, container_id: str) -> spec.Linux:
         resources=resources,
         maskedPaths=() if given["privileged"] else masks.MASKED,
         readonlyPaths=() if given["privileged"] else masks.READ_ONLY,
-        devices=_devices() if given["privileged"] else (),
+        devices=_devices(given),
         sysctl=settings,
     )
 
 
-def _devices() -> tuple[Device, ...]:
+def _devices(given: RunOptions) -> tuple[Device, ...]:
+    if not (given["privileged"] or given["device"]):
+        return ()
     from kernelbox.container import host_devices  # for few containers only
 
-    return host_devices.every()
+    named = {one.path: one for one in map(host_devices.named, given["device"])}
+    others = host_devices.every() if given["privileged"] else ()
+    return (*named.values(), *(one for one in others if one.path not in named))
 
 
 def _network_namespace(mode: str) -> list[Namespace]:

@@ -176,9 +176,17 @@ def _make_cgroup(spec: Spec, own: ledger.Ledger, shared: ledger.Ledger) -> tuple
         from kernelbox.cgroup import applying  # only for who is limited
 
         applying.apply(group, spec.linux.resources)
-    is_limited_to_devices = not spec.kernelbox.privileged and group.limit_devices()
+    is_limited_to_devices = not spec.kernelbox.privileged and _limit_devices(group, spec)
     group.create_inside()
     return group, is_limited_to_devices
+
+
+def _limit_devices(group: Cgroup, spec: Spec) -> bool:
+    if not spec.linux.devices:
+        return group.limit_devices()
+    from kernelbox.container import host_devices  # for few containers only
+
+    return group.limit_devices(host_devices.rules(spec.linux.devices))
 
 
 def _record_parents(group: Cgroup, own: ledger.Ledger, shared: ledger.Ledger) -> None:

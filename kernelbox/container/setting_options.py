@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from kernelbox.container.spec import Rlimit
+    from kernelbox.container.option_types import Rlimit
 
 _INFINITY = 2**64 - 1  # RLIM_INFINITY
 _LONGEST_FILE = 1 << 20

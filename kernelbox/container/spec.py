@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kernelbox.cgroup.limits import Resources
+    from kernelbox.container.option_types import Healthcheck, Rlimit
 
 OCI_VERSION = "1.0.2"
 MEMORY = "memory"  # the source of a tmpfs that is a person's wish, wherever that is to be
@@ -41,27 +42,6 @@ class User(NamedTuple):
     additionalGids: tuple[int, ...] | list[int] = ()
     username: str = ""
     groups: tuple[str, ...] | list[str] = ()
-
-
-if TYPE_CHECKING:
-    from typing import TypedDict
-
-    class Healthcheck(TypedDict):
-        """A program that is asked in the container, now and then; times are in seconds."""
-
-        test: list[str]  # CMD and its words, or CMD-SHELL and a line
-        interval: float
-        timeout: float
-        start_period: float
-        start_interval: float
-        retries: int
-
-    class Rlimit(TypedDict):
-        """A resource limit of a process: `RLIMIT_NOFILE` and so on, as getrlimit(2) has them."""
-
-        type: str
-        soft: int
-        hard: int
 
 
 class Process(NamedTuple):
@@ -124,13 +104,14 @@ class Mount(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device node: where, `c`haracter or `b`lock, its numbers, and who may open it."""
+    """A device node: where, `c`haracter or `b`lock, its numbers, who may open it, and how."""
 
     path: str
     type: str
     major: int
     minor: int
     fileMode: int = 0o660
+    access: str = "rwm"
 
 
 class Namespace(NamedTuple):

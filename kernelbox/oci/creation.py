@@ -117,7 +117,7 @@ def create(asked: Asked) -> Created:
     state = State(
         config.ociVersion, asked.id, bundle, config.annotations,
         os.path.realpath(os.path.join(bundle, config.root)), time.time(), group.name,
-        groups.missing(group),
+        groups.made_for(group, states.directories_above(asked.root)),
     )  # fmt: skip
     with states.new(asked.root, state, json.dumps(found.plain)) as box:
         try:

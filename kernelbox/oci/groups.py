@@ -21,6 +21,8 @@ from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from kernelbox.cgroup import Cgroup
 
 _OURS = "kernelbox"
@@ -59,9 +61,16 @@ def of(path: str) -> Cgroup:
     return cgroup.of(path, cgroup.find()._replace(base=""))
 
 
-def missing(group: Cgroup) -> list[str]:
-    """Return the directories that making a group makes above it, the highest first."""
-    return [directory for directory in group.above if not os.path.isdir(directory)]
+def made_for(group: Cgroup, known: Container[str]) -> list[str]:
+    """Return the directories above a group that are there for containers, the highest first.
+
+    Whoever is the last in one takes it away: a pod's, or the engine's.
+
+    Args:
+        group: The group, not made yet.
+        known: Those that were made for other containers.
+    """
+    return [one for one in group.above if one in known or not os.path.isdir(one)]
 
 
 def check_free(group: Cgroup) -> None:
@@ -114,7 +123,7 @@ def remove(group: Cgroup, above: list[str]) -> None:
 
     Args:
         group: It; a missing one is fine.
-        above: From `missing`; one that others use by now stays.
+        above: From `made_for`; one that others use by now stays.
 
     Raises:
         KernelboxError: Processes outlive SIGKILL.

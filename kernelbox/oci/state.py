@@ -274,3 +274,12 @@ def every(root: str) -> list[str]:
     with contextlib.suppress(FileNotFoundError):
         return sorted(one for one in os.listdir(root) if _ID.fullmatch(one))
     return []
+
+
+def directories_above(root: str) -> set[str]:
+    """Return the directories that were made for the control groups of all containers to lie in."""
+    found = set[str]()
+    for container_id in every(root):
+        with contextlib.suppress(UsageError):  # gone meanwhile, or damaged
+            found.update(_read(f"{root}/{container_id}").above)
+    return found
