@@ -173,6 +173,10 @@ def test_a_life_from_start_to_removal(podman: Podman) -> None:
     pid = podman.pid("life")
     group = re.search(r":memory:(.*)|^0::(.*)", Path(f"/proc/{pid}/cgroup").read_text(), re.M)
     assert group is not None and "libpod" in group[0]
+    switch = Path("/sys/module/apparmor/parameters/enabled")
+    if switch.exists() and switch.read_text() == "Y\n":
+        confined = Path(f"/proc/{pid}/attr/apparmor/current").read_text()
+        assert confined.startswith("containers-default-"), confined  # Podman's own profile
     assert podman("exec", "life", "sh", "-c", "exit 4")[0] == 4
     assert podman.ok("exec", "--tty", "life", "tty").startswith("/dev/pts/")
     podman.ok("pause", "life")

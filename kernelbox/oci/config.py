@@ -73,6 +73,7 @@ class Process(NamedTuple):
         oomScoreAdj: How much it deserves an OOM kill; None for what its parent has.
         scheduler: None for what its parent has.
         ioPriority: Class and level, likewise.
+        apparmor: The AppArmor profile that it becomes the program under; empty for its parent's.
         affinity: Processors while it is being made, and once it is the program; None likewise.
     """
 
@@ -88,6 +89,7 @@ class Process(NamedTuple):
     oomScoreAdj: int | None = None
     scheduler: Scheduler | None = None
     ioPriority: tuple[int, int] | None = None
+    apparmor: str = ""
     affinity: tuple[int, ...] | None = None
 
 

@@ -47,7 +47,7 @@ def features() -> dict[str, Any]:
                 "knownFlags": list(profile.FLAGS),
                 "supportedFlags": list(profile.FLAGS),
             },
-            "apparmor": {"enabled": False},
+            "apparmor": {"enabled": True},
             "selinux": {"enabled": False},
             "intelRdt": {"enabled": False},
             "mountExtensions": {"idmap": {"enabled": True}},

@@ -66,6 +66,7 @@ def read(part: Part) -> Process:
         else None,
         scheduler=_scheduler(part.part("scheduler")) if part.has("scheduler") else None,
         ioPriority=_io_priority(part.part("ioPriority")) if part.has("ioPriority") else None,
+        apparmor=part.text("apparmorProfile"),
         affinity=_cpus(affinity, "final") if affinity.has("final") else None,
     )
 

@@ -20,7 +20,7 @@ _LINUX = {
     "memoryPolicy": "a NUMA memory policy",
     "netDevices": "moving network devices",
 }
-_PROCESS = {"selinuxLabel": "SELinux labels", "apparmorProfile": "AppArmor profiles"}
+_PROCESS = {"selinuxLabel": "SELinux labels"}
 _SECCOMP = {"listenerPath": "a seccomp agent", "listenerMetadata": "a seccomp agent"}
 _RESOURCES = {"network": "net_cls and net_prio", "rdma": "limits of RDMA"}
 _MEMORY = {"kernel": "limits of kernel memory", "kernelTCP": "limits of kernel memory"}
@@ -48,6 +48,10 @@ def check(document: Part) -> None:
 def check_process(part: Part) -> None:
     """Refuse what a process asks for and does not get. Errors are those of `check`."""
     _refuse(part, _PROCESS)
+    if part.text("apparmorProfile") and not _has_apparmor():
+        raise UsageError(
+            "process.apparmorProfile: AppArmor is not in force on this host", "Leave it out"
+        )
     if part.part("execCPUAffinity").has("initial"):
         raise UsageError(
             "process.execCPUAffinity.initial is not done: a process is on any CPU until it is one",
@@ -74,6 +78,15 @@ def check_namespaces(config: Config) -> None:
             f"a container with a user namespace of its own joins no other: {', '.join(joined)}",
             "Leave out their paths, or the user namespace",
         )
+
+
+def _has_apparmor() -> bool:
+    """Whether the kernel confines by AppArmor. Source: runc, libcontainer/apparmor."""
+    try:
+        with open("/sys/module/apparmor/parameters/enabled", encoding="ascii") as file:
+            return file.read(1) == "Y"
+    except OSError:
+        return False
 
 
 def _refuse(part: Part, refused: dict[str, str]) -> None:

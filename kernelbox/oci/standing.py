@@ -114,6 +114,9 @@ def become(
         syscalls.prctl(k.PR_SET_NO_NEW_PRIVS, 1)
         if confined:
             seccomp.set_filter(*confined)
+    if what.apparmor:
+        # From the next execve(2) on. Source: kernel, Documentation/admin-guide/LSM/apparmor.rst.
+        files.write_proc("self/attr/apparmor/exec", f"exec {what.apparmor}")
     session.umask(0o022 if user.umask is None else user.umask)
     for fd in kept:
         os.set_inheritable(fd, True)
