@@ -79,7 +79,7 @@ TRUE = ("busybox", "true")
         ((*RUN, "--pids-limit", "99999999", *TRUE), "99999999", "-1"),
         ((*RUN, "-v", "/nosuch/source:/x", *TRUE), "/nosuch/source", "mkdir"),
         ((*RUN, "-v", "nothing", *TRUE), "nothing", "/on/host:/inside"),
-        ((*RUN, "-v", "relative:/x", *TRUE), "relative", "/"),
+        ((*RUN, "-v", "not/absolute:/x", *TRUE), "not/absolute", "/"),
         ((*RUN, "-v", "/etc:relative", *TRUE), "relative", "/"),
         ((*RUN, "-v", "/etc:/x:rx", *TRUE), "rx", "ro or rw"),
         ((*RUN, "-v", "/etc:/", *TRUE), "root", "below /"),
