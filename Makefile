@@ -77,7 +77,7 @@ machine: setup ## get QEMU, and a kernel for the virtual machine that chapter 14
 OUTSIDE := browser ci quick vagrant vm workers
 vm-test: ## run what touches control groups in the lab VM (ALL=1: every test and every notebook)
 	@labs-vm/provision.sh packages for vm
-	exec labs-vm/run --machines 2 $(if $(ALL),--limit 5000) --test --runxfail $(if $(ALL),,-m vm) $(OUTSIDE:%=--ignore=tests/test_%.py) tests \
+	exec labs-vm/run --machines 2 --test --runxfail $(if $(ALL),,-m vm) $(OUTSIDE:%=--ignore=tests/test_%.py) tests \
 		$(if $(ALL),$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=1200 $(COMPARED)))
 
 vagrant-test: setup ## do with Vagrant what a student does, for real, in a root and namespaces of its own
