@@ -26,6 +26,7 @@ from kernelbox import lab
 from kernelbox.lab import Lab
 from tests import budget, looking, store_notebooks, unsteady, workers
 from tests.command import Kernelbox, Running
+from tests.engine import Engine
 from tests.scene import Scene
 from tests.town import Town
 
@@ -310,3 +311,18 @@ def town(host: Town) -> Iterator[Town]:
     host.ok("network", "prune", "--force")
     assert not list((host.root / "networks").glob("*/config.json"))
     assert not host.name_servers()
+
+
+@pytest.fixture(scope="module")
+def one_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """What an OCI runtime is driven by: see there."""
+    return Engine(tmp_path_factory.mktemp("engine"))
+
+
+@pytest.fixture
+def engine(one_engine: Engine) -> Iterator[Engine]:
+    """The engine of a module, with the bundle as it was, and after the test no container."""
+    one_engine.renew()
+    yield one_engine
+    for container in one_engine.left():
+        one_engine.ok("delete", "--force", container)

@@ -237,7 +237,7 @@ PLAN = {
         delivery
     """,
     "kernelbox/cli": """
-        parser table template cidfile orderly each progress_bars terminal
+        parser table actions template cidfile orderly each progress_bars terminal
         run_table starting listing inspecting
         containers update output stats events pull archives host course networks volumes
         seccomp audit oci

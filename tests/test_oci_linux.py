@@ -9,7 +9,6 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,7 @@ from kernelbox import cgroup
 from kernelbox.cgroup import devices
 from kernelbox.kernel import bpf
 from tests import looking
-from tests.test_oci import Engine, gone
-
-
-@pytest.fixture(scope="module")
-def one_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    return Engine(tmp_path_factory.mktemp("engine"))
-
-
-@pytest.fixture
-def engine(one_engine: Engine) -> Iterator[Engine]:
-    one_engine.renew()
-    yield one_engine
-    for container in one_engine.left():
-        one_engine.ok("delete", "--force", container)
+from tests.engine import Engine, gone
 
 
 def limits(path: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests import looking
-from tests.test_oci import RUNTIME, Engine, gone
+from tests.engine import RUNTIME, Engine, gone
 
 OPERATIONS = (
     "create",

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests import looking
-from tests.test_oci import lay_root
+from tests.engine import lay_root
 
 pytestmark = pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+from kernelbox.cli.actions import chosen
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
@@ -19,18 +20,11 @@ if TYPE_CHECKING:
 
 def command_network(argv: list[str]) -> int:
     """Do one of the things that can be done with networks."""
-    if not argv or argv[0] in ("-h", "--help"):
-        print(_usage())
+    action = chosen("network", _ACTIONS, argv)
+    if action is None:
         return 0
-    if argv[0] not in _ACTIONS:
-        raise UsageError(f"no command 'network {argv[0]:.40}'", f"There are: {', '.join(_ACTIONS)}")
     cleanup.sweep()
-    return _ACTIONS[argv[0]](argv[1:])
-
-
-def _usage() -> str:
-    lines = [f"  {name:10} {act.__doc__}" for name, act in _ACTIONS.items()]
-    return "\n".join(["usage: kernelbox network COMMAND ...", "", *lines])
+    return action(argv[1:])
 
 
 def _create(argv: list[str]) -> int:

@@ -10,6 +10,7 @@ import socket
 import sys
 import textwrap
 
+from kernelbox.cli.actions import chosen
 from kernelbox.cli.parser import parser_for
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
@@ -28,13 +29,8 @@ _LONGEST_ARGUMENT = 200  # letters
 
 def command_seccomp(argv: list[str]) -> int:
     """Do one of the things that can be done with profiles."""
-    if not argv or argv[0] in ("-h", "--help"):
-        lines = [f"  {name:8} {act.__doc__}" for name, act in _ACTIONS.items()]
-        print("\n".join(["usage: kernelbox seccomp COMMAND ...", "", *lines]))
-        return 0
-    if argv[0] not in _ACTIONS:
-        raise UsageError(f"no command 'seccomp {argv[0]:.40}'", f"There are: {', '.join(_ACTIONS)}")
-    return _ACTIONS[argv[0]](argv[1:])
+    action = chosen("seccomp", _ACTIONS, argv)
+    return action(argv[1:]) if action else 0
 
 
 def _explain(argv: list[str]) -> int:

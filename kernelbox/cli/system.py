@@ -8,13 +8,13 @@ import platform
 
 import kernelbox
 from kernelbox.cgroup import hierarchy
+from kernelbox.cli.actions import chosen
 from kernelbox.cli.each import Complaints
 from kernelbox.cli.images import in_use
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns, size
 from kernelbox.container import inspection, state, volume_store
 from kernelbox.container.image_lookup import image_store
-from kernelbox.kernel.errors import UsageError
 from kernelbox.network import definition
 from kernelbox.plumbing import paths
 
@@ -101,17 +101,8 @@ def _tell(what: dict[str, Any], form: str) -> int:
 
 def command_system(argv: list[str]) -> int:
     """Tell of the whole: how much of the disk is used, or what `info` tells."""
-    if not argv or argv[0] in ("-h", "--help"):
-        print(
-            "usage: kernelbox system COMMAND ...\n\n  df         Say how much of the disk is used"
-        )
-        print("  info       Tell what there is on this host")
-        return 0
-    if argv[0] == "info":
-        return command_info(argv[1:])
-    if argv[0] != "df":
-        raise UsageError(f"no command 'system {argv[0]:.40}'", "See: kernelbox system --help")
-    return _df(argv[1:])
+    action = chosen("system", {"df": _df, "info": command_info}, argv)
+    return action(argv[1:]) if action else 0
 
 
 def _df(argv: list[str]) -> int:

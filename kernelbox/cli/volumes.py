@@ -7,6 +7,7 @@ import os
 import sys
 import time
 
+from kernelbox.cli.actions import chosen
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
@@ -22,21 +23,12 @@ if TYPE_CHECKING:
 
 def command_volume(argv: list[str]) -> int:
     """Do one of the things that can be done with volumes."""
-    if not argv or argv[0] in ("-h", "--help"):
-        print(_usage())
+    action = chosen("volume", _ACTIONS, argv)
+    if action is None:
         return 0
-    if argv[0] not in _ACTIONS:
-        raise UsageError(f"no command 'volume {argv[0]:.40}'", "See: kernelbox volume --help")
     state.prepare()
     cleanup.sweep()
-    return _ACTIONS[argv[0]](argv[1:])
-
-
-def _usage() -> str:
-    lines = [
-        f"  {name:10} {(action.__doc__ or '').splitlines()[0]}" for name, action in _ACTIONS.items()
-    ]
-    return "\n".join(["usage: kernelbox volume COMMAND ...", "", *lines])
+    return action(argv[1:])
 
 
 def _create(argv: list[str]) -> int:
