@@ -2,7 +2,7 @@
 
     parser.py         one table of options per command, read in two ways
     table.py          columns that line up, sizes and durations in words
-    actions.py        a command that is several
+    actions.py        a command that is several; asking before one acts
     template.py       templates of --format
     cidfile.py        the id of a new container, in a file
     orderly.py        ending in order, for commands that leave something half done

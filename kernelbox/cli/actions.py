@@ -1,6 +1,8 @@
-"""A command that is several: `network create`, `volume ls`."""
+"""A command that is several: `network create`, `volume ls`; and asking before one of them acts."""
 
 from __future__ import annotations
+
+import sys
 
 from kernelbox.kernel.errors import UsageError
 
@@ -32,3 +34,17 @@ def chosen(command: str, actions: Mapping[str, Action], argv: list[str]) -> Acti
             f"no command '{command} {argv[0]:.40}'", f"There are: {', '.join(actions)}"
         )
     return actions[argv[0]]
+
+
+def confirmed(what: str) -> bool:
+    """Ask the person at the terminal whether something may be done.
+
+    Args:
+        what: What it does, as the beginning of a sentence.
+
+    Raises:
+        UsageError: Nobody is there to ask.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what}, and nobody is there to ask", "Use --force")
+    return input(f"{what}. Are you sure? [y/N] ").lower() in ("y", "yes")

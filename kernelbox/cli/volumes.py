@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 
-from kernelbox.cli.actions import chosen
+from kernelbox.cli.actions import chosen, confirmed
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
@@ -129,11 +128,8 @@ def _prune(argv: list[str]) -> int:
     parser.add_argument("-f", "--force", action="store_true", help="do not ask")
     given = parser.parse_args(argv)
     what = f"This removes {'all' if given.all else 'the unnamed'} volumes that no container has"
-    if not given.force:
-        if not sys.stdin.isatty():
-            raise UsageError(f"{what}, and nobody is there to ask", "Use --force")
-        if input(f"{what}. Are you sure? [y/N] ").lower() not in ("y", "yes"):
-            return 0
+    if not given.force and not confirmed(what):
+        return 0
     for name in volume_store.prune(everything=given.all):
         print(name)
     return 0

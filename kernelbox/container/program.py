@@ -72,7 +72,7 @@ def run(
     syscalls.setgroups(identity.groups)
     syscalls.setresgid(identity.gid)
     targets.change_directory(what.cwd, make=make_workdir)
-    _leave_session_keyring()
+    leave_session_keyring()
     for limit in what.rlimits:
         execution.set_limit(limit["type"], limit["soft"], limit["hard"])
     capabilities.bound(capabilities.mask(what.capabilities.get("bounding", [])))
@@ -113,7 +113,7 @@ def _deserve_oom_kill(adjustment: int | None) -> None:
         raise
 
 
-def _leave_session_keyring() -> None:
+def leave_session_keyring() -> None:
     """Part from the keyring that was inherited: what the operator has in it is the operator's.
 
     Source: keyrings(7); runc and crun do the same.

@@ -108,7 +108,7 @@ def become(
         execution.set_affinity(what.affinity)
     targets.change_directory(what.cwd)
     if keyring:
-        _leave_session_keyring()
+        program.leave_session_keyring()
     path = _take_identity(what, confined)
     if what.noNewPrivileges:
         syscalls.prctl(k.PR_SET_NO_NEW_PRIVS, 1)
@@ -153,15 +153,6 @@ def _raise_ambient(wanted: int) -> None:
     for number in range(wanted.bit_length()):
         if wanted >> number & 1:
             syscalls.prctl(k.PR_CAP_AMBIENT, k.PR_CAP_AMBIENT_RAISE, number)
-
-
-def _leave_session_keyring() -> None:
-    """Part from the keyring that was inherited. Source: keyrings(7)."""
-    try:
-        syscalls.join_session_keyring()
-    except KernelError as refusal:
-        if refusal.errno != errno.ENOSYS:
-            raise
 
 
 def _environment(what: Process) -> dict[str, str]:
