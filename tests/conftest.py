@@ -16,7 +16,7 @@ import shutil
 import signal
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import CodeType
 
@@ -39,6 +39,7 @@ USUAL_ROOT = Path("/var/lib/kernelbox")
 NOTEBOOKS_ROOT = Path(store_notebooks.ROOT)  # reset when all is over, if this session has used it
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 FORWARDING_BEFORE = FORWARDING.read_text()  # as it was before any worker has made a bridge
+HAS_FAILED = pytest.StashKey[bool]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -112,6 +113,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("vm")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport]:
+    """Reset the roots in the directory of a test that has failed, when it has cleaned up itself.
+
+    It may be tried again, and the others go on: they share the host's switches with what it left.
+    """
+    report = yield
+    if report.failed:
+        item.stash[HAS_FAILED] = True
+    if report.when == "teardown" and item.stash.get(HAS_FAILED, False):
+        directory: Path | None = getattr(item, "funcargs", {}).get("tmp_path")
+        for ledger in list(directory.rglob("host/ledger")) if directory else ():
+            Kernelbox(ledger.parent.parent)("reset")
+    return report
+
+
 def _text(code: CodeType) -> str:
     """Return a function's source. `inspect` would tokenize it, which takes seconds for them all."""
     last = max(line or 0 for _, _, line in code.co_lines())
@@ -138,11 +155,14 @@ def tests_root(
         yield path
     assert not path.exists()
     left = lasting_leaks(before, {}, ours)
-    assert not left, "\n".join(["reset left these behind:", *left])
+    if left:
+        pytest.fail("\n".join(["reset left these behind:", *left]), pytrace=False)
     if not workers.are_others_running(pytestconfig):
         if pytestconfig.getoption("nbval", default=False):  # a notebook's bridge needs it as well
             Kernelbox(NOTEBOOKS_ROOT).ok("reset")
-        assert FORWARDING.read_text() == FORWARDING_BEFORE
+        if (now := FORWARDING.read_text()) != FORWARDING_BEFORE:
+            for_whom = [one.read_text() for one in Path("/run").glob("kernelbox-forwards*")]
+            pytest.fail(f"the host forwards: {now.strip()}, for {for_whom}", pytrace=False)
 
 
 @pytest.fixture(autouse=True)
@@ -201,7 +221,7 @@ def lasting_leaks(before: set[str], roots: dict[str, Path], ours: Path) -> list[
 
     if left:
         left.difference_update(others_things(left, ours))
-        looking.soon(gone, 5.0)
+        looking.soon(gone, 10.0)
     return sorted(left)
 
 
