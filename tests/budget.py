@@ -36,6 +36,7 @@ BUDGET: dict[str, float] = {
     "test_crash.py": 220,
     "test_disks.py": 15,
     "test_doctor.py": 5,
+    "test_dozing.py": 60,
     "test_events.py": 25,
     "test_exercises.py": 720,
     "test_experiments.py": 20,
