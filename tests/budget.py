@@ -59,6 +59,7 @@ BUDGET: dict[str, float] = {
     "test_loads.py": 25,
     "test_many.py": 50,
     "test_machine.py": 40,
+    "test_macvlan.py": 60,
     "test_names.py": 60,
     "test_network.py": 30,
     "test_networked.py": 15,
