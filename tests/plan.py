@@ -24,7 +24,9 @@ PLAN = {
         cli
     """,
     "kernelbox/plumbing": """
-        numbers records storage whole paths channel
+        numbers records light
+        documents sockets storage
+        whole paths channel
     """,
     "kernelbox/kernel": """
         flags errors

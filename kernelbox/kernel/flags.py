@@ -7,7 +7,7 @@ Source: the uapi headers `linux/sched.h`, `linux/mount.h`, `linux/prctl.h`, `lin
 
 from __future__ import annotations
 
-from functools import cache
+from kernelbox.plumbing.light import cache
 
 # clone(2), unshare(2), setns(2)
 CLONE_NEWTIME = 0x00000080
