@@ -148,6 +148,7 @@ PLAN = {
     "kernelbox/oci": """
         document checking config log mount_options copying console gate groups foreground
         programs refusals resources devices hooks standing features attaching
+        in_place joining
         reading hiding
         state init
         starting ending entering telling creation

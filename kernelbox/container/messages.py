@@ -3,7 +3,7 @@
     front -> monitor      Order, Go, Signal, Resize
     monitor -> front      Made, Pending, Started, Detached, Ended, Exited, Failed
     runtime -> container  Go, Start
-    container -> runtime  Made, Pending, Ready, Terminal, Executing, ExecRefused, Failed
+    container -> runtime  Made, Pending, Ready, Terminal, Sibling, Executing, ExecRefused, Failed
     agent -> monitor      NextFront; and back: Free
     others -> monitor     Attach, then as a front; Halt
 
@@ -154,6 +154,12 @@ class Terminal(NamedTuple):
     fds: list[int]
 
 
+class Sibling(NamedTuple):
+    """The sender has had a sibling, and ends: a pidfd of that."""
+
+    fds: list[int]
+
+
 class Executing(NamedTuple):
     """The container's first process becomes the program now: if this works, it says no more.
 
@@ -202,6 +208,7 @@ if TYPE_CHECKING:
         | Ready
         | Start
         | Terminal
+        | Sibling
         | Executing
         | ExecRefused
         | NextFront
@@ -225,6 +232,7 @@ _KINDS: dict[str, type[Message]] = {
     "ready": Ready,
     "start": Start,
     "terminal": Terminal,
+    "sibling": Sibling,
     "exec": Executing,
     "exec-refused": ExecRefused,
     "front": NextFront,
