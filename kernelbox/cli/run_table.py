@@ -126,6 +126,11 @@ _SECURITY = (
     ),
     Option(("--userns",), "host, or auto for one of its own", "MODE", default="host"),
 )
+_RECORDING = (
+    Option(
+        ("--record-seccomp",), "write a profile of the system calls it makes", "FILE", default=""
+    ),
+)
 _CONTAINER = (
     *_STREAMS,
     *_PROCESS,
@@ -140,7 +145,7 @@ _CONTAINER = (
 RUN = Command(
     "run",
     "Make a container from an image and run a program in it.",
-    (*_DETACH, *_DETACH_KEYS, *_CONTAINER, *_OBSERVATION),
+    (*_DETACH, *_DETACH_KEYS, *_CONTAINER, *_RECORDING, *_OBSERVATION),
     "IMAGE",
 )
 CREATE = Command(

@@ -11,7 +11,7 @@ import os
 
 from kernelbox.container import messages, option_values
 from kernelbox.container.birth import cannot_execute
-from kernelbox.container.messages import ExecRefused, Executing, Terminal
+from kernelbox.container.messages import ExecRefused, Executing, Terminal, Watched
 from kernelbox.container.spec import User
 from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.kernel import execution, files, process, seccomp, session, stepping_stone, syscalls
@@ -78,7 +78,7 @@ def run(
     capabilities.bound(capabilities.mask(what.capabilities.get("bounding", [])))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
     if confined and not what.noNewPrivileges:
-        seccomp.set_filter(*confined)
+        confine(confined, control)
     syscalls.setresuid(identity.uid)
     # The kernel has emptied another user's sets but for the inheritable one, which is the caller's.
     kept = what.capabilities.get("effective", []) if identity.uid == 0 else []
@@ -87,7 +87,7 @@ def run(
     if what.noNewPrivileges:
         syscalls.prctl(k.PR_SET_NO_NEW_PRIVS, 1)
         if confined:
-            seccomp.set_filter(*confined)
+            confine(confined, control)
 
     session.umask(0o022)
     args = [helper, "--", *what.args] if helper else what.args
@@ -111,6 +111,21 @@ def _deserve_oom_kill(adjustment: int | None) -> None:
     except KernelError as refusal:
         refusal.hint = "To lower it, who starts the container needs CAP_SYS_RESOURCE"
         raise
+
+
+def confine(confined: Filter, control: Channel) -> None:
+    """Let every call from here on pass through a filter.
+
+    Args:
+        confined: The filter. If it asks a listener, whoever is to listen fetches it: to be sent, it
+            would have to be asked about the sending.
+        control: The conversation with the runtime side, which is told where to find it.
+    """
+
+    def tell(number: int) -> None:
+        messages.send(control, Watched(number))
+
+    seccomp.set_filter(confined.program, confined.flags, tell if confined.watched else None)
 
 
 def leave_session_keyring() -> None:

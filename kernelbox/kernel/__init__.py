@@ -13,6 +13,7 @@
     trace.py        what the door has seen, as text and as JSON
     bpf.py          programs that the kernel runs itself
     seccomp.py      a filter of system calls, installed
+    listening.py    which calls a filter asks its listener about
     pages.py        how much of a file is in the page cache
     execution.py    limits, scheduling, personality: what survives execve
     process.py      clone3, pidfds, signals, execve
