@@ -12,7 +12,7 @@ SHELL := /bin/bash
 
 # For what else packages are needed: see labs-vm/provision.sh.
 test quick: FOR := test browser style vagrant
-bench: FOR := test
+bench: FOR := test bench
 vagrant-test: FOR := vm
 pictures: FOR := browser
 

@@ -35,7 +35,7 @@ PLAN = {
         files aside links conntrack nft announcements
         link_reader
         rtnetlink
-        cabling qdisc
+        cabling stacking qdisc
     """,
     "kernelbox/root": """
         pivot targets
@@ -71,11 +71,12 @@ PLAN = {
         forwarding definition
         endpoints subnets nat
         ipv6 names ports
-        bridge veth shaping
-        creation
+        parents link_inside shaping
+        bridge veth macvlan
+        joining creation
     """,
     "kernelbox/network/names": """
-        upstream book
+        upstream book inside
         answers
         server keeper
     """,

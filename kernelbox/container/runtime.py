@@ -133,7 +133,7 @@ def _plug_in(
     container.address = address
     try:
         mac = spec.kernelbox.mac
-        network.connect(
+        mac = network.connect(
             bridge, container.pid, spec.id, address, own.record, mac=mac, address6=address6
         )
         wish = network.parse(*spec.kernelbox.shape)
@@ -141,10 +141,16 @@ def _plug_in(
         ports = list(spec.kernelbox.ports)
         network.publish(bridge, spec.id, address, ports, own.record, address6)
         names = [str(state.extra(spec.id).get("name") or spec.id), *spec.kernelbox.aliases]
-        mac = mac or network.mac_address(address)
         servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
         end = network.Endpoint(
-            spec.id, address, names, mac, dns=servers, ports=ports, address6=address6
+            spec.id,
+            address,
+            names,
+            mac,
+            dns=servers,
+            ports=ports,
+            address6=address6,
+            process=f"{container.pid} {container.start_time}" if bridge.parent else "",
         )
         network.add(bridge.network, end, own.record)
     except KernelboxError:

@@ -31,6 +31,7 @@
     link_reader.py  what the kernel tells of them
     rtnetlink.py    requests for links, addresses and routes
     cabling.py      more of them, as hands ask: pairs, moves, routes
+    stacking.py     links on other links: macvlan, vlan; and dummies
     qdisc.py        what a link does with packets before it sends them
 
 It knows requests, not containers. `ctypes` and netlink's messages are found nowhere else. Each

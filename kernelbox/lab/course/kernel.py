@@ -7,6 +7,7 @@ whoever has it run is told, and goes on.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
 import shutil
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 60.0  # for one cell
+_PLACE = Path("/var/tmp/kernelbox-check-")  # how the name of a kernel's directory begins
 _GRACE = 10.0  # seconds that a cell has to end after it was interrupted
 _BEGIN = 60.0  # seconds that a kernel may take to start
 _CLEAR = """
@@ -180,24 +182,59 @@ class Kernels:
 @contextmanager
 def _started(seconds: float, more: dict[str, str]) -> Iterator[Kernel]:
     """Start a kernel with directories and a KERNELBOX_ROOT of its own; leave nothing of it."""
-    place = Path(tempfile.mkdtemp(prefix="kernelbox-check-", dir="/var/tmp"))
-    environment = {
-        **os.environ,
-        "KERNELBOX_ROOT": str(place / "root"),
-        "KERNELBOX_PROGRESS": str(place / "progress.json"),
-        "IPYTHONDIR": str(place / "ipython"),
-        "JUPYTER_RUNTIME_DIR": str(place / "runtime"),
-        **more,
-    }
-    try:
+    _sweep()
+    with _place() as place:
+        environment = {
+            **os.environ,
+            "KERNELBOX_ROOT": str(place / "root"),
+            "KERNELBOX_PROGRESS": str(place / "progress.json"),
+            "IPYTHONDIR": str(place / "ipython"),
+            "JUPYTER_RUNTIME_DIR": str(place / "runtime"),
+            **more,
+        }
         kernel = Kernel(environment, seconds)
         try:
             yield kernel
         finally:
             kernel.close()
             _reset(environment)
+
+
+@contextmanager
+def _place() -> Iterator[Path]:
+    """Make a directory, locked while it is used, and remove it. Source: flock(2)."""
+    place = Path(tempfile.mkdtemp(prefix=_PLACE.name, dir=_PLACE.parent))
+    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+        os.close(fd)
+
+
+def _sweep() -> None:
+    """Remove what those have left that were killed: nobody holds the lock of their directory.
+
+    Raises:
+        KernelboxError: It cannot be removed.
+    """
+    for place in _PLACE.parent.glob(f"{_PLACE.name}*"):
+        try:
+            fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:  # another's, or gone
+            continue
+        try:
+            seen = os.fstat(fd)
+            # Somebody may have made one just now, and not have locked it yet.
+            if seen.st_uid == os.geteuid() and time.time() - seen.st_mtime > _BEGIN:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _reset({**os.environ, "KERNELBOX_ROOT": str(place / "root")})
+                shutil.rmtree(place, ignore_errors=True)
+        except BlockingIOError:  # somebody is at it
+            continue
+        finally:
+            os.close(fd)
 
 
 def _need_jupyter() -> None:
