@@ -33,7 +33,7 @@ PLAN = {
         syscalls session netdevice packets trace
         bpf seccomp listening pages execution process mounts lookup watch loop netlink
         files aside links conntrack nft announcements
-        link_reader
+        lsm link_reader
         rtnetlink
         cabling stacking qdisc
     """,

@@ -120,7 +120,7 @@ _SECURITY = (
     Option(("--cap-drop",), "take a capability from it", "NAME", default=[]),
     Option(
         ("--security-opt",),
-        "seccomp=unconfined, seccomp=FILE, no-new-privileges",
+        "seccomp=unconfined, seccomp=FILE, no-new-privileges, apparmor=PROFILE",
         "OPTION",
         default=[],
     ),

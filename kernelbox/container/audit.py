@@ -13,7 +13,7 @@ import os
 from kernelbox import cgroup, namespaces
 from kernelbox.cgroup import applying, limits
 from kernelbox.container import state
-from kernelbox.kernel import files, process
+from kernelbox.kernel import files, lsm, process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.root import masks
@@ -115,20 +115,13 @@ def _privilege(pid: int) -> Iterator[Defence]:
         f"{filters} in force" if filters else "none",
         "to try the kernel's rarely used calls: keyctl, userfaultfd, io_uring, new user namespaces",
     )
-    label = _label(pid)
+    label = lsm.label(pid)
     yield Defence(
         "LSM profile",
         label not in ("", "unconfined"),
         label or "none",
         "to write what only looks harmless: a second opinion on every file",
     )
-
-
-def _label(pid: int) -> str:
-    try:
-        return files.read(f"/proc/{pid}/attr/current").strip("\0\n ")
-    except OSError:  # EINVAL: no module that gives labels
-        return ""
 
 
 def _mounts(pid: int) -> Iterator[Defence]:

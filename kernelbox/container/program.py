@@ -14,7 +14,16 @@ from kernelbox.container.birth import cannot_execute
 from kernelbox.container.messages import ExecRefused, Executing, Terminal, Watched
 from kernelbox.container.spec import User
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import execution, files, process, seccomp, session, stepping_stone, syscalls
+from kernelbox.kernel import (
+    execution,
+    files,
+    lsm,
+    process,
+    seccomp,
+    session,
+    stepping_stone,
+    syscalls,
+)
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import CommandError, KernelError, errno_name
 from kernelbox.root import targets
@@ -89,6 +98,8 @@ def run(
         if confined:
             confine(confined, control)
 
+    if what.apparmorProfile:
+        lsm.become_confined(what.apparmorProfile)
     session.umask(0o022)
     args = [helper, "--", *what.args] if helper else what.args
     # The program itself is looked up even under an init, so that a wrong one is named as such.

@@ -56,6 +56,7 @@ class Process(NamedTuple):
         terminal: Whether it gets a terminal of its own (`-t`).
         oomScoreAdj: Added to how much it deserves an OOM kill; None for what its parent has.
         noNewPrivileges: Whether execve(2) grants nothing that its caller has not.
+        apparmorProfile: Of AppArmor's, that it becomes the program under; empty for none.
         rlimits: What it may use for itself.
     """
 
@@ -67,6 +68,7 @@ class Process(NamedTuple):
     terminal: bool = False
     oomScoreAdj: int | None = None
     noNewPrivileges: bool = False
+    apparmorProfile: str = ""
     rlimits: tuple[Rlimit, ...] | list[Rlimit] = ()
 
 

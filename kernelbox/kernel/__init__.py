@@ -28,6 +28,7 @@
     conntrack.py    flows that the kernel remembers, and how it forgets them
     nft.py          packet filter rules (nftables, through `nft`)
     announcements.py  which networks have changed
+    lsm.py          what a security module holds a process by
     link_reader.py  what the kernel tells of them
     rtnetlink.py    requests for links, addresses and routes
     cabling.py      more of them, as hands ask: pairs, moves, routes

@@ -13,7 +13,7 @@ import stat
 
 from kernelbox.container import program
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import execution, files, process, session, syscalls
+from kernelbox.kernel import execution, files, lsm, process, session, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.root import targets
@@ -115,8 +115,7 @@ def become(
         if confined:
             program.confine(confined, control)
     if what.apparmor:
-        # From the next execve(2) on. Source: kernel, Documentation/admin-guide/LSM/apparmor.rst.
-        files.write_proc("self/attr/apparmor/exec", f"exec {what.apparmor}")
+        lsm.become_confined(what.apparmor)
     session.umask(0o022 if user.umask is None else user.umask)
     for fd in kept:
         os.set_inheritable(fd, True)
