@@ -152,11 +152,20 @@ def _mounts(pid: int) -> Iterator[Defence]:
 
 
 def _devices(spec: Spec) -> Defence:
-    holds = cgroup.of(spec.group).is_limited_to_devices()
+    beyond = cgroup.of(spec.group).devices_beyond()
+    if beyond is None:
+        holds, words = False, "any that it has a node of"
+    else:
+        # Where the kernel tells no numbers, what the container was given is all there is to know.
+        given = {f"{one.type} {one.major}:{one.minor}": one.path for one in spec.linux.devices}
+        more = list(dict.fromkeys(given.get(one.rpartition(" ")[0], one) for one in beyond))
+        more += [path for path in given.values() if path not in more]
+        holds = not more
+        words = "those of every container" + (f", with {', '.join(more)}" if more else "")
     return Defence(
         "device list",
         holds,
-        "those of every container" if holds else "more than those of every container",
+        words,
         "to read a disk of the host's through a node of its own",
     )
 

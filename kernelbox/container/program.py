@@ -77,7 +77,7 @@ def run(
     environment = {"HOME": identity.home, **option_values.environment(what.env, {})}
     _give_stdio(identity.uid)
 
-    _deserve_oom_kill(what.oomScoreAdj)
+    deserve_oom_kill(what.oomScoreAdj)
     syscalls.setgroups(identity.groups)
     syscalls.setresgid(identity.gid)
     targets.change_directory(what.cwd, make=make_workdir)
@@ -107,18 +107,22 @@ def run(
     become(helper or path, args, environment, control, stone)
 
 
-def _deserve_oom_kill(adjustment: int | None) -> None:
+def deserve_oom_kill(adjustment: int | None) -> None:
     """Say how much the program deserves to be killed where memory runs out.
 
+    Args:
+        adjustment: From -1000 to 1000; None for what its parent has.
+
     Raises:
-        KernelError: EACCES to deserve it less, without CAP_SYS_RESOURCE.
+        KernelError: EACCES to deserve it less, without CAP_SYS_RESOURCE; EXDEV if /proc is
+            something else.
 
     Source: proc(5), /proc/PID/oom_score_adj.
     """
     if adjustment is None:
         return
     try:
-        files.write("/proc/self/oom_score_adj", str(adjustment))
+        files.write_proc("self/oom_score_adj", str(adjustment))
     except KernelError as refusal:
         refusal.hint = "To lower it, who starts the container needs CAP_SYS_RESOURCE"
         raise

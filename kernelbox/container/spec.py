@@ -266,9 +266,13 @@ class Spec(NamedTuple):
 
 
 def to_json(record: Any) -> Any:
-    """Return a record of this file as JSON has it: records become objects."""
+    """Return a record of this file as JSON has it: records become objects.
+
+    What is not there (None) is left out, as OCI's schema wants it.
+    """
     if isinstance(record, NamedTuple):
-        return {name: to_json(value) for name, value in record._asdict().items()}
+        found = record._asdict().items()
+        return {name: to_json(value) for name, value in found if value is not None}
     if isinstance(record, tuple):
         return [to_json(one) if isinstance(one, tuple) else one for one in record]
     return record

@@ -13,7 +13,7 @@ import stat
 
 from kernelbox.container import program
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import execution, files, lsm, process, session, syscalls
+from kernelbox.kernel import execution, lsm, process, session, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.root import targets
@@ -50,12 +50,7 @@ def limit(what: Process, personality: int | None = None) -> None:
     Raises:
         KernelError: EPERM for a limit above the host's own; EACCES, EINVAL.
     """
-    if what.oomScoreAdj is not None:
-        try:
-            files.write_proc("self/oom_score_adj", str(what.oomScoreAdj))
-        except KernelError as refusal:
-            refusal.hint = "To lower it, who starts the container needs CAP_SYS_RESOURCE"
-            raise
+    program.deserve_oom_kill(what.oomScoreAdj)
     if what.scheduler is not None:
         execution.set_scheduler(*what.scheduler)
     if what.ioPriority is not None:
