@@ -82,6 +82,7 @@ BUDGET: dict[str, float] = {
     "test_quick.py": 5,
     "test_reaching.py": 5,
     "test_records.py": 5,
+    "test_recording.py": 20,
     "test_registry.py": 60,
     "test_restarting.py": 45,
     "test_rtnetlink.py": 15,

@@ -33,9 +33,9 @@ PLAN = {
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf seccomp pages execution process mounts lookup watch loop netlink
+        bpf seccomp listening pages execution process mounts lookup watch loop netlink
         files aside links conntrack nft announcements
-        link_reader
+        lsm link_reader
         rtnetlink
         cabling stacking qdisc
     """,
@@ -59,7 +59,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
-        kept
+        kept recording
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -114,7 +114,8 @@ PLAN = {
         spec
         setting_options mount_values health_options restarting security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events volume_store confinement host_devices streams reception
+        events volume_store confinement recording host_devices streams
+        reception
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options option_defaults
         mount_options

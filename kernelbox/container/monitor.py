@@ -142,9 +142,11 @@ def _obey(front: Channel, order: Order, agent: Channel | None) -> bool:
         for fd in given or ():
             os.close(fd)  # whoever reads them to their end need not wait for what is left to do
 
-    living.live(life, wish, given, front, tell)
-    with suppress(KernelboxError):  # the next command will try again
-        cleanup.delete_files(life.spec.id)
+    try:
+        living.live(life, wish, given, front, tell)
+    finally:
+        with suppress(KernelboxError):  # the next command will try again
+            cleanup.delete_files(life.spec.id)
     return as_before
 
 

@@ -7,6 +7,7 @@ Source: OCI runtime-spec, config.md, "Valid values": "MUST generate an error".
 
 from __future__ import annotations
 
+from kernelbox.kernel import lsm
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -44,7 +45,7 @@ def check(document: Part) -> None:
 def check_process(part: Part) -> None:
     """Refuse what a process asks for and does not get. Errors are those of `check`."""
     _refuse(part, _PROCESS)
-    if part.text("apparmorProfile") and not _has_apparmor():
+    if part.text("apparmorProfile") and not lsm.has_apparmor():
         raise UsageError(
             "process.apparmorProfile: AppArmor is not in force on this host", "Leave it out"
         )
@@ -58,15 +59,6 @@ def check_namespaces(config: Config) -> None:
             "else",
             'Add {"type": "mount"} to linux.namespaces',
         )
-
-
-def _has_apparmor() -> bool:
-    """Whether the kernel confines by AppArmor. Source: runc, libcontainer/apparmor."""
-    try:
-        with open("/sys/module/apparmor/parameters/enabled", encoding="ascii") as file:
-            return file.read(1) == "Y"
-    except OSError:
-        return False
 
 
 def _refuse(part: Part, refused: dict[str, str]) -> None:
