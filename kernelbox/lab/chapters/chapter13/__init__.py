@@ -21,7 +21,8 @@ from kernelbox.lab.chapters.chapter13.waiting_answers import ANSWERS as WAITING
 from kernelbox.lab.chapters.chapter13.wreckage import wreckage
 from kernelbox.lab.chapters.chapter13.wreckage_answers import ANSWERS as WRECKAGE
 
-__all__ = ["ANSWERS", "EXERCISES", "PREDICTIONS", "QUIZ"]
+__all__ = ["ANSWERS", "EXERCISES", "FURTHER", "PREDICTIONS", "QUIZ"]
 
-EXERCISES = (waiting, which_state, prepared, demanded, refusing, wreckage)
+EXERCISES = (waiting, which_state, prepared, refusing, wreckage, demanded)
+FURTHER = ("demanded",)
 ANSWERS = {**WAITING, **DEMANDS, **WRECKAGE}

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 @exercise(
     "wreckage",
     title="After the crash",
-    points=3,
     seconds=30.0,
     hints=(
         "The check looks for control groups, processes and the runtime's notes of all three, and "
