@@ -181,7 +181,7 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving exporting attacks experiments
+        neighbours surroundings exercises serving exporting attacks experiments lifecycle
         chapters hosts inventory
         course
         workbook
@@ -189,6 +189,11 @@ PLAN = {
     "kernelbox/lab/experiments": """
         interval births memory page_cache calls noise initramfs
         machine
+    """,
+    "kernelbox/lab/lifecycle": """
+        bundle remains beside
+        engine
+        walk wreck podman
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
@@ -209,7 +214,7 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14 chapter15
+        chapter08 chapter09 chapter10 chapter11 chapter12 chapter13 chapter14 chapter15
     """,
     "kernelbox/lab/hosts": """
         eye record
