@@ -39,7 +39,7 @@ from kernelbox.oci import state as states
 from kernelbox.oci.state import Box, State
 from kernelbox.plumbing import documents
 from kernelbox.plumbing.channel import Channel
-from kernelbox.plumbing.light import closing, contextmanager, signal, suppress
+from kernelbox.plumbing.light import closing, signal, suppress
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.users import id_maps
 
