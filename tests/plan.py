@@ -24,7 +24,9 @@ PLAN = {
         cli
     """,
     "kernelbox/plumbing": """
-        numbers records storage whole paths channel
+        numbers records light
+        documents sockets storage
+        whole paths channel
     """,
     "kernelbox/kernel": """
         flags errors
@@ -147,6 +149,7 @@ PLAN = {
     "kernelbox/oci": """
         document checking config log mount_options copying console gate groups foreground
         programs refusals resources devices hooks standing features attaching
+        in_place joining
         reading hiding
         state init
         starting ending entering telling creation
@@ -178,7 +181,7 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving exporting attacks experiments
+        neighbours surroundings exercises serving exporting attacks experiments lifecycle
         chapters hosts inventory
         course
         workbook
@@ -186,6 +189,11 @@ PLAN = {
     "kernelbox/lab/experiments": """
         interval births memory page_cache calls noise initramfs
         machine
+    """,
+    "kernelbox/lab/lifecycle": """
+        bundle remains beside
+        engine
+        walk wreck podman
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
@@ -206,7 +214,7 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14 chapter15
+        chapter08 chapter09 chapter10 chapter11 chapter12 chapter13 chapter14 chapter15
     """,
     "kernelbox/lab/hosts": """
         eye record

@@ -14,7 +14,6 @@ Source: cgroups(7), "Cgroups version 1"; `Documentation/admin-guide/cgroup-v1/`.
 
 from __future__ import annotations
 
-import copy
 import errno
 import os
 
@@ -70,7 +69,7 @@ class CgroupV1(Cgroup):
     @property
     def inside(self) -> CgroupV1:
         """The group that a container's processes are in: below this one, which has the limits."""
-        below = copy.copy(self)
+        below = CgroupV1(self.name, self.host)
         limiting = {self._of_controller.get(controller) for controller in _LIMITING}
         below._of_controller = {
             controller: f"{directory}/{tree.INSIDE}" if directory in limiting else directory

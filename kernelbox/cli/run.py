@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext
 
 from kernelbox.cli.parser import read
 from kernelbox.cli.run_table import CREATE, EXEC, RUN
@@ -12,10 +11,11 @@ from kernelbox.cli.terminal import TerminalFront, terminal_size
 from kernelbox.container import detach_keys, launch, orders
 from kernelbox.container.messages import Started, Wish
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.light import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -67,9 +67,14 @@ def command_create(argv: list[str]) -> int:
     return 0
 
 
+@contextmanager
+def _nowhere() -> Iterator[Callable[[str], object]]:
+    yield lambda _id: None
+
+
 def _cidfile(path: str) -> AbstractContextManager[Callable[[str], object]]:
     if not path:
-        return nullcontext(lambda _id: None)
+        return _nowhere()
     from kernelbox.cli import cidfile  # few want one
 
     return cidfile.promised(path)

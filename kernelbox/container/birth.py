@@ -15,8 +15,6 @@ import os
 import select
 import sys
 import time
-from contextlib import contextmanager
-from functools import cached_property
 
 from kernelbox.container import messages
 from kernelbox.container.messages import (
@@ -31,6 +29,7 @@ from kernelbox.container.messages import (
 )
 from kernelbox.kernel import door, process
 from kernelbox.kernel.errors import CommandError, KernelboxError, errno_name
+from kernelbox.plumbing.light import contextmanager
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -159,11 +158,14 @@ class Newborn:
         self.address = ""
         self.watch: Callable[[int, int], object] | None = None
         self._executing: tuple[Executing, int] | None = None
+        self._start_time = 0
 
-    @cached_property
+    @property
     def start_time(self) -> int:
         """See the class. Whoever has entered a container would read the container's /proc."""
-        return process.start_time(self.pid)
+        if not self._start_time:
+            self._start_time = process.start_time(self.pid)
+        return self._start_time
 
     def until(self, wanted: type[Message]) -> None:
         """Pass on what it reports, until it says what is wanted or becomes the program.

@@ -3,7 +3,8 @@
     front -> monitor      Order, Go, Signal, Resize
     monitor -> front      Made, Pending, Started, Detached, Ended, Exited, Failed
     runtime -> container  Go, Start
-    container -> runtime  Made, Pending, Ready, Terminal, Watched, Executing, ExecRefused, Failed
+    container -> runtime  Made, Pending, Ready, Terminal, Sibling, Watched, Executing,
+                          ExecRefused, Failed
     agent -> monitor      NextFront; and back: Free
     others -> monitor     Attach, then as a front; Halt; Watched
     monitor -> recorder   Watched
@@ -157,6 +158,12 @@ class Terminal(NamedTuple):
     fds: list[int]
 
 
+class Sibling(NamedTuple):
+    """The sender has had a sibling, and ends: a pidfd of that."""
+
+    fds: list[int]
+
+
 class Watched(NamedTuple):
     """The filter that is installed next asks a listener about each call.
 
@@ -217,6 +224,7 @@ if TYPE_CHECKING:
         | Ready
         | Start
         | Terminal
+        | Sibling
         | Watched
         | Executing
         | ExecRefused
@@ -241,6 +249,7 @@ _KINDS: dict[str, type[Message]] = {
     "ready": Ready,
     "start": Start,
     "terminal": Terminal,
+    "sibling": Sibling,
     "watched": Watched,
     "exec": Executing,
     "exec-refused": ExecRefused,

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import os
 import select
-import socket
-from contextlib import contextmanager, suppress
 
 from kernelbox.container import messages
 from kernelbox.container.messages import Attach, Go, Halt, Watched
-from kernelbox.plumbing import paths
+from kernelbox.plumbing import paths, sockets
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Reception:
         self.welcome: Callable[[Channel, Attach], None] | None = None
         self.watch: Callable[[int, int], object] | None = None
         self._arrived: list[Channel] = []
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+        self._listener = sockets.new()
         with _address(container_id) as address:
             with suppress(FileNotFoundError):  # of an earlier life
                 os.unlink(address)
@@ -59,7 +58,7 @@ class Reception:
     def act(self, ready: set[int]) -> None:
         """Hear who has come, and what they want."""
         if self._listener.fileno() in ready:
-            self._arrived.append(Channel(self._listener.accept()[0]))
+            self._arrived.append(Channel(sockets.accept(self._listener)))
         for one in [one for one in self._arrived if one.fileno() in ready]:
             self._arrived.remove(one)
             message = messages.receive(one)
@@ -95,7 +94,7 @@ class Reception:
 
 def knock(container_id: str) -> Channel | None:
     """Return a conversation with a container's monitor; None if there is none that listens."""
-    end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    end = sockets.new()
     try:
         with _address(container_id) as address:
             end.connect(address)

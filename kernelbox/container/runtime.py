@@ -11,7 +11,6 @@ the monitor, a process of its own with one thread.
 from __future__ import annotations
 
 import os
-from contextlib import closing
 
 from kernelbox import cgroup, namespaces, network, overlay
 from kernelbox.container import host_mounts, init, ledger, messages, state
@@ -23,6 +22,7 @@ from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing import paths
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import closing
 from kernelbox.users import id_maps
 
 TYPE_CHECKING = False

@@ -16,15 +16,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
-from contextlib import contextmanager
 
 from kernelbox import cgroup
 from kernelbox.container.spec import from_json
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.explain import disk_error
-from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing import documents, paths, storage
+from kernelbox.plumbing.light import contextmanager
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -131,7 +130,7 @@ def write(container_id: str, state: State) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not os.path.exists(path):
             raise
         with open(path, "r+", encoding="utf-8") as file:
-            json.dump(state._asdict(), file)
+            file.write(documents.dumps(state._asdict()))
             file.truncate()
 
 
@@ -220,13 +219,13 @@ def every() -> list[str]:
 
 def _replace(path: str, content: dict[str, Any]) -> None:
     temporary = f"{path}.new"
-    storage.write(temporary, json.dumps(content), mode=0o644)
+    storage.write(temporary, documents.dumps(content), mode=0o644)
     os.replace(temporary, path)
 
 
 def _load(path: str) -> dict[str, Any]:
     try:
-        content = json.loads(storage.read(path))
+        content = documents.loads(storage.read(path))
         if not isinstance(content, dict):
             raise ValueError("this is no JSON object")
         return content

@@ -7,11 +7,12 @@ Source: the uapi headers `linux/sched.h`, `linux/mount.h`, `linux/prctl.h`, `lin
 
 from __future__ import annotations
 
-from functools import cache
+from kernelbox.plumbing.light import cache
 
 # clone(2), unshare(2), setns(2)
 CLONE_NEWTIME = 0x00000080
 CLONE_PIDFD = 0x00001000
+CLONE_PARENT = 0x00008000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000

@@ -99,8 +99,6 @@ def become(
     _give_streams(user)
     for one in what.rlimits:
         execution.set_limit(one.type, one.soft, one.hard)
-    if what.affinity is not None:
-        execution.set_affinity(what.affinity)
     targets.change_directory(what.cwd)
     if keyring:
         program.leave_session_keyring()
