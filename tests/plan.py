@@ -24,18 +24,20 @@ PLAN = {
         cli
     """,
     "kernelbox/plumbing": """
-        numbers records storage whole paths channel
+        numbers records light
+        documents sockets storage
+        whole paths channel
     """,
     "kernelbox/kernel": """
         flags errors
         explain mount_words stepping_stone
         door
         syscalls session netdevice packets trace
-        bpf seccomp pages execution process mounts lookup watch loop netlink
+        bpf seccomp listening pages execution process mounts lookup watch loop netlink
         files aside links conntrack nft announcements
-        link_reader
+        lsm link_reader
         rtnetlink
-        cabling qdisc
+        cabling stacking qdisc
     """,
     "kernelbox/root": """
         pivot targets
@@ -57,7 +59,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
-        kept
+        kept recording
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -71,11 +73,12 @@ PLAN = {
         forwarding definition
         endpoints subnets nat
         ipv6 names ports
-        bridge veth shaping
-        creation
+        parents link_inside shaping
+        bridge veth macvlan
+        joining creation
     """,
     "kernelbox/network/names": """
-        upstream book
+        upstream book inside
         answers
         server keeper
     """,
@@ -111,7 +114,8 @@ PLAN = {
         spec
         setting_options mount_values health_options restarting security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events volume_store confinement host_devices streams reception
+        events volume_store confinement recording host_devices streams
+        reception
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options option_defaults
         mount_options
@@ -145,6 +149,7 @@ PLAN = {
     "kernelbox/oci": """
         document checking config log mount_options copying console gate groups foreground
         programs refusals resources devices hooks standing features attaching
+        in_place joining
         reading hiding
         state init
         starting ending entering telling creation

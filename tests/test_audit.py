@@ -52,6 +52,7 @@ def test_a_default_container_lacks_what_nobody_asked_for(kernelbox: Kernelbox) -
         (("--cpus", "0.5"), "CPU limit", "0.5 CPUs"),
         (("--network", "host"), "network namespace", "the host's"),
         (("--cap-add", "SYS_PTRACE"), "capabilities", "15 of 41, with SYS_PTRACE"),
+        (("--device", "/dev/kmsg"), "device list", "those of every container, with /dev/kmsg"),
     ],
 )
 def test_each_option_changes_the_word_on_one_defence(
@@ -86,7 +87,8 @@ def test_devices_are_limited_by_the_group_and_by_nothing_else(kernelbox: Kernelb
     if not group.exists():
         return  # in v2 the program stays as long as the group: there is nothing to take away
     (group / "devices.allow").write_text("b 8:0 r")
-    assert audited(kernelbox, container)["device list"][0] is False
+    found = (False, "those of every container, with b 8:0 r")
+    assert audited(kernelbox, container)["device list"] == found
 
 
 def test_two_are_compared_side_by_side(kernelbox: Kernelbox) -> None:

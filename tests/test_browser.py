@@ -725,6 +725,33 @@ def test_three_namespaces_in_a_row_are_seen_at_once_beside_the_list_of_files(
         jupyterlab.command("application:toggle-left-area")
 
 
+def test_the_list_of_files_shows_what_chapters_are_called(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    open_notebook("")
+    chapters = [path.name for path in (TOP / "notebooks").glob("*.ipynb")]
+    made = [jupyterlab.server.notebooks / name for name in chapters]
+    for path in made:
+        path.touch()
+    jupyterlab.command("application:toggle-left-area")
+    try:
+        jupyterlab.command("filebrowser:refresh")
+        names = jupyterlab.page.locator(".jp-DirListing-itemName")
+        for name in chapters:
+            expect(names.filter(has_text=name)).to_be_visible()
+        jupyterlab.page.screenshot(path=artefacts / "list-of-files.png")
+        texts = jupyterlab.page.locator(".jp-DirListing-itemText")
+        shown = texts.evaluate_all(
+            """(every) => Object.fromEntries(every.map((one) =>
+                [one.innerText, one.clientWidth / one.scrollWidth * one.innerText.length]))"""
+        )
+        assert all(shown[name] >= len(Path(name).stem) for name in chapters), shown
+    finally:
+        jupyterlab.command("application:toggle-left-area")
+        for path in made:
+            path.unlink()
+
+
 def test_a_ping_is_followed_over_the_map_forward_and_back(
     open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
 ) -> None:

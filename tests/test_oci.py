@@ -352,6 +352,8 @@ def test_exec_adds_a_program_with_a_description_of_its_own(engine: Engine) -> No
         ({"ociVersion": None}, "ociVersion"),
         ({"process": []}, "process"),
         ({"root": {"path": "nowhere"}}, "nowhere"),
+        ({"root": None}, "root.path"),
+        ({"root": {"path": ""}}, "root.path"),
         ({"mounts": [{"destination": "/x", "type": "tmpfs", "options": "ro"}]}, "options"),
         ({"mounts": [{"destination": "/x", "type": "bind", "source": "/no/such"}]}, "/no/such"),
         ({"hostname": "h" * 65}, "hostname"),

@@ -96,7 +96,11 @@ def _process(given: dict[str, Any], box: Box) -> Process:
         part = document.load(given["process"], "process.json")
         refusals.check_process(part)
         what = programs.read(part)
-        return what._replace(terminal=what.terminal or given["tty"])
+        of_container = box.config().process if what.affinity is None else None
+        return what._replace(
+            terminal=what.terminal or given["tty"],
+            affinity=of_container.affinity if of_container is not None else what.affinity,
+        )
     if not given["command"]:
         raise UsageError("exec needs a program", "Name it after the id, or use --process")
     own = box.config().process

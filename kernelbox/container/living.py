@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from kernelbox.container.messages import Attach
     from kernelbox.container.monitor_lock import Life
     from kernelbox.container.orders import Streams
+    from kernelbox.container.recording import Recorder
     from kernelbox.container.relay import Relay
     from kernelbox.container.spec import Spec
     from kernelbox.plumbing.channel import Channel
@@ -63,15 +64,23 @@ def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Te
     try:
         while True:
             began = time.monotonic()
-            born, running, relay = _begin(life, wish, given, listener)
+            recorder = _recorder(wish)
+            born, running, relay = _begin(life, wish, given, listener, recorder)
             relay.log = log
+            reception.watch = born.watch
             _look_after(life.spec, born, relay, reception)
             code = process.wait_exit(born.pid)
+            unwritten = _keep_record(recorder, life.spec, wish)
             if listener is not None and wish.read_later:
                 _let_read(listener, code)
-            again = not reception.halted and _is_to_live_again(life.spec, code, running.restarts)
+            again = not (reception.halted or unwritten) and _is_to_live_again(
+                life.spec, code, running.restarts
+            )
             _bring_to_rest(life.spec, running, code, life.lock, again=again)
             lost = _dismiss(relay, code)
+            if unwritten is not None:
+                message = f"the program ended with {code}, but {unwritten.message}"
+                raise KernelboxError(message, unwritten.hint)
             if listener is not None:
                 tell(Exited(code, lost), not again)
             if not again:
@@ -89,6 +98,22 @@ def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Te
             life = lives.following(life)
     finally:
         reception.close()
+
+
+def _recorder(wish: Wish) -> Recorder | None:
+    if not wish.recorded:
+        return None
+    from kernelbox.container import recording  # few are recorded
+
+    return recording.Recorder()
+
+
+def _keep_record(recorder: Recorder | None, spec: Spec, wish: Wish) -> KernelboxError | None:
+    if recorder is None:
+        return None
+    from kernelbox.container import recording  # few are recorded
+
+    return recording.keep(recorder, spec.linux.seccomp, wish.recorded)
 
 
 def _is_to_live_again(spec: Spec, code: int, restarts: int) -> bool:
@@ -109,12 +134,16 @@ def _open_reception(life: Life) -> Reception:
 
 
 def _begin(
-    life: Life, wish: Wish, given: Streams | None, front: Channel | None
+    life: Life,
+    wish: Wish,
+    given: Streams | None,
+    front: Channel | None,
+    recorder: Recorder | None,
 ) -> tuple[Newborn, State, Relay]:
     """Let a container be born; return it, its state, and a relay between its streams and others."""
     spec = life.spec
     try:
-        born, ours = _bear(life, wish)
+        born, ours = _bear(life, wish, recorder)
         running = State(
             status="running",
             pid=born.pid,
@@ -122,6 +151,7 @@ def _begin(
             started=time.time(),
             address=born.address,
             restarts=life.before.restarts if life.before else 0,
+            recorded=recorder is not None,
         )
         state.write(spec.id, running)
     except BaseException as error:
@@ -217,12 +247,12 @@ def _undo(life: Life, error: BaseException) -> None:
     state.write(life.spec.id, life.before.given_up(str(error), code))
 
 
-def _bear(life: Life, wish: Wish) -> tuple[Newborn, stdio.Ends]:
+def _bear(life: Life, wish: Wish, recorder: Recorder | None) -> tuple[Newborn, stdio.Ends]:
     """Create a container and start it; return it with our ends of its streams."""
     spec, before = life.spec, life.before or State()
     # Whoever starts it may not be at its keyboard; its input is open all the same.
     theirs, ours = stdio.open_for(spec.process, wish.interactive or spec.kernelbox.interactive)
-    born = runtime.create(spec, theirs, before.address)
+    born = runtime.create(spec, theirs, before.address, recorder.watch if recorder else None)
     if spec.kernelbox.joined:
         from kernelbox.container import networks  # few are on several
 

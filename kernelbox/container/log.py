@@ -7,10 +7,11 @@ Source: Docker, "JSON File logging driver".
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from contextlib import suppress
+
+from kernelbox.plumbing import documents
+from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Log:
         if data:
             text = data.decode("utf-8", "surrogateescape")
             line = {"log": text, "stream": stream, "time": time.time()}
-            self._size += os.write(self._file, (json.dumps(line) + "\n").encode())
+            self._size += os.write(self._file, (documents.dumps(line) + "\n").encode())
 
     def _begin_anew(self) -> None:
         os.close(self._file)
@@ -106,7 +107,7 @@ class Reader:
         entries = []
         for line in whole:
             with suppress(ValueError):  # a full disk has cut it short
-                entries.append(json.loads(line))
+                entries.append(documents.loads(line))
         return entries
 
     def _next(self) -> BinaryIO | None:

@@ -10,7 +10,6 @@ may be killed at any time; then its container dies with it, and the next command
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from kernelbox.container import (
     cleanup,
@@ -38,6 +37,7 @@ from kernelbox.kernel import door, process
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.explain import disk_error
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,9 +142,11 @@ def _obey(front: Channel, order: Order, agent: Channel | None) -> bool:
         for fd in given or ():
             os.close(fd)  # whoever reads them to their end need not wait for what is left to do
 
-    living.live(life, wish, given, front, tell)
-    with suppress(KernelboxError):  # the next command will try again
-        cleanup.delete_files(life.spec.id)
+    try:
+        living.live(life, wish, given, front, tell)
+    finally:
+        with suppress(KernelboxError):  # the next command will try again
+            cleanup.delete_files(life.spec.id)
     return as_before
 
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 import fcntl
 import os
 import select
-import signal
 import struct
 import termios
-from contextlib import suppress
 
 from kernelbox.container import messages
 from kernelbox.container.detach_keys import DetachKeys
@@ -21,6 +19,7 @@ from kernelbox.container.messages import Detached, Resize, Signal
 from kernelbox.container.streams import Sink, Stream
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelError
+from kernelbox.plumbing.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,6 +22,8 @@ kernel. Chapter 13 takes create and start apart. Begin with init.py.
     standing.py       limits, user, capabilities; then the program
     features.py       what this runtime can do, and a config.json to begin with
     attaching.py      mounts, made where nobody sees them, attached below the rootfs
+    in_place.py       a root where others see its mounts, too
+    joining.py        new namespaces and those of others, and the birth into them
     reading.py        config.json becomes records
     hiding.py         paths that are hidden, or not to be written to
     state.py          what is known of a container between two commands

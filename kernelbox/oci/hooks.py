@@ -14,12 +14,12 @@ Source: OCI runtime-spec, config.md, "POSIX-platform Hooks"; runtime.md, "Lifecy
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, printable
+from kernelbox.plumbing import documents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def run_all(config: Config, kind: str, state: dict[str, Any]) -> list[str]:
 def _run(hook: Hook, state: dict[str, Any]) -> str:
     """Run a hook; return how it failed, empty if it did not."""
     told = os.memfd_create("state", os.MFD_CLOEXEC)
-    os.write(told, json.dumps(state).encode())
+    os.write(told, documents.dumps(state).encode())
     os.lseek(told, 0, os.SEEK_SET)
     said = os.memfd_create("said", os.MFD_CLOEXEC)
     try:

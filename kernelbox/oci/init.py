@@ -12,19 +12,28 @@ from __future__ import annotations
 
 import os
 
-from kernelbox import namespaces
 from kernelbox.container import messages
 from kernelbox.container.birth import reporting
 from kernelbox.container.messages import Ready, Terminal
 from kernelbox.kernel import files, lookup, mounts, netdevice, process, session, syscalls
 from kernelbox.kernel import flags as k
-from kernelbox.oci import attaching, console, devices, gate, hiding, hooks, mount_options, standing
+from kernelbox.oci import (
+    attaching,
+    console,
+    devices,
+    gate,
+    hiding,
+    hooks,
+    in_place,
+    mount_options,
+    standing,
+)
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.root import pivot, targets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    from _socket import socket
     from typing import Any, NoReturn
 
     from kernelbox.cgroup import Cgroup, Entrance
@@ -46,28 +55,32 @@ class Birth(NamedTuple):
         entrance: The way into that.
         root: Its root, as a detached mount.
         mounts: What is mounted there, in order.
-        joined: Namespaces to join: a descriptor, by OCI kind.
+        mount_namespace: Another's to join, as a descriptor; None without.
+        rootfs: The path of its root, for who has no mount namespace of its own.
         filter: Of its system calls; None without one.
         stone: What its first process becomes before it is the program.
         state: What its hooks are told; its pid is filled in there.
         preserved: How many descriptors from 3 on the program keeps.
         keyring: Whether it gets a session keyring of its own.
+        pivot: Whether its root is pivoted to; else it is a chroot.
         observed: Whether the other side wants to hear of every request.
     """
 
     config: Config
     control: Channel
-    listener: socket.socket
+    listener: socket
     group: Cgroup
     entrance: Entrance
     root: int
     mounts: list[Wanted]
-    joined: dict[str, int]
+    mount_namespace: int | None
+    rootfs: str
     filter: Filter | None
     stone: Stone
     state: dict[str, Any]
     preserved: int
     keyring: bool
+    pivot: bool
     observed: bool
 
 
@@ -101,15 +114,15 @@ def build(birth: Birth) -> None:
     """
     config, what, state = birth.config, birth.config.process, birth.state
 
-    # Who it is, and which namespaces of others it shares.
+    # Who it is. The namespaces of others that it shares it was born into, but for one.
     syscalls.prctl(k.PR_SET_DUMPABLE, 0)
     state["pid"] = int(os.readlink("/proc/self"))  # as the runtime counts: it is its /proc
-    if config.has_user_namespace:
+    if config.is_new("user"):
         _await_go(birth.control)  # until its ids are mapped
         syscalls.setresgid(0)
         syscalls.setresuid(0)
-    for kind, fd in birth.joined.items():
-        syscalls.setns(fd, namespaces.kind(kind).flag, f"nsenter --{kind}=...")
+    if birth.mount_namespace is not None:
+        syscalls.setns(birth.mount_namespace, k.CLONE_NEWNS, "nsenter --mount=...")
 
     # What it may use, and a cgroup namespace whose root is just that.
     birth.entrance.enter()
@@ -128,8 +141,11 @@ def build(birth: Birth) -> None:
 
     # Its root, with all that is mounted there. What is made has the modes that stand here.
     session.umask(0)
-    pivot.make_private()
-    pivot.attach_root(birth.root)
+    if config.is_new("mount"):
+        pivot.make_private()
+        pivot.attach_root(birth.root)
+    else:
+        in_place.attach(birth.root, birth.rootfs)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     namespaced = config.namespace("cgroup") is not None
     for wanted in birth.mounts:
@@ -158,8 +174,11 @@ def build(birth: Birth) -> None:
 
     # The tree becomes /.
     os.close(root)
-    pivot.pivot()
-    pivot.leave_old_root()
+    if birth.pivot:
+        pivot.pivot()
+        pivot.leave_old_root()
+    else:
+        lookup.chroot(".")
     _finish_root(config)
     standing.take_streams(terminal)
     kept = [birth.control.fileno(), birth.listener.fileno(), birth.stone.fd, birth.stone.refusals]
