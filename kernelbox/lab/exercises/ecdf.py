@@ -67,17 +67,17 @@ class Ecdf:
         from kernelbox.widgets.foreign import leave_baseline
         from kernelbox.widgets.palette import light
 
-        figure = Figure(figsize=(8.0, 3.0), layout="constrained")
+        figure = Figure(figsize=(9.0, 3.4), layout="constrained")
         axes = figure.subplots()
         axes.set_xscale("log")
         for number, (name, values) in enumerate(self.ranked.items()):
             color = light(f"line-{number}")
             axes.ecdf(values, color=color, linestyle=_DASHES[number], linewidth=2, label=name)
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel(self.across, color=light("ink"))
-        axes.set_ylabel("share of the runs", color=light("ink"))
+        axes.set_xlabel(self.across, color=light("ink"), fontsize=12)
+        axes.set_ylabel("share of the runs", color=light("ink"), fontsize=12)
         axes.grid(color=light("rule"))
-        axes.tick_params(which="both", colors=light("muted"), length=0)
+        axes.tick_params(which="both", colors=light("muted"), length=0, labelsize=12)
         figure.legend(
             loc="outside lower left", ncols=4, frameon=False, fontsize=12, labelcolor=light("ink")
         )
