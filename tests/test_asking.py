@@ -237,6 +237,19 @@ def test_the_letters_of_a_chart_are_read_on_a_projector(chart: Curve | Bars | Ec
     assert min(sizes) >= 12
 
 
+def test_a_distribution_within_a_decade_has_plain_numbers_below_it() -> None:
+    (axes,) = Ecdf("E", {"a": [4.1, 6.6, 31.5], "b": [1490.4, 5, 6]}, across="b").figure().axes
+    axes.figure.canvas.draw()
+    labels = [one.get_text() for one in axes.get_xticklabels()]
+    assert {"5", "10", "20"} <= {*labels} and not any("times" in one for one in labels)
+    assert not axes.xaxis.get_minorticklocs().size
+
+
+def test_a_number_in_a_table_has_no_exponent() -> None:
+    shown = Ecdf("E", {"a": [0.024, 12.34, 1490.4]}, across="ms").table()
+    assert re.findall(r'class="varies">([^<]+)<', shown) == ["0.024", "12.3", "1490"]
+
+
 # --- the quiz -------------------------------------------------------------------------------------
 
 

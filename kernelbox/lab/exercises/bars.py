@@ -48,13 +48,13 @@ class Bars:
 
     def table(self) -> str:
         """Return a row for each way."""
-        from kernelbox.widgets.still import Cell, table
+        from kernelbox.widgets.still import Cell, rounded, table
 
         return table(
             f"{self.title}, in numbers",
             ("way", "lower quartile", "median", "upper quartile"),
             [
-                [Cell(name), *(Cell(f"{value:.3g}", varies=True) for value in values)]
+                [Cell(name), *(Cell(rounded(value), varies=True) for value in values)]
                 for name, values in self.quartiles.items()
             ],
         )

@@ -65,14 +65,14 @@ class Curve:
 
     def table(self) -> str:
         """Return a row for each point."""
-        from kernelbox.widgets.still import Cell, table
+        from kernelbox.widgets.still import Cell, rounded, table
 
         rows = [(f"{number:g}", value) for number, value in self.points.items()]
         rows += [self.level] if self.level else []
         return table(
             f"{self.title}, in numbers",
             (self.across, self.up),
-            [[Cell(name), Cell(f"{value:.3g}", varies=True)] for name, value in rows],
+            [[Cell(name), Cell(rounded(value), varies=True)] for name, value in rows],
         )
 
     def figure(self) -> Figure:
