@@ -35,6 +35,7 @@ BUDGET: dict[str, float] = {
     "test_course.py": 170,
     "test_crash.py": 220,
     "test_disks.py": 15,
+    "test_docker_runtime.py": 45,
     "test_doctor.py": 5,
     "test_events.py": 25,
     "test_exercises.py": 720,

@@ -271,7 +271,7 @@ def test_hooks_of_six_kinds_in_order(engine: Engine) -> None:
     assert [one[0] for one in told] == [one[1] for one in told] == list(kinds)
     states = [json.loads(one[2]) for one in told]
     assert {one["id"] for one in states} == {"hooked"}
-    assert states[0]["status"] == states[1]["status"] == states[2]["status"] == "creating"
+    assert states[0]["status"] == states[1]["status"] == states[2]["status"] == "created"
     assert states[0]["pid"] == states[2]["pid"] > 0 and states[5]["status"] == "stopped"
 
 

@@ -105,7 +105,7 @@ def loopback_up() -> None:
         )
 
 
-def namespace_of(sock: socket.socket) -> int:
+def namespace_of(sock: socket) -> int:
     """Return a descriptor of the network namespace that a socket is in, whoever has opened it.
 
     Raises:

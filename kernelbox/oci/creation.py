@@ -39,7 +39,7 @@ from kernelbox.oci import state as states
 from kernelbox.oci.state import Box, State
 from kernelbox.plumbing import documents
 from kernelbox.plumbing.channel import Channel
-from kernelbox.plumbing.light import closing, contextmanager, signal, suppress
+from kernelbox.plumbing.light import closing, signal, suppress
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.users import id_maps
 
@@ -170,7 +170,7 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
             rootfs=box.state.rootfs,
             filter=compiled(config.seccomp),
             stone=stone,
-            state=box.as_told("creating"),
+            state=box.as_told("created"),
             preserved=asked.preserve_fds,
             keyring=asked.keyring,
             pivot=asked.pivot and config.is_new("mount"),
@@ -202,7 +202,7 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
         messages.send(control, Go())
     born.until(Ready)
     for kind in ("prestart", "createRuntime"):
-        hooks.run(config, kind, box.as_told("creating"))
+        hooks.run(config, kind, box.as_told("created"))
     messages.send(control, Go())
     born.until(Ready)
     if born.terminal is not None and asked.console_socket:

@@ -6,8 +6,9 @@
     poststart                 after the program has begun, from outside
     poststop                  after `delete`, from outside
 
-Each gets the container's state as JSON on its standard input. One that fails in the first four
-ends the container; the last two are too late for that, and their failure is only told.
+Each gets the container's state as JSON on its standard input. From the first on that is `created`,
+since `creating` is step 2 of a container's life, and hooks begin with step 3. One that fails ends
+the container; but of poststop ones, which are too late for that, a failure is only told.
 
 Source: OCI runtime-spec, config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle".
 """

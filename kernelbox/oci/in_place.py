@@ -9,8 +9,8 @@ Source: OCI runtime-spec, config-linux.md, "Namespaces"; proc_pid_fdinfo(5), mnt
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 import os
+from contextlib import ExitStack
 
 from kernelbox.kernel import aside, lookup, mounts
 from kernelbox.kernel import flags as k

@@ -97,7 +97,7 @@ def main(birth: Birth) -> NoReturn:
         control.close()
         starter = gate.wait(birth.listener, stone)
         with reporting(starter, observed=False, stepped=False):
-            hooks.run(config, "startContainer", {**birth.state, "status": "created"})
+            hooks.run(config, "startContainer", birth.state)
             assert config.process is not None  # `start` has looked
             standing.become(
                 config.process, starter, stone, birth.filter,

@@ -12,6 +12,7 @@ Source: OCI runtime-spec, config-linux.md, "Namespaces"; setns(2); user_namespac
 
 from __future__ import annotations
 
+import fcntl
 import os
 from contextlib import contextmanager
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from kernelbox.oci.config import Config
 
+_NS_GET_NSTYPE = 0xB703
 _ITS_OWN_TO_ENTER = ("mount", "user")
 
 
@@ -45,16 +47,26 @@ def open_others(config: Config) -> dict[str, int]:
         if not one.path:
             continue
         try:
-            fd = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC)
-            if not os.readlink(f"/proc/self/fd/{fd}").startswith(namespaces.kind(one.type).proc):
-                raise UsageError(f"{one.path} is no {one.type} namespace", "See lsns")
+            # A FIFO or a terminal of this name shall not keep us, nor become ours.
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+            fd = os.open(one.path, flags)
         except OSError as error:
             raise UsageError(
                 f"cannot join the {one.type} namespace {one.path}: {error.strerror}",
                 "Is the container that it belongs to still there?",
             ) from error
+        if _flag(fd) != namespaces.kind(one.type).flag:
+            raise UsageError(f"{one.path} is no {one.type} namespace", "See lsns")
         found[one.type] = fd
     return found
+
+
+def _flag(fd: int) -> int:
+    """Return the CLONE_NEW* bit of a namespace; 0 of something else. Source: ioctl_nsfs(2)."""
+    try:
+        return fcntl.ioctl(fd, _NS_GET_NSTYPE)
+    except OSError:
+        return 0
 
 
 def bear(

@@ -73,6 +73,14 @@ def _memory(group: Cgroup, part: Part) -> None:
     for key, file in (("kernel", "kmem"), ("kernelTCP", "kmem.tcp")):
         if limit := part.number(key, 0, -1):
             _write(group, "", f"memory.{file}.limit_in_bytes", limit)
+            _check_kept(group, f"memory.{file}.limit_in_bytes", limit)
+
+
+def _check_kept(group: Cgroup, file: str, limit: int) -> None:
+    """Refuse a limit that the kernel has taken, and not kept. Source: Linux 6.1, "kmem.limit"."""
+    now = int(files.read(group.path(file)))
+    if 0 < limit < now // 2:
+        raise UsageError(f"this kernel takes no notice of {file}", "Leave it out")
 
 
 def _cpu(group: Cgroup, part: Part) -> None:
