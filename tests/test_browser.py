@@ -65,6 +65,7 @@ NAME = """(one) => one.getAttribute("aria-label")
     ?? ([...(one.labels ?? [])].map((label) => label.firstChild.data).join() || one.innerText)"""
 FOCUSED = f"() => ({NAME})(document.activeElement)"
 NAMES = f"(every) => every.map({NAME})"
+LEFT_OF = "(one) => getComputedStyle(one).marginLeft"
 PICTURES = ".jp-OutputArea-output .kb-picture"
 CONTROLS = ", ".join(f"{one}:visible" for one in ("button", "select", "input", "[tabindex='0']"))
 LAB = "from kernelbox import lab\nbox = lab.start()"
@@ -725,6 +726,33 @@ def test_three_namespaces_in_a_row_are_seen_at_once_beside_the_list_of_files(
         jupyterlab.command("application:toggle-left-area")
 
 
+def test_the_list_of_files_shows_what_chapters_are_called(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    open_notebook("")
+    chapters = [path.name for path in (TOP / "notebooks").glob("*.ipynb")]
+    made = [jupyterlab.server.notebooks / name for name in chapters]
+    for path in made:
+        path.touch()
+    jupyterlab.command("application:toggle-left-area")
+    try:
+        jupyterlab.command("filebrowser:refresh")
+        names = jupyterlab.page.locator(".jp-DirListing-itemName")
+        for name in chapters:
+            expect(names.filter(has_text=name)).to_be_visible()
+        jupyterlab.page.screenshot(path=artefacts / "list-of-files.png")
+        texts = jupyterlab.page.locator(".jp-DirListing-itemText")
+        shown = texts.evaluate_all(
+            """(every) => Object.fromEntries(every.map((one) =>
+                [one.innerText, one.clientWidth / one.scrollWidth * one.innerText.length]))"""
+        )
+        assert all(shown[name] >= len(Path(name).stem) for name in chapters), shown
+    finally:
+        jupyterlab.command("application:toggle-left-area")
+        for path in made:
+            path.unlink()
+
+
 def test_a_ping_is_followed_over_the_map_forward_and_back(
     open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
 ) -> None:
@@ -849,11 +877,16 @@ def test_the_next_day_every_view_is_seen_as_it_was_stored(
     notebook.run()
     with jupyterlab.window() as window:
         page = window.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(notebook.next_day())
         pictures = page.locator(PICTURES)
         outputs = page.locator(".jp-OutputArea-output").filter(has=page.locator(".kb-picture"))
         expect(pictures).to_have_count(len(GALLERY))
         expect(page.locator(".jp-Notebook")).not_to_contain_text("Error displaying widget")
+        assert complaints == []
+        tables = page.locator(".jp-OutputArea-output table")
+        assert {one.evaluate(LEFT_OF) for one in tables.all()} == {"0px"}
         for theme in THEMES:
             jupyterlab.theme(theme, page)
             for number, name in enumerate(GALLERY):

@@ -180,13 +180,18 @@ class CgroupV1(Cgroup):
             files.write(self._path("devices.allow" if rule.allow else "devices.deny"), str(rule))
         return True
 
-    def is_limited_to_devices(self) -> bool:
-        """Whether the kernel says that the group may use what `limit_devices` allows, and no more.
+    def devices_beyond(self) -> list[str] | None:
+        """Return which devices the kernel lets the group use beyond those of every container.
+
+        None if it may use any.
 
         Source: cgroup-v1/devices.rst, "devices.list".
         """
         listed = self._peek("devices.list").splitlines()
-        return bool(listed) and set(listed) <= set(map(str, devices.DEFAULT))
+        if not listed or any(one.startswith("a ") for one in listed):
+            return None
+        usual = set(map(str, devices.DEFAULT))
+        return [one for one in listed if one not in usual]
 
     def _writes(self, file: str, value: str) -> list[tuple[str, str]]:
         reason = self.why_not(file)

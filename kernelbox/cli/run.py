@@ -38,9 +38,10 @@ def command_run(argv: list[str]) -> int:
     monitor, _ = launch.launch(may_doze=True)
     with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
+        wish = _wish(given)._replace(recorded=_recorded(spec, given["record_seccomp"]))
         if given["privileged"]:
             print(_PRIVILEGED, file=sys.stderr)
-        orders.run(monitor, spec, _wish(given), _streams(given))
+        orders.run(monitor, spec, wish, _streams(given))
         front = _front(monitor, given)
         front.on_start = tell
         if not given["detach"]:
@@ -77,6 +78,16 @@ def _cidfile(path: str) -> AbstractContextManager[Callable[[str], object]]:
     from kernelbox.cli import cidfile  # few want one
 
     return cidfile.promised(path)
+
+
+def _recorded(spec: Spec, path: str) -> str:
+    """Return where a profile of what the container uses is to be, wherever its monitor is."""
+    if not path:
+        return ""
+    from kernelbox.container import recording  # few are recorded
+
+    recording.check(spec.linux.seccomp, path)
+    return os.path.abspath(path)
 
 
 def _check_pull(given: dict[str, Any]) -> None:

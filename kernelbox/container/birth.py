@@ -25,6 +25,7 @@ from kernelbox.container.messages import (
     Made,
     Pending,
     Terminal,
+    Watched,
 )
 from kernelbox.kernel import door, process
 from kernelbox.kernel.errors import CommandError, KernelboxError, errno_name
@@ -145,6 +146,7 @@ class Newborn:
         control: The conversation with it.
         terminal: The runtime's end of its terminal; None without `-t`.
         address: On the bridge; empty without one.
+        watch: Where a filter that asks about each call finds a listener; None without a record.
     """
 
     def __init__(self, pid: int, pidfd: int, control: Channel, stone: Stone) -> None:
@@ -154,6 +156,7 @@ class Newborn:
         self._stone = stone
         self.terminal: int | None = None
         self.address = ""
+        self.watch: Callable[[int, int], object] | None = None
         self._executing: tuple[Executing, int] | None = None
         self._start_time = 0
 
@@ -211,6 +214,8 @@ class Newborn:
             if door.gate is not None:
                 door.gate(message.event)
             messages.send(self.control, Go())
+        elif isinstance(message, Watched) and self.watch is not None:
+            self.watch(self.pidfd, message.number)
         elif isinstance(message, Executing):
             self._executing = (message, time.perf_counter_ns())
         elif isinstance(message, Terminal):

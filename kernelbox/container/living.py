@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kernelbox.container.messages import Attach
     from kernelbox.container.monitor_lock import Life
     from kernelbox.container.orders import Streams
+    from kernelbox.container.recording import Recorder
     from kernelbox.container.relay import Relay
     from kernelbox.container.spec import Spec
     from kernelbox.plumbing.channel import Channel
@@ -80,15 +81,21 @@ def live(
     reception = _open_reception(life)
     try:
         began = time.monotonic()
-        running, relay = _begin(life, wish, given, front)
+        recorder = _recorder(wish)
+        running, relay = _begin(life, wish, given, front, recorder)
         relay.log = Log(f"{paths.container(life.spec.id)}/log")
+        reception.watch = recorder.watch if recorder is not None else None
         going = Going(running, relay, began)
-        code = _to_the_end(life, going, reception, may_doze=may_doze)
+        code = _to_the_end(life, going, reception, may_doze=may_doze and recorder is None)
+        unwritten = _keep_record(recorder, life.spec, wish)
         if wish.read_later:
             _let_read(front, code)
-        again, lost = _end(life, going, reception, code)
+        again, lost = _end(life, going, reception, code, last=unwritten is not None)
+        if unwritten is not None:
+            message = f"the program ended with {code}, but {unwritten.message}"
+            raise KernelboxError(message, unwritten.hint)
         tell(Exited(code, lost), not again)
-        door.sink = door.gate = None
+        door.sink = door.gate = reception.watch = None
         if again:
             _live_on(life, going, reception, may_doze=may_doze)
     finally:
@@ -125,7 +132,7 @@ def _live_on(life: Life, going: Going, reception: Reception, *, may_doze: bool) 
             state.write(life.spec.id, state.read(life.spec.id)._replace(status="exited"))
             return
         life, began = lives.following(life), time.monotonic()
-        running, relay = _begin(life, Wish(), None, None)
+        running, relay = _begin(life, Wish(), None, None, None)
         relay.log = going.relay.log
         going = Going(running, relay, began, waited)
         code = _to_the_end(life, going, reception, may_doze=may_doze)
@@ -150,12 +157,30 @@ def _to_the_end(life: Life, going: Going, reception: Reception, *, may_doze: boo
     return process.wait_exit(going.running.pid)
 
 
-def _end(life: Life, going: Going, reception: Reception, code: int) -> tuple[bool, dict[str, int]]:
+def _end(
+    life: Life, going: Going, reception: Reception, code: int, *, last: bool = False
+) -> tuple[bool, dict[str, int]]:
     """Bring a life to rest; return whether another follows, and what its owner has lost."""
-    running = going.running
-    again = not reception.halted and _is_to_live_again(life.spec, code, running.restarts)
+    running, halted = going.running, last or reception.halted
+    again = not halted and _is_to_live_again(life.spec, code, running.restarts)
     _bring_to_rest(life.spec, running, code, life.lock, again=again)
     return again, _dismiss(going.relay, code)
+
+
+def _recorder(wish: Wish) -> Recorder | None:
+    if not wish.recorded:
+        return None
+    from kernelbox.container import recording  # few are recorded
+
+    return recording.Recorder()
+
+
+def _keep_record(recorder: Recorder | None, spec: Spec, wish: Wish) -> KernelboxError | None:
+    if recorder is None:
+        return None
+    from kernelbox.container import recording  # few are recorded
+
+    return recording.keep(recorder, spec.linux.seccomp, wish.recorded)
 
 
 def _is_to_live_again(spec: Spec, code: int, restarts: int) -> bool:
@@ -176,12 +201,16 @@ def _open_reception(life: Life) -> Reception:
 
 
 def _begin(
-    life: Life, wish: Wish, given: Streams | None, front: Channel | None
+    life: Life,
+    wish: Wish,
+    given: Streams | None,
+    front: Channel | None,
+    recorder: Recorder | None,
 ) -> tuple[State, Relay]:
     """Let a container be born; return its state, and a relay between its streams and others."""
     spec = life.spec
     try:
-        born, ours = _bear(life, wish)
+        born, ours = _bear(life, wish, recorder)
         running = State(
             status="running",
             pid=born.pid,
@@ -189,6 +218,7 @@ def _begin(
             started=time.time(),
             address=born.address,
             restarts=life.before.restarts if life.before else 0,
+            recorded=recorder is not None,
         )
         state.write(spec.id, running)
     except BaseException as error:
@@ -284,12 +314,12 @@ def _undo(life: Life, error: BaseException) -> None:
     state.write(life.spec.id, life.before.given_up(str(error), code))
 
 
-def _bear(life: Life, wish: Wish) -> tuple[Newborn, stdio.Ends]:
+def _bear(life: Life, wish: Wish, recorder: Recorder | None) -> tuple[Newborn, stdio.Ends]:
     """Create a container and start it; return it with our ends of its streams."""
     spec, before = life.spec, life.before or State()
     # Whoever starts it may not be at its keyboard; its input is open all the same.
     theirs, ours = stdio.open_for(spec.process, wish.interactive or spec.kernelbox.interactive)
-    born = runtime.create(spec, theirs, before.address)
+    born = runtime.create(spec, theirs, before.address, recorder.watch if recorder else None)
     if spec.kernelbox.joined:
         from kernelbox.container import networks  # few are on several
 

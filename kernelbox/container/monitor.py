@@ -92,8 +92,10 @@ def wake(text: str) -> NoReturn:
         life = Life(state.spec(dream.id), dream.lock, None)
         relay.group = cgroup.of(life.spec.group)
         going = living.Going(state.read(dream.id), relay, dream.began, dream.waited)
-        living.go_on(life, going, reception)
-        _tidy_up(life)
+        try:
+            living.go_on(life, going, reception)
+        finally:
+            _tidy_up(life)
     finally:
         os._exit(0)
 
@@ -162,8 +164,10 @@ def _obey(front: Channel, order: Order, agent: Channel | None, may_doze: bool) -
         for fd in given or ():
             os.close(fd)  # whoever reads them to their end need not wait for what is left to do
 
-    living.live(life, wish, given, front, tell, may_doze=may_doze)
-    _tidy_up(life)
+    try:
+        living.live(life, wish, given, front, tell, may_doze=may_doze)
+    finally:
+        _tidy_up(life)
     return as_before
 
 

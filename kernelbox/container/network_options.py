@@ -85,6 +85,12 @@ def _check(given: RunOptions, found: str) -> None:
         )
     if (given["publish"] or given["publish_all"]) and not spec.is_bridged(found):
         raise UsageError("ports can be published on a bridge only", "Leave out --network, or -p")
+    if (given["publish"] or given["publish_all"]) and network.is_macvlan(found):
+        raise UsageError(
+            f"nothing is published on network {found}, a macvlan: its containers are on the wire "
+            "themselves",
+            "Leave out -p; each port answers at the container's own address",
+        )
     if given["publish"] and network.is_internal(found):
         raise UsageError(
             f"nothing can be published on network {found}, which is internal", "Leave out -p"
@@ -184,6 +190,11 @@ def shape(given: RunOptions, found: str) -> list[str]:
     if not spec.is_bridged(found):
         raise UsageError(
             "only a link to a bridge has a rate, delay or loss to choose", "Leave it out"
+        )
+    if network.is_macvlan(found):
+        raise UsageError(
+            f"network {found} is a macvlan: there is no cable to be slow, nor to lose packets",
+            "Leave it out, or use a network with a bridge",
         )
     network.parse(*wish)
     return wish

@@ -66,7 +66,7 @@ def _resolv_conf(spec: Spec, networks: list[str]) -> str:
     own = spec.kernelbox
     named = next((one for one in networks if network.exists(one)), None)
     if named is not None:
-        return network.resolv_conf_with([network.gateway(named)], own.dns_search)
+        return network.resolv_conf_with([network.name_server(named)], own.dns_search)
     if own.dns or own.dns_search:
         return network.resolv_conf_with(own.dns, own.dns_search)
     if own.network != "host":

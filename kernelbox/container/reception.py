@@ -2,9 +2,10 @@
 
     containers/<id>/socket    its monitor listens there while the container runs, or is to run again
 
-Whoever comes says one thing: `Attach`, to be at the program's streams, or `Halt`, so that no other
-life follows this one. Source: unix(7); a path longer than 108 bytes is reached by way of
-/proc/self/fd.
+Whoever comes says one thing: `Attach`, to be at the program's streams; `Halt`, so that no other
+life follows this one; or `Watched`, where a program more is to be recorded, too.
+
+Source: unix(7); a path longer than 108 bytes is reached by way of /proc/self/fd.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import select
 
 from kernelbox.container import messages
-from kernelbox.container.messages import Attach, Go, Halt
+from kernelbox.container.messages import Attach, Go, Halt, Watched
 from kernelbox.plumbing import paths, sockets
 from kernelbox.plumbing.channel import Channel
 from kernelbox.plumbing.light import contextmanager, suppress
@@ -31,12 +32,14 @@ class Reception:
     Attributes:
         halted: Whether somebody has said that no other life shall follow.
         welcome: What is done with whoever wants to be at the program's streams.
+        watch: Who listens to the system calls of programs that come later; None without a record.
     """
 
     def __init__(self, container_id: str, listener: int | None = None) -> None:
         """Listen for a container's guests; `listener` is a descriptor that does already."""
         self.halted = False
         self.welcome: Callable[[Channel, Attach], None] | None = None
+        self.watch: Callable[[int, int], object] | None = None
         self._arrived: list[Channel] = []
         if listener is not None:
             self._listener = sockets.at(listener)
@@ -78,6 +81,10 @@ class Reception:
             if isinstance(message, Halt):
                 self.halted = True
                 messages.send(one, Go())
+            if isinstance(message, Watched):
+                if self.watch is not None:
+                    self.watch(message.fds[0], message.number)
+                os.close(message.fds[0])
             one.close()
 
     def rest(self, seconds: float) -> None:

@@ -51,6 +51,7 @@ class State(NamedTuple):
         oom_killed: Whether the kernel killed one of its processes for want of memory.
         restarts: How often it has been started again by itself, since somebody started it.
         error: Why the last start failed; empty if it did not.
+        recorded: Whether its system calls are recorded in this life.
         cut_off: Whether the host went down while it ran: what it wrote last may be lost.
     """
 
@@ -65,6 +66,7 @@ class State(NamedTuple):
     restarts: int = 0
     error: str = ""
     cut_off: bool = False
+    recorded: bool = False
 
     @property
     def is_alive(self) -> bool:

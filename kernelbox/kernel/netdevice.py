@@ -21,6 +21,7 @@ _SIOCSIFFLAGS = 0x8914
 _SIOCGIFADDR = 0x8915
 _SIOCGIFNETMASK = 0x891B
 _SIOCGIFMTU = 0x8921
+_SIOCGSKNS = 0x894C
 
 
 def _ask_interface(code: int, name: str) -> bytes | None:
@@ -102,3 +103,14 @@ def loopback_up() -> None:
             lambda: fcntl.ioctl(sock, _SIOCSIFFLAGS, ask),
             "ip link set lo up",
         )
+
+
+def namespace_of(sock: socket) -> int:
+    """Return a descriptor of the network namespace that a socket is in, whoever has opened it.
+
+    Raises:
+        OSError: EPERM without CAP_NET_ADMIN over that namespace.
+
+    Source: linux/sockios.h, SIOCGSKNS.
+    """
+    return fcntl.ioctl(sock, _SIOCGSKNS)

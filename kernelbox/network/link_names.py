@@ -16,7 +16,7 @@ from kernelbox.plumbing.records import NamedTuple
 
 
 class Bridge(NamedTuple):
-    """A network's bridge, and what its network is.
+    """A network's bridge, and what its network is. One on a parent has none: see `macvlan`.
 
     Attributes:
         name: The link's.
@@ -29,6 +29,8 @@ class Bridge(NamedTuple):
         mtu: In bytes; 0 for that of the way out.
         subnet6: The IPv6 addresses on it, beside the others; None where it has none.
         own6: Its own IPv6 address, where that is not the first of these.
+        parent: The host's link that its containers stand on, without a bridge; usually none.
+        mode: What they may say to each other there; see `kernel.stacking`.
     """
 
     name: str
@@ -41,6 +43,13 @@ class Bridge(NamedTuple):
     mtu: int = 0
     subnet6: Subnet | None = None
     own6: str = ""
+    parent: str = ""
+    mode: str = ""
+
+    @property
+    def link(self) -> str:
+        """The host's link behind which its containers are."""
+        return self.parent or self.name
 
     @property
     def gateway(self) -> str:

@@ -10,7 +10,7 @@ import os
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
-from kernelbox.oci import groups, hooks
+from kernelbox.oci import groups, hooks, in_place
 from kernelbox.oci import state as states
 from kernelbox.plumbing.light import signal, suppress
 
@@ -119,7 +119,9 @@ def delete(root: str, container_id: str, *, force: bool = False) -> list[str]:
     groups.remove(box.group, box.state.above)
     problems = []
     with suppress(UsageError):  # whose config.json is damaged has no hooks to run
-        problems = hooks.run_all(box.config(), "poststop", box.as_told("stopped"))
+        config = box.config()
+        in_place.take_away(box.state.rootfs, box.state.mount, config)
+        problems = hooks.run_all(config, "poststop", box.as_told("stopped"))
     box.remove()
     return problems
 

@@ -50,6 +50,7 @@ class State(NamedTuple):
         above: Directories that were made for that to lie in.
         pid: Of its first process, as the runtime's PID namespace counts; 0 before it is there.
         start_time: Of that, in clock ticks since boot.
+        mount: The id of its root's mount, where others see that, too; else 0.
     """
 
     ociVersion: str
@@ -62,6 +63,7 @@ class State(NamedTuple):
     above: list[str]
     pid: int = 0
     start_time: int = 0
+    mount: int = 0
 
 
 class Box:
