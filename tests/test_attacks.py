@@ -8,10 +8,11 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kernelbox.lab import attacks, notebook
+from kernelbox.lab import LabError, attacks, notebook
 from kernelbox.lab.attacks import tries
 from kernelbox.lab.attacks.planted import SECRET
 from kernelbox.lab.notebook import Lab
@@ -116,6 +117,26 @@ def test_one_container_is_attacked_alone_with_options_of_its_own() -> None:
     through = {name for name, one in found.items() if one.through}
     assert through == {"set-user-ID", "a changed program", "one kernel"}
     assert (found["raw packets"].said, found["a fork bomb"].said) == ("EPERM", "EAGAIN")
+
+
+@pytest.mark.parametrize(
+    ("options", "runtime", "volume"),
+    [
+        ({"user": "1000"}, "EBADF", "EACCES"),
+        ({"init": True}, "exit 1", "ENOENT"),
+        ({"tty": True, "name": "attacked"}, "EBADF", "ENOENT"),
+    ],
+)
+def test_other_options_are_attacked_as_well(options: Any, runtime: str, volume: str) -> None:
+    box = notebook.Lab()
+    try:
+        found = attacks.attack(box, **options)
+        with pytest.raises(LabError, match="did not run"):
+            attacks.attack(box, entrypoint="/bin/echo")
+    finally:
+        box.close()
+    assert found["the runtime"] == (False, runtime)
+    assert found["a volume"] == (False, volume)
 
 
 def test_the_map_is_a_picture_and_a_table_with_the_same_words(grid: attacks.Grid) -> None:

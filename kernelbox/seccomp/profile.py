@@ -193,7 +193,10 @@ def _demand_machine(plain: dict[str, Any], machine: Machine, dropped: list[str])
 
 
 def _rule(entry: dict[str, Any], machine: Machine, strange: set[str]) -> Rule:
-    names = [str(one) for one in listed(entry, "names")]
+    names = listed(entry, "names")
+    for one in names:
+        if not isinstance(one, str):
+            raise wrong("the name of a system call", one)
     if not names:
         raise UsageError(
             "a rule of the profile names no system call", "Give it names, or remove it"

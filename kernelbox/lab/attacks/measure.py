@@ -103,11 +103,12 @@ def _in_its_place(box: Lab, scene: dict[str, Any], options: ContainerOptions) ->
     name = "the runtime"
     asked = _options(scene, options)
     done = box.run("busybox", ["/proc/self/exe", *_SCRIPT, name], quiet=True, **asked)
-    if done.code == _NOT_FOUND:
-        # It was the stepping stone, which finds its descriptor closed when it is run once more.
-        return False, "EBADF"
-    through, said = json.loads(done.stdout)[name]
-    return through, said
+    if done.code == 0:
+        through, said = _told(done.stdout)[name]
+        return through, said
+    # The stepping stone ends like this: run once more, it finds its descriptor closed. With
+    # --init it is that one's program, which takes no such words.
+    return False, "EBADF" if done.code == _NOT_FOUND else f"exit {done.code}"
 
 
 def _while_it_copies(
@@ -116,13 +117,14 @@ def _while_it_copies(
     """Copy a file out of a container, by a path whose first part it exchanges all the while."""
     asked = _options(scene, options)
     asked["volume"] = [*asked["volume"], tries.VOLUME]
+    asked["rm"] = False  # what it has said is read, also if it has ended
     there = box.start("busybox", [*_PYTHON, "a volume"], **asked)
     wanted = ["cp", f"{there.id}:{tries.VOLUME}/way{scene['file']}", "-"]
     try:
         while not (said := box.kernelbox(["logs", there.id], quiet=True).stdout):
             time.sleep(_SOON)
-        if said.strip() != tries.EXCHANGING:
-            through, word = json.loads(said)["a volume"]
+        if said.strip() != tries.EXCHANGING:  # it has not come so far
+            through, word = _told(said)["a volume"]
             return through, word
         for _ in range(_COPIES):
             with suppress(LabError):  # there is no such file
@@ -139,7 +141,17 @@ def _made(
     done = box.run("busybox", [*_PYTHON, *names], quiet=True, **_options(scene, options))
     if done.code != 0:
         raise LabError("the attacks did not run in there", done.stderr.strip()[-200:])
-    told: dict[str, Any] = json.loads(done.stdout)
+    return _told(done.stdout)
+
+
+def _told(text: str) -> dict[str, Any]:
+    """Return what the program has told of its attacks: options may have led to another."""
+    try:
+        told = json.loads(text)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise LabError("the attacks did not run in there", f"What did said: {text.strip()[:200]}")
     return told
 
 
