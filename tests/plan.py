@@ -147,12 +147,14 @@ PLAN = {
         survey
     """,
     "kernelbox/oci": """
-        document checking config log mount_options copying console gate groups foreground
+        document checking config descriptors log mount_options copying console gate groups
+        foreground
         programs refusals resources devices hooks standing features attaching
         in_place joining
         reading hiding
         state init
-        starting ending entering telling creation
+        ending
+        starting entering telling creation
     """,
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs

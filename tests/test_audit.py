@@ -102,6 +102,16 @@ def test_two_are_compared_side_by_side(kernelbox: Kernelbox) -> None:
     assert not line.startswith("open")
 
 
+def test_what_is_too_wide_stands_below(kernelbox: Kernelbox) -> None:
+    container = kernelbox.start(*ALONE, *FOREVER)
+    for width in (60, 100, 200):
+        told = kernelbox.ok("audit", container, env={"COLUMNS": str(width)}).splitlines()
+        assert max(map(len, told)) <= width
+        (at,) = [number for number, line in enumerate(told) if "pid namespace" in line]
+        stops = "to see, trace or signal"
+        assert stops in (told[at] if width == 200 else told[at + 1])
+
+
 def test_what_cannot_be_audited_is_one_clear_line(kernelbox: Kernelbox) -> None:
     ended = kernelbox.ok("run", "-d", *ALONE, "busybox", "true").strip()
     kernelbox.ok("wait", ended)

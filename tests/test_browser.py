@@ -65,6 +65,7 @@ NAME = """(one) => one.getAttribute("aria-label")
     ?? ([...(one.labels ?? [])].map((label) => label.firstChild.data).join() || one.innerText)"""
 FOCUSED = f"() => ({NAME})(document.activeElement)"
 NAMES = f"(every) => every.map({NAME})"
+LEFT_OF = "(one) => getComputedStyle(one).marginLeft"
 PICTURES = ".jp-OutputArea-output .kb-picture"
 CONTROLS = ", ".join(f"{one}:visible" for one in ("button", "select", "input", "[tabindex='0']"))
 LAB = "from kernelbox import lab\nbox = lab.start()"
@@ -876,11 +877,16 @@ def test_the_next_day_every_view_is_seen_as_it_was_stored(
     notebook.run()
     with jupyterlab.window() as window:
         page = window.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(notebook.next_day())
         pictures = page.locator(PICTURES)
         outputs = page.locator(".jp-OutputArea-output").filter(has=page.locator(".kb-picture"))
         expect(pictures).to_have_count(len(GALLERY))
         expect(page.locator(".jp-Notebook")).not_to_contain_text("Error displaying widget")
+        assert complaints == []
+        tables = page.locator(".jp-OutputArea-output table")
+        assert {one.evaluate(LEFT_OF) for one in tables.all()} == {"0px"}
         for theme in THEMES:
             jupyterlab.theme(theme, page)
             for number, name in enumerate(GALLERY):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from kernelbox import cgroup
 from kernelbox.cgroup import devices
 from kernelbox.kernel import bpf
 from tests import looking
-from tests.engine import Engine, gone
+from tests.engine import RUNTIME, Engine, gone
 
 
 def limits(path: str) -> dict[str, str]:
@@ -320,10 +321,30 @@ def test_settings_time_and_what_uname_says(engine: Engine) -> None:
     assert seen[:3] == ["1", "9000", "example.org"]
     assert float(seen[3].split()[0]) > 100_000_000
     assert "personality" not in linux or seen[4] == "i686"
-    linux["sysctl"] = {"kernel.nothing.of.it": "1"}
+    linux["sysctl"] = {"kernel.msgnothing": "1"}
     assert "nothing" in engine.refused("create", "--bundle", engine.bundle, "bad")
-    linux["sysctl"] = {"../../tmp/x": "1"}
-    assert engine.refused("create", "--bundle", engine.bundle, "bad")
+
+
+def test_a_setting_of_the_hosts_stays_as_it_is(engine: Engine) -> None:
+    """Section "Sysctl": "in the container", so it takes a namespace that has the setting."""
+    linux = engine.config["linux"]
+    kinds = linux["namespaces"]
+    host = Path("/proc/sys/kernel/msgmax").read_text()
+    without = [one for one in kinds if one["type"] not in ("ipc", "network")]
+    for name, namespaces in (
+        ("kernel.msgmax", without),
+        ("kernel/msgmax", without),
+        ("net.ipv4.ip_forward", without),
+        ("net.ipv4.ip_forward", [*without, {"type": "network", "path": "/proc/self/ns/net"}]),
+        ("vm.swappiness", kinds),
+        ("net/../vm/swappiness", kinds),
+        ("../../tmp/x", kinds),
+        ("kernel.hostname", kinds),
+    ):
+        linux["namespaces"], linux["sysctl"] = namespaces, {name: "1"}
+        said = engine.refused("create", "--bundle", engine.bundle, "bad")
+        assert name in said, (name, said)
+    assert Path("/proc/sys/kernel/msgmax").read_text() == host
 
 
 def test_scheduling_of_processor_and_disk(engine: Engine) -> None:
@@ -415,6 +436,29 @@ def test_the_descriptors_that_are_kept(engine: Engine) -> None:
     assert os.read(read, 100) == b"told\n"
     os.close(read)
     assert done.stdout.split() == ["0", "1", "2", "3", "4"], done  # the last is of `ls` itself
+
+
+def test_descriptors_that_are_not_open_are_not_kept(engine: Engine) -> None:
+    engine.config["process"]["args"] = ["sh", "-c", "ls /proc/self/fd | cat"]
+    assert engine.ok("run", "--preserve-fds", "9", "--bundle", engine.bundle, "box").split() == [
+        "0", "1", "2", "3",
+    ]  # fmt: skip
+
+
+def test_sockets_that_somebody_listens_at_for_the_program(engine: Engine) -> None:
+    """sd_listen_fds(3): handed on with their number, to the program's pid and no other's."""
+    read, write = os.pipe()
+    engine.config["process"]["args"] = ["sh", "-c", "echo $LISTEN_FDS $LISTEN_PID $$ >&3"]
+    (engine.bundle / "config.json").write_text(json.dumps(engine.config))
+    words = " ".join([f"--root {engine.root}", f"run --bundle {engine.bundle} box"])
+    script = f"LISTEN_PID=$$ LISTEN_FDS=1 exec {shlex.join(RUNTIME)} {words}"
+    subprocess.run(
+        ["sh", "-c", script], preexec_fn=lambda: os.dup2(write, 3), pass_fds=(3,), check=True,
+        timeout=60,
+    )  # fmt: skip
+    os.close(write)
+    assert os.read(read, 100) == b"1 1 1\n"
+    os.close(read)
 
 
 def test_nobody_inside_has_the_interpreter_to_write_to(engine: Engine) -> None:

@@ -40,7 +40,7 @@ def verb_start(argv: list[str], where: Surroundings) -> int:
     from kernelbox.oci import starting  # not for the others
 
     box = where.find(read(START, argv)["id"])
-    where.warn(starting.start(box, box.config()))
+    starting.start(box, box.config())
     return 0
 
 

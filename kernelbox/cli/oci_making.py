@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from kernelbox.cli.parser import Command, Option, read
-from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import creation
+from kernelbox.oci import creation, descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,11 +45,11 @@ def verb_create(argv: list[str], where: Surroundings) -> int:
 
 
 def _asked(given: dict[str, Any], where: Surroundings, *, foreground: bool) -> creation.Asked:
-    if given["preserve_fds"] < 0:
-        raise UsageError("--preserve-fds cannot be negative", "It is how many are kept")
+    listening = descriptors.listening()
+    preserved = descriptors.reserve(given["preserve_fds"] + listening)
     return creation.Asked(
         where.root, given["id"], given["bundle"], given["config"], given["console_socket"],
-        given["pid_file"], given["pidfd_socket"], given["preserve_fds"],
+        given["pid_file"], given["pidfd_socket"], preserved, listening,
         not given["no_new_keyring"], foreground, not given["no_pivot"],
     )  # fmt: skip
 
@@ -65,7 +64,7 @@ def verb_run(argv: list[str], where: Surroundings) -> int:
     where.warn(created.warnings)
     box, born = created.box, created.born
     try:
-        where.warn(starting.start(box, created.config))
+        starting.start(box, created.config)
     except BaseException:
         ending.delete(where.root, box.id, force=True)
         raise

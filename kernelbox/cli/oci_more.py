@@ -7,7 +7,7 @@ import sys
 
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import document, entering, foreground, programs, refusals, resources
+from kernelbox.oci import descriptors, document, entering, foreground, programs, refusals, resources
 from kernelbox.oci.config import User
 from kernelbox.plumbing.numbers import natural
 from kernelbox.users import capabilities
@@ -80,7 +80,7 @@ def verb_exec(argv: list[str], where: Surroundings) -> int:
         box, what,
         console_socket=given["console_socket"],
         pid_file=given["pid_file"] and os.path.abspath(given["pid_file"]),
-        preserved=given["preserve_fds"],
+        preserved=descriptors.reserve(given["preserve_fds"]),
         keyring=not given["no_new_keyring"],
     )  # fmt: skip
     return 0 if given["detach"] else foreground.wait(born)

@@ -61,7 +61,8 @@ class Asked(NamedTuple):
         console_socket: Where its terminal is sent to; empty without.
         pid_file: Where its pid is written to; empty without.
         pidfd_socket: Where a pidfd of it is sent to; empty without.
-        preserve_fds: How many descriptors from 3 on its program keeps.
+        preserved: Descriptors that its program keeps, beside its streams.
+        listening: How many of these are sockets that it is to listen at.
         keyring: Whether it gets a session keyring of its own.
         foreground: Whether the caller shows its terminal itself.
         pivot: Whether its root is pivoted to; else it is a chroot.
@@ -74,7 +75,8 @@ class Asked(NamedTuple):
     console_socket: str = ""
     pid_file: str = ""
     pidfd_socket: str = ""
-    preserve_fds: int = 0
+    preserved: tuple[int, ...] = ()
+    listening: int = 0
     keyring: bool = True
     foreground: bool = False
     pivot: bool = True
@@ -108,7 +110,12 @@ def create(asked: Asked) -> Created:
     found = document.load(os.path.join(bundle, asked.config), "config.json")
     refusals.check(found)
     config = reading.config(found)
+    if asked.listening and config.process is not None:
+        told = f"LISTEN_FDS={asked.listening}", "LISTEN_PID=1"
+        what = config.process
+        config = config._replace(process=what._replace(env=(*what.env, *told)))
     refusals.check_namespaces(config)
+    refusals.check_settings(config)
     _check_terminal(config, asked)
     for limit in config.process.rlimits if config.process is not None else ():
         execution.check_limit(limit.type, limit.hard)
@@ -171,7 +178,7 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
             filter=compiled(config.seccomp),
             stone=stone,
             state=box.as_told("created"),
-            preserved=asked.preserve_fds,
+            preserved=asked.preserved,
             keyring=asked.keyring,
             pivot=asked.pivot and config.is_new("mount"),
             observed=door.sink is not None,

@@ -42,7 +42,7 @@ def enter(
     *,
     console_socket: str = "",
     pid_file: str = "",
-    preserved: int = 0,
+    preserved: tuple[int, ...] = (),
     keyring: bool = True,
 ) -> Newborn:
     """Start a program more in a container.
@@ -55,7 +55,7 @@ def enter(
         what: The program.
         console_socket: Where its terminal is sent to; empty where the caller shows it.
         pid_file: Where its pid is written to; empty without.
-        preserved: How many descriptors from 3 on it keeps.
+        preserved: Descriptors that it keeps, beside its streams.
         keyring: Whether it gets a session keyring of its own.
 
     Raises:
@@ -122,7 +122,7 @@ def _entered(
     what: Process,
     stone: Stone,
     confined: Filter | None,
-    preserved: int,
+    preserved: tuple[int, ...],
     keyring: bool,
 ) -> NoReturn:
     """Be the process that `enter` adds: a container's init without the building."""

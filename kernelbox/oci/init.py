@@ -26,6 +26,7 @@ from kernelbox.oci import (
     hooks,
     in_place,
     mount_options,
+    refusals,
     standing,
 )
 from kernelbox.plumbing.records import NamedTuple
@@ -56,11 +57,11 @@ class Birth(NamedTuple):
         root: Its root, as a detached mount.
         mounts: What is mounted there, in order.
         mount_namespace: Another's to join, as a descriptor; None without.
-        rootfs: The path of its root, for who has no mount namespace of its own.
+        rootfs: The path of its root.
         filter: Of its system calls; None without one.
         stone: What its first process becomes before it is the program.
         state: What its hooks are told; its pid is filled in there.
-        preserved: How many descriptors from 3 on the program keeps.
+        preserved: Descriptors that the program keeps, beside its streams.
         keyring: Whether it gets a session keyring of its own.
         pivot: Whether its root is pivoted to; else it is a chroot.
         observed: Whether the other side wants to hear of every request.
@@ -78,7 +79,7 @@ class Birth(NamedTuple):
     filter: Filter | None
     stone: Stone
     state: dict[str, Any]
-    preserved: int
+    preserved: tuple[int, ...]
     keyring: bool
     pivot: bool
     observed: bool
@@ -143,9 +144,7 @@ def build(birth: Birth) -> None:
     session.umask(0)
     if config.is_new("mount"):
         pivot.make_private()
-        pivot.attach_root(birth.root)
-    else:
-        in_place.attach(birth.root, birth.rootfs)
+    _attach_root(birth)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     namespaced = config.namespace("cgroup") is not None
     for wanted in birth.mounts:
@@ -161,7 +160,7 @@ def build(birth: Birth) -> None:
 
     # What it must not see or change.
     for name, value in config.sysctl.items():
-        files.write_proc(f"sys/{_path_of_setting(name)}", value)
+        files.write_proc(f"sys/{refusals.path_of_setting(name)}", value)
     hiding.protect(config.readonlyPaths, root)
     hiding.mask(config.maskedPaths, root)
     if what is not None:
@@ -182,9 +181,23 @@ def build(birth: Birth) -> None:
     _finish_root(config)
     standing.take_streams(terminal)
     kept = [birth.control.fileno(), birth.listener.fileno(), birth.stone.fd, birth.stone.refusals]
-    process.close_all_but([*range(3, 3 + birth.preserved), *kept])
+    process.close_all_but([*birth.preserved, *kept])
     if what is not None:
         standing.find(what)  # so that a program which is missing is missed by `create`
+
+
+def _attach_root(birth: Birth) -> None:
+    """Attach the root where it lies: hooks look for what is mounted there, and may add to it."""
+    own = birth.config.is_new("mount")
+    if own and not birth.pivot:
+        pivot.attach_root(birth.root)  # a chroot is left more easily than what is mounted on /
+        return
+    try:
+        in_place.attach(birth.root, birth.rootfs)
+    except PermissionError:  # the root of a user namespace may not come there
+        if not own:
+            raise
+        pivot.attach_root(birth.root)
 
 
 def _await_go(control: Channel) -> None:
@@ -199,13 +212,6 @@ def _has_dev_of_its_own(config: Config) -> bool:
         one.destination == "/dev" and (one.type in kinds or set(one.options) & set(kinds))
         for one in config.mounts
     )
-
-
-def _path_of_setting(name: str) -> str:
-    """Return the path of a setting; a slash in its name stands for a dot. Source: sysctl(8)."""
-    if "/" in name:
-        return name
-    return name.replace(".", "/")
 
 
 def _finish_root(config: Config) -> None:

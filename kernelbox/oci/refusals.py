@@ -7,6 +7,10 @@ Source: OCI runtime-spec, config.md, "Valid values": "MUST generate an error".
 
 from __future__ import annotations
 
+import os
+import posixpath
+
+from kernelbox import namespaces, sysctls
 from kernelbox.kernel import lsm
 from kernelbox.kernel.errors import UsageError
 
@@ -21,6 +25,7 @@ _LINUX = {
     "memoryPolicy": "a NUMA memory policy",
     "netDevices": "moving network devices",
 }
+_NAMES = {"kernel/hostname": "hostname", "kernel/domainname": "domainname"}
 _PROCESS = {"selinuxLabel": "SELinux labels"}
 _SECCOMP = {"listenerPath": "a seccomp agent", "listenerMetadata": "a seccomp agent"}
 _BLOCK_IO = {"leafWeight": "weights of leaves, which BFQ has none of"}
@@ -59,6 +64,42 @@ def check_namespaces(config: Config) -> None:
             "else",
             'Add {"type": "mount"} to linux.namespaces',
         )
+
+
+def check_settings(config: Config) -> None:
+    """Refuse settings that the container has not for itself: they would be the host's.
+
+    Source: OCI runtime-spec, config-linux.md, "Sysctl"; runc, "is not in a separate kernel
+    namespace".
+    """
+    for name in config.sysctl:
+        path = path_of_setting(name)
+        proc = sysctls.owner(f"{sysctls.ROOT}/{posixpath.normpath(path)}")
+        if not proc or not _has_own(config, proc):
+            raise UsageError(
+                f"the setting {name:.80} is the host's: the container has no namespace that has it",
+                f"Give it a namespace of its own: {proc}" if proc else "Leave it out",
+            )
+        if path in _NAMES and getattr(config, _NAMES[path]):
+            raise UsageError(
+                f"the setting {name} and {_NAMES[path]} say the same", "Leave one of them out"
+            )
+
+
+def path_of_setting(name: str) -> str:
+    """Return the path of a setting; a slash in its name stands for a dot. Source: sysctl(8)."""
+    return name if "/" in name else name.replace(".", "/")
+
+
+def _has_own(config: Config, proc: str) -> bool:
+    """Whether a container's namespace of a kind, by its name in /proc, is not the runtime's."""
+    found = config.namespace(namespaces.kind(proc).oci)
+    if found is None or not found.path:
+        return found is not None
+    try:
+        return os.stat(found.path).st_ino != namespaces.identity("self", proc)
+    except OSError:  # it is said elsewhere that it is not there
+        return True
 
 
 def _refuse(part: Part, refused: dict[str, str]) -> None:

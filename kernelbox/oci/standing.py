@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from kernelbox.oci.config import Process, User
     from kernelbox.plumbing.channel import Channel
 
-_FIRST_PRESERVED = 3
-
 
 def take_streams(terminal: int | None) -> None:
     """Lead a session of its own, on a terminal if there is one."""
@@ -74,7 +72,7 @@ def become(
     stone: Stone,
     confined: Filter | None,
     *,
-    preserved: int,
+    preserved: tuple[int, ...],
     keyring: bool,
 ) -> NoReturn:
     """Give up what the program must not have, and become it.
@@ -84,22 +82,21 @@ def become(
         control: Where to say how it went.
         stone: What to become in between.
         confined: The filter of its system calls; None without one.
-        preserved: How many descriptors from 3 on it keeps.
+        preserved: Descriptors that it keeps, beside its streams.
         keyring: Whether it parts from the session keyring that it has inherited.
 
     Raises:
         CommandError: It was not found (127), or cannot be executed (126).
         KernelboxError: Anything before that failed.
     """
-    kept = range(_FIRST_PRESERVED, _FIRST_PRESERVED + preserved)
-    process.close_all_but([*kept, control.fileno(), stone.fd, stone.refusals])
+    process.close_all_but([*preserved, control.fileno(), stone.fd, stone.refusals])
     user, environment = what.user, _environment(what)
     if "HOME" not in environment:
         environment["HOME"] = accounts.look_up(str(user.uid)).home
     _give_streams(user)
     for one in what.rlimits:
         execution.set_limit(one.type, one.soft, one.hard)
-    targets.change_directory(what.cwd)
+    targets.change_directory(what.cwd, make=False)
     if keyring:
         program.leave_session_keyring()
     path = _take_identity(what, confined, control)
@@ -110,7 +107,7 @@ def become(
     if what.apparmor:
         lsm.become_confined(what.apparmor)
     session.umask(0o022 if user.umask is None else user.umask)
-    for fd in kept:
+    for fd in preserved:
         os.set_inheritable(fd, True)
     program.become(path, list(what.args), environment, control, stone)
 
