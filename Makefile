@@ -50,7 +50,7 @@ solutions: setup ## open the solved chapters in JupyterLab
 
 # A time-out makes nbval expect the later cells to fail (xfail); --runxfail lets them fail.
 # One of four thousand tests fails now and then by its neighbours: see tests/unsteady.py.
-test: setup ## run every test and every notebook, three side by side
+test: setup $(if $(filter x86_64,$(shell uname -m)),machine) ## run every test and every notebook, three side by side
 	@. labs-vm/begin.sh
 	exec "$${as_root[@]}" .venv/bin/python -m pytest -p no:cacheprovider --runxfail --workers 3 --second-tries 10 --budget tests \
 		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=120 $(COMPARED))

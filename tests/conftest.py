@@ -128,10 +128,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         item.stash[HAS_FAILED] = True
-    if report.when == "teardown" and item.stash.get(HAS_FAILED, False):
-        directory: Path | None = getattr(item, "funcargs", {}).get("tmp_path")
-        for ledger in list(directory.rglob("host/ledger")) if directory else ():
-            Kernelbox(ledger.parent.parent)("reset")
+    directory = getattr(item, "funcargs", {}).get("tmp_path")
+    if report.when == "teardown" and directory and item.stash.get(HAS_FAILED, False):
+        for root in looking.roots_in(directory):
+            Kernelbox(root)("reset")
     return report
 
 
