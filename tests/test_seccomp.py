@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelbox.kernel import seccomp as door
@@ -249,6 +249,7 @@ def profiles(draw: st.DrawFn) -> dict[str, Any]:
     return {"defaultAction": "SCMP_ACT_KILL_PROCESS", "syscalls": rules}
 
 
+@settings(deadline=None)  # a machine may be slow
 @given(profiles(), st.lists(st.tuples(*[VALUES] * 6), min_size=3, max_size=6))
 def test_any_profile_decides_as_libseccomp_does(
     plain: dict[str, Any], tried: list[tuple[int, ...]]
