@@ -75,7 +75,7 @@ machine: setup ## get QEMU, and a kernel for the virtual machine that chapter 14
 # and handed out is no matter of the kernel's: those stay outside.
 # So do the notebooks, but with ALL=1: `make test` runs each of them, ten times as fast.
 OUTSIDE := browser ci quick vagrant vm workers
-vm-test: ## run what touches control groups in the lab VM (ALL=1: every test and every notebook)
+vm-test: ## run what touches control groups, or modules, in the lab VM (ALL=1: every test and every notebook)
 	@labs-vm/provision.sh packages for vm
 	exec labs-vm/run --machines 2 --test --runxfail $(if $(ALL),,-m vm) $(OUTSIDE:%=--ignore=tests/test_%.py) tests \
 		$(if $(ALL),$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=1200 $(COMPARED)))

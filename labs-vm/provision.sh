@@ -43,6 +43,7 @@ main() {
 	fi
 	find_python
 	packages
+	case " $* " in *' test '*) docker ;; esac
 	[ "$mode" != packages ] || return 0
 	environment
 	if [ "$mode" = vm ]; then
@@ -79,6 +80,33 @@ packages() {
 		"${install[@]}" install -y --no-install-recommends "${missing[@]}"
 	} >.setup.log 2>&1 || fail "the Debian packages could not be installed ($(cause))." \
 		"Check the network and sudo, or do it by hand: $by_hand"
+	rm -f .setup.log
+}
+
+# Docker is unpacked, not installed: installed it would start, and let this host forward nothing but
+# what is its own. Without it, its tests say so.
+docker() {
+	! { command -v dockerd && command -v containerd; } >/dev/null || return 0
+	[ ! -x .docker/usr/sbin/dockerd ] || return 0
+	command -v apt-get >/dev/null || return 0
+	writable
+	echo 'kernelbox: unpacking the Debian packages docker.io and containerd into .docker'
+	local parts=(docker.io containerd)
+	! apt-cache show docker-cli >/dev/null 2>&1 || parts+=(docker-cli)
+	rm -rf .docker.new
+	mkdir .docker.new
+	if (cd .docker.new && apt-get download "${parts[@]}") >.setup.log 2>&1; then
+		local part
+		for part in .docker.new/*.deb; do
+			dpkg -x "$part" .docker.new
+			rm "$part"
+		done
+		mv .docker.new .docker
+		hand_over .docker
+	else
+		echo "kernelbox: it could not be had ($(cause)), so the tests of Docker are left out"
+		rm -rf .docker.new
+	fi
 	rm -f .setup.log
 }
 

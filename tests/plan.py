@@ -24,16 +24,18 @@ PLAN = {
         cli
     """,
     "kernelbox/plumbing": """
-        numbers records storage whole paths channel
+        numbers records light
+        documents sockets storage
+        whole paths channel
     """,
     "kernelbox/kernel": """
         flags errors
         explain mount_words stepping_stone
-        door
+        door sleeper
         syscalls session netdevice packets trace
-        bpf seccomp pages execution process mounts lookup watch loop netlink
+        bpf seccomp listening pages execution process mounts lookup watch loop netlink
         files aside links conntrack nft announcements
-        link_reader
+        lsm link_reader
         rtnetlink
         cabling stacking qdisc
     """,
@@ -57,7 +59,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
-        kept
+        kept recording
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -112,11 +114,12 @@ PLAN = {
         spec
         setting_options mount_values health_options restarting security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events volume_store confinement host_devices streams reception
+        events volume_store confinement recording host_devices streams
+        reception
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options option_defaults
         mount_options
-        process_options program monitor_lock stdio
+        process_options program monitor_lock stdio dozing
         run_options init enter cleanup
         networks lives renaming health
         runtime lifecycle update inspection audit
@@ -144,11 +147,14 @@ PLAN = {
         survey
     """,
     "kernelbox/oci": """
-        document checking config log mount_options copying console gate groups foreground
+        document checking config descriptors log mount_options copying console gate groups
+        foreground
         programs refusals resources devices hooks standing features attaching
+        in_place joining
         reading hiding
         state init
-        starting ending entering telling creation
+        ending
+        starting entering telling creation
     """,
     "kernelbox/agent": """
         guard whose forking disks monitors requests programs
@@ -177,7 +183,7 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving exporting attacks experiments
+        neighbours surroundings exercises serving exporting attacks experiments lifecycle
         chapters hosts inventory
         course
         workbook
@@ -185,6 +191,11 @@ PLAN = {
     "kernelbox/lab/experiments": """
         interval births memory page_cache calls noise initramfs
         machine
+    """,
+    "kernelbox/lab/lifecycle": """
+        bundle remains beside
+        engine
+        walk wreck podman
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
@@ -205,7 +216,7 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14 chapter15
+        chapter08 chapter09 chapter10 chapter11 chapter12 chapter13 chapter14 chapter15
     """,
     "kernelbox/lab/hosts": """
         eye record

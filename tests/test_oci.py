@@ -271,8 +271,27 @@ def test_hooks_of_six_kinds_in_order(engine: Engine) -> None:
     assert [one[0] for one in told] == [one[1] for one in told] == list(kinds)
     states = [json.loads(one[2]) for one in told]
     assert {one["id"] for one in states} == {"hooked"}
-    assert states[0]["status"] == states[1]["status"] == states[2]["status"] == "creating"
+    assert states[0]["status"] == states[1]["status"] == states[2]["status"] == "created"
     assert states[0]["pid"] == states[2]["pid"] > 0 and states[5]["status"] == "stopped"
+
+
+def test_a_hook_runs_in_the_bundle(engine: Engine) -> None:
+    """Where it finds the container's mounts below the rootfs; startContainer is inside."""
+    outside = {"path": "/bin/sh", "args": ["sh", "-c", "test -e rootfs/proc/self && pwd >>here"]}
+    inside = {"path": "/bin/sh", "args": ["sh", "-c", "test $PWD = /"], "env": ["PWD=/"]}
+    engine.config["hooks"] = {"createContainer": [outside], "startContainer": [inside]}
+    engine.ok("run", "--bundle", engine.bundle, "hooked")
+    assert (engine.bundle / "here").read_text() == f"{engine.bundle}\n"
+
+
+def test_a_poststart_hook_that_fails_ends_the_container(engine: Engine) -> None:
+    """runtime.md, "Lifecycle", 9."""
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    engine.config["hooks"] = {"poststart": [{"path": "/bin/false"}]}
+    pid = engine.create("ended")
+    assert "poststart hook 0" in engine.refused("start", "ended")
+    looking.soon(lambda: gone(pid))
+    assert engine.status("ended") == "stopped"
 
 
 @pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer"])
@@ -337,6 +356,8 @@ def test_exec_adds_a_program_with_a_description_of_its_own(engine: Engine) -> No
     assert os.readlink(f"/proc/{added}/ns/pid") == os.readlink(f"/proc/{pid}/ns/pid")
     assert sorted(json.loads(engine.ok("ps", "--format", "json", "one"))) == sorted([pid, added])
     assert "not found" in engine.refused("exec", "one", "nonsense")
+    assert "no directory /is/missing" in engine.refused("exec", "--cwd", "/is/missing", "one", "id")
+    assert not (engine.bundle / "rootfs/is").exists()
     what["user"] = {"uid": 2**32 - 1}
     description.write_text(json.dumps(what))
     assert "uid" in engine.refused("exec", "--process", description, "one")
@@ -352,6 +373,8 @@ def test_exec_adds_a_program_with_a_description_of_its_own(engine: Engine) -> No
         ({"ociVersion": None}, "ociVersion"),
         ({"process": []}, "process"),
         ({"root": {"path": "nowhere"}}, "nowhere"),
+        ({"root": None}, "root.path"),
+        ({"root": {"path": ""}}, "root.path"),
         ({"mounts": [{"destination": "/x", "type": "tmpfs", "options": "ro"}]}, "options"),
         ({"mounts": [{"destination": "/x", "type": "bind", "source": "/no/such"}]}, "/no/such"),
         ({"hostname": "h" * 65}, "hostname"),

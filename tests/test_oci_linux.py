@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from kernelbox import cgroup
 from kernelbox.cgroup import devices
 from kernelbox.kernel import bpf
 from tests import looking
-from tests.engine import Engine, gone
+from tests.engine import RUNTIME, Engine, gone
 
 
 def limits(path: str) -> dict[str, str]:
@@ -206,6 +207,102 @@ def test_namespaces_are_new_joined_or_the_runtimes(engine: Engine) -> None:
     assert "no network namespace" in engine.refused("create", "--bundle", engine.bundle, "bad")
 
 
+def test_a_root_where_others_see_its_mounts(engine: Engine) -> None:
+    """Section "Namespaces": without a mount namespace, or with another's, `root.path` is a chroot.
+
+    What is mounted is below the rootfs, seen by whoever is there, and goes with the container.
+    """
+    rootfs = os.path.realpath(engine.bundle / "rootfs")
+    inside = [{"destination": "/data", "type": "tmpfs", "source": "tmpfs"}]
+    engine.config["mounts"] += inside
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    with subprocess.Popen(["unshare", "--mount", "sleep", "1000"]) as other:
+        looking.soon(lambda: Path(f"/proc/{other.pid}/comm").read_text() == "sleep\n")
+        for where, joined in (("self", ""), (str(other.pid), f"/proc/{other.pid}/ns/mnt")):
+            kinds = [{"type": one} for one in ("pid", "ipc", "uts", "network")]
+            engine.config["linux"]["namespaces"] = kinds + (
+                [{"type": "mount", "path": joined}] if joined else []
+            )
+            pid = engine.create("chroot")
+            points = {one.point for one in looking.mounts(where)}
+            assert {rootfs, f"{rootfs}/proc", f"{rootfs}/data"} <= points
+            assert os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink(f"/proc/{where}/ns/mnt")
+            engine.ok("start", "chroot")
+            entered = engine.ok("exec", "chroot", "sh", "-c", "pwd; ls /; touch /data/x")
+            assert entered.split()[0] == "/" and "bin" in entered and "boot" not in entered
+            before = points - {one for one in points if one.startswith(rootfs)}
+            engine.ok("delete", "--force", "chroot")
+            assert {one.point for one in looking.mounts(where)} == before
+            assert os.listdir(f"{rootfs}/data") == []
+        # A birth that fails leaves none either.
+        engine.config["mounts"] = [*engine.config["mounts"], {"destination": "/x", "type": "no"}]
+        engine.refused("create", "--bundle", engine.bundle, "bad")
+        left = [*looking.mounts(), *looking.mounts(other.pid)]
+        assert not [one for one in left if one.point.startswith(rootfs)]
+        other.kill()
+
+
+def test_a_user_namespace_of_others(engine: Engine) -> None:
+    """Section "Namespaces": a user namespace is joined with its maps, alone or with others."""
+    linux = engine.config["linux"]
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    maps = [{"containerID": 0, "hostID": 300_000, "size": 5000}]
+    linux |= {"uidMappings": maps, "gidMappings": maps}
+    linux["namespaces"] = [
+        {"type": one} for one in ("pid", "network", "ipc", "uts", "mount", "user")
+    ]
+    first = engine.create("first")
+    engine.ok("start", "first")
+    # Mappings that come along are for engines' sake, and say nothing.
+    linux |= {"uidMappings": [{"containerID": 0, "hostID": 0, "size": 1}], "gidMappings": maps}
+    kinds = {"user": "user", "network": "net", "ipc": "ipc"}
+    for joined in (("user",), ("user", "network", "ipc")):
+        linux["namespaces"] = [
+            {"type": one, "path": f"/proc/{first}/ns/{kinds[one]}"} for one in joined
+        ] + [{"type": one} for one in ("pid", "uts", "mount") + (("network",) * (len(joined) < 2))]
+        second = engine.create("second")
+        for one in joined:
+            file = f"ns/{kinds[one]}"
+            assert os.readlink(f"/proc/{second}/{file}") == os.readlink(f"/proc/{first}/{file}")
+        status = Path(f"/proc/{second}/status").read_text()
+        assert re.search(r"^Uid:\t300000\t", status, re.M)
+        engine.ok("start", "second")
+        assert engine.ok("exec", "second", "sh", "-c", "id -u; cat /proc/1/comm").split() == [
+            "0", "sleep",
+        ]  # fmt: skip
+        engine.ok("delete", "--force", "second")
+    engine.config["process"]["args"] = ["sh", "-c", "id -u; exit 6"]
+    done = engine("run", "--bundle", engine.bundle, "second")
+    assert (done.returncode, done.stdout) == (6, "0\n"), done
+    engine.config["mounts"].append({"destination": "/x", "type": "no"})
+    assert "no" in engine.refused("create", "--bundle", engine.bundle, "second")
+
+
+def test_a_user_namespace_of_its_own_and_a_network_of_others(engine: Engine) -> None:
+    """As an engine wires it: the network is there before, and belongs to nobody inside."""
+    linux = engine.config["linux"]
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    maps = [{"containerID": 0, "hostID": 300_000, "size": 5000}]
+    with subprocess.Popen(["unshare", "--net", "--uts", "sleep", "1000"]) as other:
+        looking.soon(lambda: Path(f"/proc/{other.pid}/comm").read_text() == "sleep\n")
+        linux |= {"uidMappings": maps, "gidMappings": maps}
+        linux["namespaces"] = [
+            *({"type": one} for one in ("pid", "ipc", "mount", "user")),
+            {"type": "network", "path": f"/proc/{other.pid}/ns/net"},
+            {"type": "uts", "path": f"/proc/{other.pid}/ns/uts"},
+        ]
+        del engine.config["hostname"]
+        pid = engine.create("wired")
+        for kind in ("net", "uts"):
+            assert os.readlink(f"/proc/{pid}/ns/{kind}") == os.readlink(
+                f"/proc/{other.pid}/ns/{kind}"
+            )
+        assert os.readlink(f"/proc/{pid}/ns/user") != os.readlink("/proc/self/ns/user")
+        engine.ok("start", "wired")
+        assert engine.ok("exec", "wired", "id", "-u") == "0\n"
+        other.kill()
+
+
 def test_settings_time_and_what_uname_says(engine: Engine) -> None:
     """Section "Sysctl", "Offset for Time Namespace", "Personality"; config.md, "Hostname"."""
     linux = engine.config["linux"]
@@ -224,10 +321,30 @@ def test_settings_time_and_what_uname_says(engine: Engine) -> None:
     assert seen[:3] == ["1", "9000", "example.org"]
     assert float(seen[3].split()[0]) > 100_000_000
     assert "personality" not in linux or seen[4] == "i686"
-    linux["sysctl"] = {"kernel.nothing.of.it": "1"}
+    linux["sysctl"] = {"kernel.msgnothing": "1"}
     assert "nothing" in engine.refused("create", "--bundle", engine.bundle, "bad")
-    linux["sysctl"] = {"../../tmp/x": "1"}
-    assert engine.refused("create", "--bundle", engine.bundle, "bad")
+
+
+def test_a_setting_of_the_hosts_stays_as_it_is(engine: Engine) -> None:
+    """Section "Sysctl": "in the container", so it takes a namespace that has the setting."""
+    linux = engine.config["linux"]
+    kinds = linux["namespaces"]
+    host = Path("/proc/sys/kernel/msgmax").read_text()
+    without = [one for one in kinds if one["type"] not in ("ipc", "network")]
+    for name, namespaces in (
+        ("kernel.msgmax", without),
+        ("kernel/msgmax", without),
+        ("net.ipv4.ip_forward", without),
+        ("net.ipv4.ip_forward", [*without, {"type": "network", "path": "/proc/self/ns/net"}]),
+        ("vm.swappiness", kinds),
+        ("net/../vm/swappiness", kinds),
+        ("../../tmp/x", kinds),
+        ("kernel.hostname", kinds),
+    ):
+        linux["namespaces"], linux["sysctl"] = namespaces, {name: "1"}
+        said = engine.refused("create", "--bundle", engine.bundle, "bad")
+        assert name in said, (name, said)
+    assert Path("/proc/sys/kernel/msgmax").read_text() == host
 
 
 def test_scheduling_of_processor_and_disk(engine: Engine) -> None:
@@ -235,17 +352,41 @@ def test_scheduling_of_processor_and_disk(engine: Engine) -> None:
     process = engine.config["process"]
     process["scheduler"] = {"policy": "SCHED_BATCH", "nice": 5}
     process["ioPriority"] = {"class": "IOPRIO_CLASS_IDLE", "priority": 0}
-    process["execCPUAffinity"] = {"final": str(min(os.sched_getaffinity(0)))}
     process["args"] = ["sleep", "1000"]
     pid = engine.create("nice")
     engine.ok("start", "nice")
     assert os.sched_getscheduler(pid) == os.SCHED_BATCH
     assert os.getpriority(os.PRIO_PROCESS, pid) == 5
-    assert os.sched_getaffinity(pid) == {min(os.sched_getaffinity(0))}
     asked = subprocess.run(
         ["ionice", "-p", str(pid)], stdout=subprocess.PIPE, text=True, check=True
     )
     assert asked.stdout.strip() == "idle"
+
+
+def test_on_which_processors_exec_is(engine: Engine, tmp_path: Path) -> None:
+    """config.md, "Linux Process", execCPUAffinity: of `exec`, and never of the first process."""
+    ours = os.sched_getaffinity(0)
+    one, last = str(min(ours)), str(max(ours))
+    process = engine.config["process"]
+    process["args"] = ["sleep", "1000"]
+    process["execCPUAffinity"] = {"initial": last, "final": one}
+    pid = engine.create("bound")
+    engine.ok("start", "bound")
+    assert os.sched_getaffinity(pid) == ours
+    asks = ["grep", "Cpus_allowed_list", "/proc/self/status"]
+    assert engine.ok("exec", "bound", *asks).split() == ["Cpus_allowed_list:", one]
+    described = tmp_path / "process.json"
+    plain = {"args": asks, "cwd": "/", "env": ["PATH=/bin"]}
+    for affinity, wanted in (
+        (None, one),
+        ({"initial": last}, last),
+        ({"final": last}, last),
+        ({"initial": one, "final": last}, last),
+    ):
+        described.write_text(json.dumps(plain | {"execCPUAffinity": affinity}))
+        assert engine.ok("exec", "--process", described, "bound").split()[1] == wanted, affinity
+    described.write_text(json.dumps(plain | {"execCPUAffinity": {"initial": "x"}}))
+    assert "processors" in engine.refused("exec", "--process", described, "bound")
 
 
 def test_system_calls_are_filtered(engine: Engine) -> None:
@@ -295,6 +436,29 @@ def test_the_descriptors_that_are_kept(engine: Engine) -> None:
     assert os.read(read, 100) == b"told\n"
     os.close(read)
     assert done.stdout.split() == ["0", "1", "2", "3", "4"], done  # the last is of `ls` itself
+
+
+def test_descriptors_that_are_not_open_are_not_kept(engine: Engine) -> None:
+    engine.config["process"]["args"] = ["sh", "-c", "ls /proc/self/fd | cat"]
+    assert engine.ok("run", "--preserve-fds", "9", "--bundle", engine.bundle, "box").split() == [
+        "0", "1", "2", "3",
+    ]  # fmt: skip
+
+
+def test_sockets_that_somebody_listens_at_for_the_program(engine: Engine) -> None:
+    """sd_listen_fds(3): handed on with their number, to the program's pid and no other's."""
+    read, write = os.pipe()
+    engine.config["process"]["args"] = ["sh", "-c", "echo $LISTEN_FDS $LISTEN_PID $$ >&3"]
+    (engine.bundle / "config.json").write_text(json.dumps(engine.config))
+    words = " ".join([f"--root {engine.root}", f"run --bundle {engine.bundle} box"])
+    script = f"LISTEN_PID=$$ LISTEN_FDS=1 exec {shlex.join(RUNTIME)} {words}"
+    subprocess.run(
+        ["sh", "-c", script], preexec_fn=lambda: os.dup2(write, 3), pass_fds=(3,), check=True,
+        timeout=60,
+    )  # fmt: skip
+    os.close(write)
+    assert os.read(read, 100) == b"1 1 1\n"
+    os.close(read)
 
 
 def test_nobody_inside_has_the_interpreter_to_write_to(engine: Engine) -> None:

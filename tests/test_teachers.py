@@ -362,6 +362,6 @@ def test_what_a_killed_check_has_left_goes_with_the_next_one(
     [left] = set(CHAPTERS.glob("kernelbox-check-*")) - before
     assert list((left / "root/containers").iterdir())
     file.write_text(EXAMPLE)
-    os.utime(left, (0, 0))  # a new one might be somebody's who is about to lock it
+    os.utime(left / "lock", (0, 0))  # a new one might be somebody's who is about to lock it
     assert checked(kernelbox, file) == (0, SHOWN)
     assert not left.exists()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
 from kernelbox.oci import ending
@@ -42,12 +40,14 @@ def verb_start(argv: list[str], where: Surroundings) -> int:
     from kernelbox.oci import starting  # not for the others
 
     box = where.find(read(START, argv)["id"])
-    where.warn(starting.start(box, box.config()))
+    starting.start(box, box.config())
     return 0
 
 
 def verb_state(argv: list[str], where: Surroundings) -> int:
     """Show the state of a container."""
+    import json  # it is for who reads it: with line ends
+
     print(json.dumps(where.find(read(STATE, argv)["id"]).told(), indent=2))
     return 0
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from kernelbox.cli.parser import Command, Option, read
-from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import creation
+from kernelbox.oci import creation, descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +19,8 @@ _CREATE = (
     Option(("--pid-file",), "where its pid is written to", "FILE", default=""),
     Option(("--pidfd-socket",), "where a pidfd of it is sent to", "SOCKET", default=""),
     Option(("--preserve-fds",), "descriptors that it keeps beside 0 to 2", "N", int, default=0),
-    Option(("--no-pivot",), "not done: a root is always pivoted to", default=False),
+    Option(("--no-pivot",), "a chroot in place of pivot_root, where / is of an initramfs",
+           default=False),
     Option(("--no-new-keyring",), "let it have the caller's session keyring", default=False),
 )  # fmt: skip
 CREATE = Command("oci create", "Make a container of a bundle, up to its program.", _CREATE, "ID")
@@ -45,14 +45,12 @@ def verb_create(argv: list[str], where: Surroundings) -> int:
 
 
 def _asked(given: dict[str, Any], where: Surroundings, *, foreground: bool) -> creation.Asked:
-    if given["no_pivot"]:
-        raise UsageError("--no-pivot is not done: a root is always pivoted to", "Leave it out")
-    if given["preserve_fds"] < 0:
-        raise UsageError("--preserve-fds cannot be negative", "It is how many are kept")
+    listening = descriptors.listening()
+    preserved = descriptors.reserve(given["preserve_fds"] + listening)
     return creation.Asked(
         where.root, given["id"], given["bundle"], given["config"], given["console_socket"],
-        given["pid_file"], given["pidfd_socket"], given["preserve_fds"],
-        not given["no_new_keyring"], foreground,
+        given["pid_file"], given["pidfd_socket"], preserved, listening,
+        not given["no_new_keyring"], foreground, not given["no_pivot"],
     )  # fmt: skip
 
 
@@ -66,7 +64,7 @@ def verb_run(argv: list[str], where: Surroundings) -> int:
     where.warn(created.warnings)
     box, born = created.box, created.born
     try:
-        where.warn(starting.start(box, created.config))
+        starting.start(box, created.config)
     except BaseException:
         ending.delete(where.root, box.id, force=True)
         raise

@@ -7,7 +7,7 @@ import sys
 
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import document, entering, foreground, programs, refusals, resources
+from kernelbox.oci import descriptors, document, entering, foreground, programs, refusals, resources
 from kernelbox.oci.config import User
 from kernelbox.plumbing.numbers import natural
 from kernelbox.users import capabilities
@@ -80,7 +80,7 @@ def verb_exec(argv: list[str], where: Surroundings) -> int:
         box, what,
         console_socket=given["console_socket"],
         pid_file=given["pid_file"] and os.path.abspath(given["pid_file"]),
-        preserved=given["preserve_fds"],
+        preserved=descriptors.reserve(given["preserve_fds"]),
         keyring=not given["no_new_keyring"],
     )  # fmt: skip
     return 0 if given["detach"] else foreground.wait(born)
@@ -96,7 +96,11 @@ def _process(given: dict[str, Any], box: Box) -> Process:
         part = document.load(given["process"], "process.json")
         refusals.check_process(part)
         what = programs.read(part)
-        return what._replace(terminal=what.terminal or given["tty"])
+        of_container = box.config().process if what.affinity is None else None
+        return what._replace(
+            terminal=what.terminal or given["tty"],
+            affinity=of_container.affinity if of_container is not None else what.affinity,
+        )
     if not given["command"]:
         raise UsageError("exec needs a program", "Name it after the id, or use --process")
     own = box.config().process

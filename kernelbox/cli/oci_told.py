@@ -135,7 +135,9 @@ def _check(path: str) -> int:
     problems = checking.problems(found.plain)
     if not problems:
         refusals.check(found)
-        refusals.check_namespaces(reading.config(found))
+        config = reading.config(found)
+        refusals.check_namespaces(config)
+        refusals.check_settings(config)
         print(f"{path} is as the spec wants it, and kernelbox does all of it")
         return 0
     for problem in problems:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import socket
-
 from kernelbox import network
 from kernelbox.container import names, spec, state
 from kernelbox.kernel.errors import UsageError
@@ -115,6 +112,8 @@ def alias(text: str) -> str:
 
     Source: RFC 1123, section 2.1, but for `_`, which container names have, too.
     """
+    import re  # few starts have such a name
+
     if len(text) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", text, re.ASCII):
         raise UsageError(
             f"{text!r:.80} cannot be an alias", "Use letters, digits, '-', '_' and '.': db.internal"
@@ -166,6 +165,8 @@ def mac(text: str) -> str:
     """
     if not text:
         return ""
+    import re  # as above
+
     hint = "Write six bytes, the first an even one: 02:42:0a:00:00:07"
     if (
         not re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", text)
@@ -200,6 +201,8 @@ def shape(given: RunOptions, found: str) -> list[str]:
 
 
 def _is_address(text: str, version: int = 4) -> bool:
+    import socket  # as above
+
     try:
         socket.inet_pton(socket.AF_INET if version == 4 else socket.AF_INET6, text)
     except (OSError, ValueError):

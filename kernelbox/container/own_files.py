@@ -6,11 +6,10 @@ seen inside at once, as long as it is the same file that is written to.
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from kernelbox import network
 from kernelbox.kernel import files
 from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

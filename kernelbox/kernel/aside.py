@@ -16,18 +16,18 @@ _PLACE = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @contextmanager
-def in_mounts_of(pid: int | None = None) -> Iterator[None]:
-    """Be in the mount namespace of a process, or in a new one, until the block ends.
+def in_mounts_of(whose: int | str | None = None) -> Iterator[None]:
+    """Be in another's mount namespace, or in a new one, until the block ends.
 
     Root and working directory change with the namespace, and are put back. A new one is private,
     and ends with all that was mounted in it when nobody is in it any more.
 
     Args:
-        pid: Whose namespace; None for a new one.
+        whose: A process's, by its pid; the one at a path; None for a new one.
 
     Raises:
         KernelError: EPERM without CAP_SYS_ADMIN; EINVAL if the caller has threads.
-        OSError: ENOENT if there is no such process.
+        OSError: ENOENT if there is no such process, or path.
 
     Source: mount_namespaces(7); setns(2).
     """
@@ -40,13 +40,14 @@ def in_mounts_of(pid: int | None = None) -> Iterator[None]:
 
         home = opened("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         root, here = opened("/", _PLACE), opened(".", _PLACE)
-        if pid is None:
+        if whose is None:
             syscalls.unshare(k.CLONE_NEWNS)
         else:
-            there = opened(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+            place = whose if isinstance(whose, str) else f"/proc/{whose}/ns/mnt"
+            there = opened(place, os.O_RDONLY | os.O_CLOEXEC)
             syscalls.setns(there, k.CLONE_NEWNS)
         try:
-            if pid is None:
+            if whose is None:
                 mounts.mount(None, "/", None, k.MS_REC | k.MS_PRIVATE)
             yield
         finally:

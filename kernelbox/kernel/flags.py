@@ -1,17 +1,18 @@
 """The kernel's constants under their own names, and the way back from a number to names.
 
 Source: the uapi headers `linux/sched.h`, `linux/mount.h`, `linux/prctl.h`, `linux/openat2.h`,
-`linux/keyctl.h`, `linux/if.h`, `linux/rtnetlink.h`, `linux/if_link.h`, `linux/if_addr.h`,
-`linux/net_namespace.h`.
+`linux/keyctl.h`, `linux/seccomp.h`, `linux/if.h`, `linux/rtnetlink.h`, `linux/if_link.h`,
+`linux/if_addr.h`, `linux/net_namespace.h`.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from kernelbox.plumbing.light import cache
 
 # clone(2), unshare(2), setns(2)
 CLONE_NEWTIME = 0x00000080
 CLONE_PIDFD = 0x00001000
+CLONE_PARENT = 0x00008000
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -100,6 +101,13 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+# seccomp(2)
+SECCOMP_FILTER_FLAG_TSYNC = 0x1
+SECCOMP_FILTER_FLAG_LOG = 0x2
+SECCOMP_FILTER_FLAG_SPEC_ALLOW = 0x4
+SECCOMP_FILTER_FLAG_NEW_LISTENER = 0x8
+SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 0x20
 
 # keyctl(2)
 KEYCTL_JOIN_SESSION_KEYRING = 1

@@ -6,13 +6,13 @@ import ctypes
 import errno
 import os
 import select
-import signal
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import syscalls
 from kernelbox.kernel.door import Event, Structure, Symbol, announce, request
 from kernelbox.kernel.syscalls import NR_CLONE3, raw, unshare_command
 from kernelbox.plumbing import storage
+from kernelbox.plumbing.light import cache, signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _CLONE_ARGS_WORDS = 11  # CLONE_ARGS_SIZE_VER2: up to and including `cgroup`
 
 
-def clone3(kinds: int, cgroup_fd: int | None = None) -> tuple[int, int]:
+def clone3(kinds: int, cgroup_fd: int | None = None, *, sibling: bool = False) -> tuple[int, int]:
     """Fork the caller into new namespaces; return `(pid, pidfd)`, or `(0, -1)` in the child.
 
     The child is a copy of this Python process, so the caller must have a single thread: no
@@ -30,6 +30,7 @@ def clone3(kinds: int, cgroup_fd: int | None = None) -> tuple[int, int]:
     Args:
         kinds: CLONE_NEW* bits.
         cgroup_fd: A cgroup v2 directory to be born in; None to stay in the caller's.
+        sibling: Whether the caller's parent is to be the child's, too.
 
     Raises:
         KernelError: EPERM without CAP_SYS_ADMIN; ENOSPC when a namespace limit is reached; EAGAIN
@@ -39,11 +40,17 @@ def clone3(kinds: int, cgroup_fd: int | None = None) -> tuple[int, int]:
     """
     pidfd = ctypes.c_int(-1)
     bits = kinds | k.CLONE_PIDFD | (0 if cgroup_fd is None else k.CLONE_INTO_CGROUP)
+    bits |= k.CLONE_PARENT if sibling else 0
+    # A sibling's end is told as the caller's own is.
+    end = 0 if sibling else signal.SIGCHLD
     arguments = (ctypes.c_uint64 * _CLONE_ARGS_WORDS)(
-        bits, ctypes.addressof(pidfd), 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, cgroup_fd or 0
+        bits, ctypes.addressof(pidfd), 0, 0, end, 0, 0, 0, 0, 0, cgroup_fd or 0
     )
 
-    fields: dict[str, object] = {"flags": k.Names("CLONE_", bits), "exit_signal": Symbol("SIGCHLD")}
+    fields: dict[str, object] = {
+        "flags": k.Names("CLONE_", bits),
+        "exit_signal": 0 if sibling else Symbol("SIGCHLD"),
+    }
     if cgroup_fd is not None:
         fields["cgroup"] = cgroup_fd
     shown = Structure(**fields)
@@ -134,10 +141,15 @@ def pidfd_send_signal(pidfd: int, number: int) -> None:
 
 
 def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # real-time signals between SIGRTMIN and SIGRTMAX have no name
-        return str(number)
+    # Those between SIGRTMIN and SIGRTMAX have no name.
+    return _signal_names().get(number, str(number))
+
+
+@cache
+def _signal_names() -> dict[int, str]:
+    """Return the signals' names; of two, such as SIGCHLD and SIGCLD, the first in the alphabet."""
+    names = [one for one in dir(signal) if one.startswith("SIG") and "_" not in one]
+    return {int(getattr(signal, one)): one for one in sorted(names, reverse=True)}
 
 
 def wait_exit(pid: int) -> int:

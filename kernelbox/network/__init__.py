@@ -35,8 +35,6 @@ was never made after all, is fine. A container with `--network none` needs none 
 
 from __future__ import annotations
 
-import importlib
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +150,9 @@ __all__ = [
 def __getattr__(name: str) -> object:
     # A room is imported when it is used: a container without network pays for none of them.
     if name in _ROOM_OF:
-        return getattr(importlib.import_module(f"kernelbox.network.{_ROOM_OF[name]}"), name)
+        from kernelbox.plumbing.light import import_module
+
+        return getattr(import_module(f"kernelbox.network.{_ROOM_OF[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

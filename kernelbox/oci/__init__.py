@@ -7,6 +7,7 @@ kernel. Chapter 13 takes create and start apart. Begin with init.py.
     document.py       a JSON document from outside, read with suspicion
     checking.py       a document beside the spec's own schemas
     config.py         a container as its bundle describes it: config.json, as records
+    descriptors.py    what the caller has open for the program
     log.py            where an engine reads why something failed
     mount_options.py  mount(8)'s words, and what becomes of each
     copying.py        what an image has at a place, copied into what covers it
@@ -22,12 +23,14 @@ kernel. Chapter 13 takes create and start apart. Begin with init.py.
     standing.py       limits, user, capabilities; then the program
     features.py       what this runtime can do, and a config.json to begin with
     attaching.py      mounts, made where nobody sees them, attached below the rootfs
+    in_place.py       a root where others see its mounts, too
+    joining.py        new namespaces and those of others, and the birth into them
     reading.py        config.json becomes records
     hiding.py         paths that are hidden, or not to be written to
     state.py          what is known of a container between two commands
     init.py           the container side: from birth to the gate
-    starting.py       `start`
     ending.py         `kill` and `delete`
+    starting.py       `start`
     entering.py       `exec`
     telling.py        `list`, `ps`, `events`
     creation.py       the runtime side of `create`

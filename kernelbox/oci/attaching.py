@@ -123,6 +123,12 @@ def _map_owners(fd: int, mount: Mount, options: Options, config: Config) -> None
     """
     if not (options.idmap or mount.uidMappings or mount.gidMappings):
         return
+    user = config.namespace("user")
+    if user is not None and user.path and not mount.uidMappings:
+        userns = os.open(user.path, os.O_RDONLY | os.O_CLOEXEC)
+        _apply_maps(fd, userns, options)
+        os.close(userns)
+        return
     uids = mount.uidMappings or config.uidMappings
     gids = mount.gidMappings or config.gidMappings
     if not (uids and gids):
@@ -131,10 +137,12 @@ def _map_owners(fd: int, mount: Mount, options: Options, config: Config) -> None
             "Give it uidMappings and gidMappings, or the container a user namespace",
         )
     with id_maps.namespace(uids, gids) as userns:
-        mounts.mount_setattr(
-            fd, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns,
-            recursive=options.idmap == "ridmap",
-        )  # fmt: skip
+        _apply_maps(fd, userns, options)
+
+
+def _apply_maps(fd: int, userns: int, options: Options) -> None:
+    recursive = options.idmap == "ridmap"
+    mounts.mount_setattr(fd, attributes=k.MOUNT_ATTR_IDMAP, userns_fd=userns, recursive=recursive)
 
 
 def _dress(fd: int, options: Options) -> None:

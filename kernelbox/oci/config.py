@@ -57,6 +57,16 @@ class Scheduler(NamedTuple):
     period: int = 0
 
 
+class Affinity(NamedTuple):
+    """On which processors `exec` is: before its process is in the control group, and then.
+
+    None for what comes of itself.
+    """
+
+    initial: tuple[int, ...] | None = None
+    final: tuple[int, ...] | None = None
+
+
 class Process(NamedTuple):
     """One program to run inside.
 
@@ -74,7 +84,7 @@ class Process(NamedTuple):
         scheduler: None for what its parent has.
         ioPriority: Class and level, likewise.
         apparmor: The AppArmor profile that it becomes the program under; empty for its parent's.
-        affinity: Processors while it is being made, and once it is the program; None likewise.
+        affinity: Of `exec`; None if nothing is said of it.
     """
 
     args: tuple[str, ...]
@@ -90,7 +100,7 @@ class Process(NamedTuple):
     scheduler: Scheduler | None = None
     ioPriority: tuple[int, int] | None = None
     apparmor: str = ""
-    affinity: tuple[int, ...] | None = None
+    affinity: Affinity | None = None
 
 
 class Mount(NamedTuple):

@@ -11,20 +11,14 @@ Source: OCI runtime-spec, runtime.md, "Create" and "Lifecycle".
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import signal
 import time
-from contextlib import closing, contextmanager
 
-from kernelbox import namespaces
 from kernelbox.container import messages
 from kernelbox.container.birth import Newborn
 from kernelbox.container.confinement import compiled
 from kernelbox.container.messages import Go, Ready
-from kernelbox.kernel import door, execution, files, process, stepping_stone, syscalls
-from kernelbox.kernel import flags as k
+from kernelbox.kernel import door, execution, process, stepping_stone
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.oci import (
     attaching,
@@ -33,7 +27,9 @@ from kernelbox.oci import (
     gate,
     groups,
     hooks,
+    in_place,
     init,
+    joining,
     programs,
     reading,
     refusals,
@@ -41,13 +37,15 @@ from kernelbox.oci import (
 )
 from kernelbox.oci import state as states
 from kernelbox.oci.state import Box, State
+from kernelbox.plumbing import documents
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import closing, signal, suppress
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.users import id_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing import NoReturn
 
     from kernelbox.oci.config import Config
 
@@ -63,9 +61,11 @@ class Asked(NamedTuple):
         console_socket: Where its terminal is sent to; empty without.
         pid_file: Where its pid is written to; empty without.
         pidfd_socket: Where a pidfd of it is sent to; empty without.
-        preserve_fds: How many descriptors from 3 on its program keeps.
+        preserved: Descriptors that its program keeps, beside its streams.
+        listening: How many of these are sockets that it is to listen at.
         keyring: Whether it gets a session keyring of its own.
         foreground: Whether the caller shows its terminal itself.
+        pivot: Whether its root is pivoted to; else it is a chroot.
     """
 
     root: str
@@ -75,9 +75,11 @@ class Asked(NamedTuple):
     console_socket: str = ""
     pid_file: str = ""
     pidfd_socket: str = ""
-    preserve_fds: int = 0
+    preserved: tuple[int, ...] = ()
+    listening: int = 0
     keyring: bool = True
     foreground: bool = False
+    pivot: bool = True
 
 
 class Created(NamedTuple):
@@ -108,7 +110,12 @@ def create(asked: Asked) -> Created:
     found = document.load(os.path.join(bundle, asked.config), "config.json")
     refusals.check(found)
     config = reading.config(found)
+    if asked.listening and config.process is not None:
+        told = f"LISTEN_FDS={asked.listening}", "LISTEN_PID=1"
+        what = config.process
+        config = config._replace(process=what._replace(env=(*what.env, *told)))
     refusals.check_namespaces(config)
+    refusals.check_settings(config)
     _check_terminal(config, asked)
     for limit in config.process.rlimits if config.process is not None else ():
         execution.check_limit(limit.type, limit.hard)
@@ -119,7 +126,7 @@ def create(asked: Asked) -> Created:
         os.path.realpath(os.path.join(bundle, config.root)), time.time(), group.name,
         groups.made_for(group, states.directories_above(asked.root)),
     )  # fmt: skip
-    with states.new(asked.root, state, json.dumps(found.plain)) as box:
+    with states.new(asked.root, state, documents.dumps(found.plain)) as box:
         try:
             born = _make(box, config, asked)
         except BaseException:
@@ -147,7 +154,9 @@ def _check_terminal(config: Config, asked: Asked) -> None:
 def _make(box: Box, config: Config, asked: Asked) -> Newborn:
     mounts = attaching.prepare(config, box.state.bundle)
     root = attaching.open_root(box.state.rootfs)
-    joined = _open_namespaces(config)
+    joined = joining.open_others(config)
+    if not config.is_new("mount"):
+        box.write(box.state._replace(mount=in_place.mount_id(root)))
     group = box.group
     groups.make(group)
     resources.apply(group, config.resources)
@@ -164,19 +173,22 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
             entrance=entrance,
             root=root,
             mounts=mounts,
-            joined=joined,
+            mount_namespace=joined.get("mount"),
+            rootfs=box.state.rootfs,
             filter=compiled(config.seccomp),
             stone=stone,
-            state=box.as_told("creating"),
-            preserved=asked.preserve_fds,
+            state=box.as_told("created"),
+            preserved=asked.preserved,
             keyring=asked.keyring,
+            pivot=asked.pivot and config.is_new("mount"),
             observed=door.sink is not None,
         )
-        with _of_children(config):
-            pid, pidfd = process.clone3(_kinds(config), entrance.clone_fd)
-            if pid == 0:
-                ours.close()
-                init.main(birth)
+
+        def be() -> NoReturn:
+            ours.close()
+            init.main(birth)
+
+        pid, pidfd = joining.bear(config, joined, entrance.clone_fd, be)
     theirs.close()
     listener.close()
     stone.close_taken()
@@ -192,12 +204,12 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
 def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
     """Do what is to be done outside while init builds, until it waits at its gate."""
     control = born.control
-    if config.has_user_namespace:
+    if config.is_new("user"):
         id_maps.write_maps(born.pid, config.uidMappings, config.gidMappings)
         messages.send(control, Go())
     born.until(Ready)
     for kind in ("prestart", "createRuntime"):
-        hooks.run(config, kind, box.as_told("creating"))
+        hooks.run(config, kind, box.as_told("created"))
     messages.send(control, Go())
     born.until(Ready)
     if born.terminal is not None and asked.console_socket:
@@ -212,76 +224,17 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
     control.close()
 
 
-def _kinds(config: Config) -> int:
-    """Return the kinds of namespaces that the container is born into.
-
-    Its cgroup namespace it makes itself, once it is in its group; a time namespace is made for it.
-    """
-    kinds = [one.type for one in config.namespaces if not one.path]
-    return namespaces.flags([kind for kind in kinds if kind not in ("cgroup", "time")])
-
-
-def _open_namespaces(config: Config) -> dict[str, int]:
-    """Open the namespaces that the container joins.
-
-    Raises:
-        UsageError: One is not there, or of another kind.
-    """
-    found = {}
-    for one in config.namespaces:
-        if not one.path or one.type == "pid":  # that one is the runtime side's to enter
-            continue
-        try:
-            fd = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC)
-            if not os.readlink(f"/proc/self/fd/{fd}").startswith(namespaces.kind(one.type).proc):
-                raise UsageError(f"{one.path} is no {one.type} namespace", "See lsns")
-        except OSError as error:
-            raise UsageError(
-                f"cannot join the {one.type} namespace {one.path}: {error.strerror}",
-                "Is the container that it belongs to still there?",
-            ) from error
-        found[one.type] = fd
-    return found
-
-
-@contextmanager
-def _of_children(config: Config) -> Iterator[None]:
-    """Let the next child be in a PID or time namespace, and those after it in our own again."""
-    pid = config.namespace("pid")
-    changed = []
-    if pid is not None and pid.path:
-        _enter(pid.path, k.CLONE_NEWPID)
-        changed.append(("pid", k.CLONE_NEWPID))
-    if config.is_new("time"):
-        syscalls.unshare(k.CLONE_NEWTIME)
-        for clock, (seconds, nanoseconds) in config.timeOffsets.items():
-            files.write("/proc/self/timens_offsets", f"{clock} {seconds} {nanoseconds}")
-        changed.append(("time", k.CLONE_NEWTIME))
-    try:
-        yield
-    finally:
-        for kind, flag in changed:
-            _enter(f"/proc/self/ns/{kind}", flag)
-
-
-def _enter(path: str, flag: int) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        syscalls.setns(fd, flag, f"nsenter ... {path}")
-    finally:
-        os.close(fd)
-
-
 def _undo(box: Box, config: Config) -> None:
     """Take away what was made of a container that could not be."""
     pid = box.state.pid
     if pid:
-        with contextlib.suppress(OSError, KernelError):
+        with suppress(OSError, KernelError):
             pidfd = process.pidfd_of(pid)
             process.pidfd_send_signal(pidfd, signal.SIGKILL)
             box.group.thaw_all()
             process.wait_exit(pid)
         hooks.run_all(config, "poststop", box.as_told("stopped"))
-    with contextlib.suppress(KernelboxError, KernelError):
+    with suppress(KernelboxError, KernelError):
         groups.remove(box.group, box.state.above)
+    in_place.take_away(box.state.rootfs, box.state.mount, config)
     box.remove()

@@ -16,7 +16,7 @@ from kernelbox.container import messages
 from kernelbox.container.birth import Newborn, reporting
 from kernelbox.container.confinement import compiled
 from kernelbox.container.messages import Go, Ready, Terminal
-from kernelbox.kernel import door, lookup, process, stepping_stone, syscalls
+from kernelbox.kernel import door, execution, lookup, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
 from kernelbox.oci import console, standing
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from kernelbox.oci.config import Process
     from kernelbox.oci.state import Box
 
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+
 
 def enter(
     box: Box,
@@ -40,7 +42,7 @@ def enter(
     *,
     console_socket: str = "",
     pid_file: str = "",
-    preserved: int = 0,
+    preserved: tuple[int, ...] = (),
     keyring: bool = True,
 ) -> Newborn:
     """Start a program more in a container.
@@ -53,7 +55,7 @@ def enter(
         what: The program.
         console_socket: Where its terminal is sent to; empty where the caller shows it.
         pid_file: Where its pid is written to; empty without.
-        preserved: How many descriptors from 3 on it keeps.
+        preserved: Descriptors that it keeps, beside its streams.
         keyring: Whether it gets a session keyring of its own.
 
     Raises:
@@ -69,6 +71,8 @@ def enter(
     if not box.alive():
         raise UsageError("cannot exec in a container that is not running", "It has just ended")
     config = box.config()
+    # A chroot is not entered with its namespaces.
+    root = None if config.is_new("mount") else os.open(f"/proc/{box.state.pid}/root", _DIRECTORY)
     others = [one.proc for one in namespaces.KINDS if _differs(box.state.pid, one.proc)]
     confined = compiled(config.seccomp)
     stone = stepping_stone.lay()
@@ -79,11 +83,13 @@ def enter(
         # The child enters all others itself: this process stays where it can write a pid file.
         if "pid" in others:
             syscalls.setns(pidfd, k.CLONE_NEWPID, f"nsenter --pid -t {box.state.pid}")
+        if what.affinity is not None and what.affinity.initial is not None:
+            execution.set_affinity(what.affinity.initial)
         child, child_pidfd = process.clone3(0, entrance.clone_fd)
         if child == 0:
             ours.close()
             rest = [kind for kind in others if kind != "pid"]
-            _entered(pidfd, rest, entrance, theirs, what, stone, confined, preserved, keyring)
+            _entered(pidfd, rest, root, entrance, theirs, what, stone, confined, preserved, keyring)
     theirs.close()
     os.close(pidfd)
     stone.close_taken()
@@ -110,12 +116,13 @@ def _differs(pid: int, kind: str) -> bool:
 def _entered(
     pidfd: int,
     kinds: list[str],
+    root: int | None,
     entrance: Entrance,
     control: Channel,
     what: Process,
     stone: Stone,
     confined: Filter | None,
-    preserved: int,
+    preserved: tuple[int, ...],
     keyring: bool,
 ) -> NoReturn:
     """Be the process that `enter` adds: a container's init without the building."""
@@ -123,17 +130,22 @@ def _entered(
         process.die_with_parent()
         standing.limit(what)
         entrance.enter()
+        if what.affinity is not None and what.affinity.final is not None:
+            execution.set_affinity(what.affinity.final)
         if kinds:
             syscalls.setns(pidfd, namespaces.flags(kinds), "nsenter ...")
+        if root is not None:
+            lookup.fchdir(root)
+            lookup.chroot(".")
         lookup.chdir("/")
         if "user" in kinds:  # there, who comes from outside is nobody
             syscalls.setresgid(0)
             syscalls.setresuid(0)
         terminal = None
         if what.terminal:
-            root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            master, terminal = console.make(root, what.size)
-            os.close(root)
+            top = os.open("/", _DIRECTORY)
+            master, terminal = console.make(top, what.size)
+            os.close(top)
             messages.send(control, Terminal([master]))
             os.close(master)
         standing.take_streams(terminal)

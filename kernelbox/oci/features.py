@@ -37,7 +37,7 @@ def features() -> dict[str, Any]:
                 "v2": True,
                 "systemd": False,
                 "systemdUser": False,
-                "rdma": False,
+                "rdma": True,
             },
             "seccomp": {
                 "enabled": True,

@@ -6,20 +6,23 @@
     poststart                 after the program has begun, from outside
     poststop                  after `delete`, from outside
 
-Each gets the container's state as JSON on its standard input. One that fails in the first four
-ends the container; the last two are too late for that, and their failure is only told.
+Each gets the container's state as JSON on its standard input. From the first on that is `created`,
+since `creating` is step 2 of a container's life, and hooks begin with step 3. One that fails ends
+the container; but of poststop ones, which are too late for that, a failure is only told. They run
+in the bundle's directory, but for startContainer ones, which see none of it.
 
 Source: OCI runtime-spec, config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle".
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, printable
+from kernelbox.plumbing import documents
+from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ def run(config: Config, kind: str, state: dict[str, Any]) -> None:
         KernelboxError: One failed, or took too long; those after it are not run.
     """
     for number, hook in enumerate(config.hooks.get(kind, ())):
-        failure = _run(hook, state)
+        failure = _run(hook, state, "/" if kind == "startContainer" else state["bundle"])
         if failure:
             raise KernelboxError(
                 f"{kind} hook {number}, {hook.path:.100}, failed: {failure}",
@@ -53,25 +56,25 @@ def run(config: Config, kind: str, state: dict[str, Any]) -> None:
 def run_all(config: Config, kind: str, state: dict[str, Any]) -> list[str]:
     """Run the hooks of a kind, whatever becomes of each; return what failed.
 
-    Source: OCI runtime-spec, runtime.md, "Lifecycle": log a warning, and go on.
+    Source: OCI runtime-spec, runtime.md, "Lifecycle", 13: log a warning, and go on.
     """
     problems = []
     for hook in config.hooks.get(kind, ()):
-        if failure := _run(hook, state):
+        if failure := _run(hook, state, state["bundle"]):
             problems.append(f"{kind} hook {hook.path:.100} failed: {failure}")
     return problems
 
 
-def _run(hook: Hook, state: dict[str, Any]) -> str:
-    """Run a hook; return how it failed, empty if it did not."""
+def _run(hook: Hook, state: dict[str, Any], directory: str) -> str:
+    """Run a hook in a directory; return how it failed, empty if it did not."""
     told = os.memfd_create("state", os.MFD_CLOEXEC)
-    os.write(told, json.dumps(state).encode())
+    os.write(told, documents.dumps(state).encode())
     os.lseek(told, 0, os.SEEK_SET)
     said = os.memfd_create("said", os.MFD_CLOEXEC)
     try:
         pid, pidfd = process.clone3(0)
         if pid == 0:
-            _become(hook, told, said)
+            _become(hook, told, said, directory)
         try:
             in_time = process.wait_until_gone(pidfd, _seconds(hook))
             if not in_time:
@@ -98,13 +101,15 @@ def _seconds(hook: Hook) -> float:
     return float(sys.maxsize) if hook.timeout is None else hook.timeout
 
 
-def _become(hook: Hook, told: int, said: int) -> NoReturn:
+def _become(hook: Hook, told: int, said: int, directory: str) -> NoReturn:
     """Be the hook: its standard input is the state, and what it prints is kept for an error."""
     try:
         for wanted, fd in ((0, told), (1, said), (2, said)):
             os.dup2(fd, wanted)
         process.close_all_but(())
         process.default_signals()
+        with suppress(OSError):  # a bundle that is gone is no reason to fail
+            os.chdir(directory)
         environment = dict(one.partition("=")[::2] for one in hook.env)
         process.execve(hook.path, list(hook.args) or [hook.path], environment)
     except BaseException as error:

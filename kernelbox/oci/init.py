@@ -12,19 +12,29 @@ from __future__ import annotations
 
 import os
 
-from kernelbox import namespaces
 from kernelbox.container import messages
 from kernelbox.container.birth import reporting
 from kernelbox.container.messages import Ready, Terminal
 from kernelbox.kernel import files, lookup, mounts, netdevice, process, session, syscalls
 from kernelbox.kernel import flags as k
-from kernelbox.oci import attaching, console, devices, gate, hiding, hooks, mount_options, standing
+from kernelbox.oci import (
+    attaching,
+    console,
+    devices,
+    gate,
+    hiding,
+    hooks,
+    in_place,
+    mount_options,
+    refusals,
+    standing,
+)
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.root import pivot, targets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    from _socket import socket
     from typing import Any, NoReturn
 
     from kernelbox.cgroup import Cgroup, Entrance
@@ -46,28 +56,32 @@ class Birth(NamedTuple):
         entrance: The way into that.
         root: Its root, as a detached mount.
         mounts: What is mounted there, in order.
-        joined: Namespaces to join: a descriptor, by OCI kind.
+        mount_namespace: Another's to join, as a descriptor; None without.
+        rootfs: The path of its root.
         filter: Of its system calls; None without one.
         stone: What its first process becomes before it is the program.
         state: What its hooks are told; its pid is filled in there.
-        preserved: How many descriptors from 3 on the program keeps.
+        preserved: Descriptors that the program keeps, beside its streams.
         keyring: Whether it gets a session keyring of its own.
+        pivot: Whether its root is pivoted to; else it is a chroot.
         observed: Whether the other side wants to hear of every request.
     """
 
     config: Config
     control: Channel
-    listener: socket.socket
+    listener: socket
     group: Cgroup
     entrance: Entrance
     root: int
     mounts: list[Wanted]
-    joined: dict[str, int]
+    mount_namespace: int | None
+    rootfs: str
     filter: Filter | None
     stone: Stone
     state: dict[str, Any]
-    preserved: int
+    preserved: tuple[int, ...]
     keyring: bool
+    pivot: bool
     observed: bool
 
 
@@ -84,7 +98,7 @@ def main(birth: Birth) -> NoReturn:
         control.close()
         starter = gate.wait(birth.listener, stone)
         with reporting(starter, observed=False, stepped=False):
-            hooks.run(config, "startContainer", {**birth.state, "status": "created"})
+            hooks.run(config, "startContainer", birth.state)
             assert config.process is not None  # `start` has looked
             standing.become(
                 config.process, starter, stone, birth.filter,
@@ -101,15 +115,15 @@ def build(birth: Birth) -> None:
     """
     config, what, state = birth.config, birth.config.process, birth.state
 
-    # Who it is, and which namespaces of others it shares.
+    # Who it is. The namespaces of others that it shares it was born into, but for one.
     syscalls.prctl(k.PR_SET_DUMPABLE, 0)
     state["pid"] = int(os.readlink("/proc/self"))  # as the runtime counts: it is its /proc
-    if config.has_user_namespace:
+    if config.is_new("user"):
         _await_go(birth.control)  # until its ids are mapped
         syscalls.setresgid(0)
         syscalls.setresuid(0)
-    for kind, fd in birth.joined.items():
-        syscalls.setns(fd, namespaces.kind(kind).flag, f"nsenter --{kind}=...")
+    if birth.mount_namespace is not None:
+        syscalls.setns(birth.mount_namespace, k.CLONE_NEWNS, "nsenter --mount=...")
 
     # What it may use, and a cgroup namespace whose root is just that.
     birth.entrance.enter()
@@ -128,8 +142,9 @@ def build(birth: Birth) -> None:
 
     # Its root, with all that is mounted there. What is made has the modes that stand here.
     session.umask(0)
-    pivot.make_private()
-    pivot.attach_root(birth.root)
+    if config.is_new("mount"):
+        pivot.make_private()
+    _attach_root(birth)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     namespaced = config.namespace("cgroup") is not None
     for wanted in birth.mounts:
@@ -145,7 +160,7 @@ def build(birth: Birth) -> None:
 
     # What it must not see or change.
     for name, value in config.sysctl.items():
-        files.write_proc(f"sys/{_path_of_setting(name)}", value)
+        files.write_proc(f"sys/{refusals.path_of_setting(name)}", value)
     hiding.protect(config.readonlyPaths, root)
     hiding.mask(config.maskedPaths, root)
     if what is not None:
@@ -158,14 +173,31 @@ def build(birth: Birth) -> None:
 
     # The tree becomes /.
     os.close(root)
-    pivot.pivot()
-    pivot.leave_old_root()
+    if birth.pivot:
+        pivot.pivot()
+        pivot.leave_old_root()
+    else:
+        lookup.chroot(".")
     _finish_root(config)
     standing.take_streams(terminal)
     kept = [birth.control.fileno(), birth.listener.fileno(), birth.stone.fd, birth.stone.refusals]
-    process.close_all_but([*range(3, 3 + birth.preserved), *kept])
+    process.close_all_but([*birth.preserved, *kept])
     if what is not None:
         standing.find(what)  # so that a program which is missing is missed by `create`
+
+
+def _attach_root(birth: Birth) -> None:
+    """Attach the root where it lies: hooks look for what is mounted there, and may add to it."""
+    own = birth.config.is_new("mount")
+    if own and not birth.pivot:
+        pivot.attach_root(birth.root)  # a chroot is left more easily than what is mounted on /
+        return
+    try:
+        in_place.attach(birth.root, birth.rootfs)
+    except PermissionError:  # the root of a user namespace may not come there
+        if not own:
+            raise
+        pivot.attach_root(birth.root)
 
 
 def _await_go(control: Channel) -> None:
@@ -180,13 +212,6 @@ def _has_dev_of_its_own(config: Config) -> bool:
         one.destination == "/dev" and (one.type in kinds or set(one.options) & set(kinds))
         for one in config.mounts
     )
-
-
-def _path_of_setting(name: str) -> str:
-    """Return the path of a setting; a slash in its name stands for a dot. Source: sysctl(8)."""
-    if "/" in name:
-        return name
-    return name.replace(".", "/")
 
 
 def _finish_root(config: Config) -> None:

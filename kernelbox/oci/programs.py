@@ -6,7 +6,7 @@ Source: OCI runtime-spec, config.md, "Process".
 from __future__ import annotations
 
 from kernelbox.kernel import syscalls
-from kernelbox.oci.config import Limit, Process, Scheduler, User
+from kernelbox.oci.config import Affinity, Limit, Process, Scheduler, User
 from kernelbox.oci.document import LARGEST_ID, Part
 from kernelbox.users import capabilities
 
@@ -48,7 +48,6 @@ def read(part: Part) -> Process:
     if not args or not args[0]:
         raise part.wrong("args", "a list that begins with a program")
     size = part.part("consoleSize")
-    affinity = part.part("execCPUAffinity")
     return Process(
         args=tuple(args),
         env=tuple(part.texts("env")),
@@ -67,7 +66,7 @@ def read(part: Part) -> Process:
         scheduler=_scheduler(part.part("scheduler")) if part.has("scheduler") else None,
         ioPriority=_io_priority(part.part("ioPriority")) if part.has("ioPriority") else None,
         apparmor=part.text("apparmorProfile"),
-        affinity=_cpus(affinity, "final") if affinity.has("final") else None,
+        affinity=_affinity(part.part("execCPUAffinity")),
     )
 
 
@@ -138,6 +137,12 @@ def _io_priority(part: Part) -> tuple[int, int]:
         _IO_CLASSES[part.chosen("class", tuple(_IO_CLASSES), None)],
         part.number("priority", 0, 0, 7),
     )
+
+
+def _affinity(part: Part) -> Affinity | None:
+    if not part.plain:
+        return None
+    return Affinity(*(_cpus(part, key) if part.has(key) else None for key in ("initial", "final")))
 
 
 def _cpus(part: Part, key: str) -> tuple[int, ...]:

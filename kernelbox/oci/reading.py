@@ -43,7 +43,7 @@ def config(document: Part) -> Config:
     found = Config(
         ociVersion=document.text("ociVersion"),
         process=programs.read(document.part("process")) if document.has("process") else None,
-        root=document.part("root").text("path", None) if document.has("root") else "",
+        root=_root(document.part("root")),
         readonly=document.part("root").flag("readonly"),
         hostname=document.text("hostname"),
         domainname=document.text("domainname"),
@@ -82,6 +82,13 @@ def _check_version(document: Part) -> None:
             f"the bundle is for version {version:.40} of the OCI runtime-spec",
             "kernelbox knows 1.0.0 to 1.2.1, and what is like them",
         )
+
+
+def _root(part: Part) -> str:
+    path = part.text("path")
+    if not path:  # the bundle itself would be taken for it
+        raise part.wrong("path", "the path of a root file system")
+    return path
 
 
 def _mount(part: Part) -> Mount:
@@ -187,7 +194,8 @@ def _check(found: Config) -> None:
             raise UsageError(f"a {key} needs a uts namespace", "Add one, or leave it out")
         if len(value.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
             raise UsageError(f"a {key} has at most {_LONGEST_NAME} bytes", "Choose a shorter one")
-    if found.is_new("user") != bool(found.uidMappings and found.gidMappings):
+    is_joined = found.has_user_namespace and not found.is_new("user")  # it has its own maps
+    if not is_joined and found.is_new("user") != bool(found.uidMappings and found.gidMappings):
         raise UsageError(
             "uidMappings, gidMappings and a new user namespace belong together",
             "Give all three, or none",

@@ -7,6 +7,11 @@ Source: OCI runtime-spec, config.md, "Valid values": "MUST generate an error".
 
 from __future__ import annotations
 
+import os
+import posixpath
+
+from kernelbox import namespaces, sysctls
+from kernelbox.kernel import lsm
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -20,10 +25,9 @@ _LINUX = {
     "memoryPolicy": "a NUMA memory policy",
     "netDevices": "moving network devices",
 }
+_NAMES = {"kernel/hostname": "hostname", "kernel/domainname": "domainname"}
 _PROCESS = {"selinuxLabel": "SELinux labels"}
 _SECCOMP = {"listenerPath": "a seccomp agent", "listenerMetadata": "a seccomp agent"}
-_RESOURCES = {"network": "net_cls and net_prio", "rdma": "limits of RDMA"}
-_MEMORY = {"kernel": "limits of kernel memory", "kernelTCP": "limits of kernel memory"}
 _BLOCK_IO = {"leafWeight": "weights of leaves, which BFQ has none of"}
 
 
@@ -38,8 +42,6 @@ def check(document: Part) -> None:
     for part, refused in (
         (linux, _LINUX),
         (linux.part("seccomp"), _SECCOMP),
-        (linux.part("resources"), _RESOURCES),
-        (linux.part("resources").part("memory"), _MEMORY),
         (linux.part("resources").part("blockIO"), _BLOCK_IO),
     ):
         _refuse(part, refused)
@@ -48,45 +50,56 @@ def check(document: Part) -> None:
 def check_process(part: Part) -> None:
     """Refuse what a process asks for and does not get. Errors are those of `check`."""
     _refuse(part, _PROCESS)
-    if part.text("apparmorProfile") and not _has_apparmor():
+    if part.text("apparmorProfile") and not lsm.has_apparmor():
         raise UsageError(
             "process.apparmorProfile: AppArmor is not in force on this host", "Leave it out"
-        )
-    if part.part("execCPUAffinity").has("initial"):
-        raise UsageError(
-            "process.execCPUAffinity.initial is not done: a process is on any CPU until it is one",
-            "Leave it out, and keep `final`",
         )
 
 
 def check_namespaces(config: Config) -> None:
     """Refuse combinations of namespaces that no container is made of here. Errors as of `check`."""
-    if not config.is_new("mount"):
+    if config.has_user_namespace and not config.is_new("mount"):
         raise UsageError(
-            "a container needs a new mount namespace: else its mounts would be the host's",
+            "a container with a user namespace needs a new mount namespace: it may mount nowhere "
+            "else",
             'Add {"type": "mount"} to linux.namespaces',
         )
-    user = config.namespace("user")
-    if user is not None and user.path:
-        raise UsageError(
-            f"the user namespace {user.path} cannot be joined: kernelbox makes new ones only",
-            "Leave out its path, and give uidMappings and gidMappings",
-        )
-    joined = [one.type for one in config.namespaces if one.path]
-    if user is not None and joined:
-        raise UsageError(
-            f"a container with a user namespace of its own joins no other: {', '.join(joined)}",
-            "Leave out their paths, or the user namespace",
-        )
 
 
-def _has_apparmor() -> bool:
-    """Whether the kernel confines by AppArmor. Source: runc, libcontainer/apparmor."""
+def check_settings(config: Config) -> None:
+    """Refuse settings that the container has not for itself: they would be the host's.
+
+    Source: OCI runtime-spec, config-linux.md, "Sysctl"; runc, "is not in a separate kernel
+    namespace".
+    """
+    for name in config.sysctl:
+        path = path_of_setting(name)
+        proc = sysctls.owner(f"{sysctls.ROOT}/{posixpath.normpath(path)}")
+        if not proc or not _has_own(config, proc):
+            raise UsageError(
+                f"the setting {name:.80} is the host's: the container has no namespace that has it",
+                f"Give it a namespace of its own: {proc}" if proc else "Leave it out",
+            )
+        if path in _NAMES and getattr(config, _NAMES[path]):
+            raise UsageError(
+                f"the setting {name} and {_NAMES[path]} say the same", "Leave one of them out"
+            )
+
+
+def path_of_setting(name: str) -> str:
+    """Return the path of a setting; a slash in its name stands for a dot. Source: sysctl(8)."""
+    return name if "/" in name else name.replace(".", "/")
+
+
+def _has_own(config: Config, proc: str) -> bool:
+    """Whether a container's namespace of a kind, by its name in /proc, is not the runtime's."""
+    found = config.namespace(namespaces.kind(proc).oci)
+    if found is None or not found.path:
+        return found is not None
     try:
-        with open("/sys/module/apparmor/parameters/enabled", encoding="ascii") as file:
-            return file.read(1) == "Y"
-    except OSError:
-        return False
+        return os.stat(found.path).st_ino != namespaces.identity("self", proc)
+    except OSError:  # it is said elsewhere that it is not there
+        return True
 
 
 def _refuse(part: Part, refused: dict[str, str]) -> None:

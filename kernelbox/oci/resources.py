@@ -49,6 +49,8 @@ def apply(group: Cgroup, plain: dict[str, object]) -> None:
         if not size.isalnum():
             raise one.wrong("pageSize", "a size such as 2MB")
         _write(group, f"hugetlb.{size}.max", f"hugetlb.{size}.limit_in_bytes", one.number("limit"))
+    _network(group, part.part("network"))
+    _rdma(group, part.part("rdma"))
     _unified(group, part)
 
 
@@ -67,6 +69,18 @@ def _memory(group: Cgroup, part: Part) -> None:
         _write(group, "", "memory.swappiness", part.number("swappiness", 0, 0, 200))
     if part.flag("disableOOMKiller"):
         _write(group, "", "memory.oom_control", 1)
+    # Of the kernel's own memory: not recommended any more, and in v1 only.
+    for key, file in (("kernel", "kmem"), ("kernelTCP", "kmem.tcp")):
+        if limit := part.number(key, 0, -1):
+            _write(group, "", f"memory.{file}.limit_in_bytes", limit)
+            _check_kept(group, f"memory.{file}.limit_in_bytes", limit)
+
+
+def _check_kept(group: Cgroup, file: str, limit: int) -> None:
+    """Refuse a limit that the kernel has taken, and not kept. Source: Linux 6.1, "kmem.limit"."""
+    now = int(files.read(group.path(file)))
+    if 0 < limit < now // 2:
+        raise UsageError(f"this kernel takes no notice of {file}", "Leave it out")
 
 
 def _cpu(group: Cgroup, part: Part) -> None:
@@ -102,6 +116,26 @@ def _block_io(group: Cgroup, part: Part) -> None:
         for one in part.parts(key):
             device = f"{one.number('major', None)}:{one.number('minor', None)}"
             group.limit_io(device, **{name: one.number("rate", None, 0)})
+
+
+def _network(group: Cgroup, part: Part) -> None:
+    """Mark packets, and give them a priority. Source: cgroup-v1/net_cls.rst, net_prio.rst."""
+    if mark := part.number("classID", 0, 0, (1 << 32) - 1):
+        _write(group, "", "net_cls.classid", mark)
+    for one in part.parts("priorities"):
+        priority = f"{one.text('name', None)} {one.number('priority', None, 0, (1 << 32) - 1)}"
+        _write(group, "", "net_prio.ifpriomap", priority)
+
+
+def _rdma(group: Cgroup, part: Part) -> None:
+    """Limit what is held of network cards that read memory. Source: cgroup-v2.rst, "RDMA"."""
+    for device in part.plain:
+        one, limits = part.part(device), ""
+        for key, word in (("hcaHandles", "hca_handle"), ("hcaObjects", "hca_object")):
+            if one.plain.get(key) is not None:
+                limits += f" {word}={one.number(key, None, 0, (1 << 32) - 1)}"
+        if limits:
+            _write(group, "rdma.max", "rdma.max", f"{device}{limits}")
 
 
 def _unified(group: Cgroup, part: Part) -> None:

@@ -13,7 +13,7 @@ import stat
 
 from kernelbox.container import program
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import execution, files, process, seccomp, session, syscalls
+from kernelbox.kernel import execution, lsm, process, session, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.root import targets
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from kernelbox.kernel.stepping_stone import Stone
     from kernelbox.oci.config import Process, User
     from kernelbox.plumbing.channel import Channel
-
-_FIRST_PRESERVED = 3
 
 
 def take_streams(terminal: int | None) -> None:
@@ -50,12 +48,7 @@ def limit(what: Process, personality: int | None = None) -> None:
     Raises:
         KernelError: EPERM for a limit above the host's own; EACCES, EINVAL.
     """
-    if what.oomScoreAdj is not None:
-        try:
-            files.write_proc("self/oom_score_adj", str(what.oomScoreAdj))
-        except KernelError as refusal:
-            refusal.hint = "To lower it, who starts the container needs CAP_SYS_RESOURCE"
-            raise
+    program.deserve_oom_kill(what.oomScoreAdj)
     if what.scheduler is not None:
         execution.set_scheduler(*what.scheduler)
     if what.ioPriority is not None:
@@ -79,7 +72,7 @@ def become(
     stone: Stone,
     confined: Filter | None,
     *,
-    preserved: int,
+    preserved: tuple[int, ...],
     keyring: bool,
 ) -> NoReturn:
     """Give up what the program must not have, and become it.
@@ -89,41 +82,37 @@ def become(
         control: Where to say how it went.
         stone: What to become in between.
         confined: The filter of its system calls; None without one.
-        preserved: How many descriptors from 3 on it keeps.
+        preserved: Descriptors that it keeps, beside its streams.
         keyring: Whether it parts from the session keyring that it has inherited.
 
     Raises:
         CommandError: It was not found (127), or cannot be executed (126).
         KernelboxError: Anything before that failed.
     """
-    kept = range(_FIRST_PRESERVED, _FIRST_PRESERVED + preserved)
-    process.close_all_but([*kept, control.fileno(), stone.fd, stone.refusals])
+    process.close_all_but([*preserved, control.fileno(), stone.fd, stone.refusals])
     user, environment = what.user, _environment(what)
     if "HOME" not in environment:
         environment["HOME"] = accounts.look_up(str(user.uid)).home
     _give_streams(user)
     for one in what.rlimits:
         execution.set_limit(one.type, one.soft, one.hard)
-    if what.affinity is not None:
-        execution.set_affinity(what.affinity)
-    targets.change_directory(what.cwd)
+    targets.change_directory(what.cwd, make=False)
     if keyring:
         program.leave_session_keyring()
-    path = _take_identity(what, confined)
+    path = _take_identity(what, confined, control)
     if what.noNewPrivileges:
         syscalls.prctl(k.PR_SET_NO_NEW_PRIVS, 1)
         if confined:
-            seccomp.set_filter(*confined)
+            program.confine(confined, control)
     if what.apparmor:
-        # From the next execve(2) on. Source: kernel, Documentation/admin-guide/LSM/apparmor.rst.
-        files.write_proc("self/attr/apparmor/exec", f"exec {what.apparmor}")
+        lsm.become_confined(what.apparmor)
     session.umask(0o022 if user.umask is None else user.umask)
-    for fd in kept:
+    for fd in preserved:
         os.set_inheritable(fd, True)
     program.become(path, list(what.args), environment, control, stone)
 
 
-def _take_identity(what: Process, confined: Filter | None) -> str:
+def _take_identity(what: Process, confined: Filter | None, control: Channel) -> str:
     """Become the user, with the capabilities that it shall have; return the program's path.
 
     Source: capabilities(7), "Effect of user ID changes on capabilities".
@@ -134,7 +123,7 @@ def _take_identity(what: Process, confined: Filter | None) -> str:
     capabilities.bound(capabilities.mask(sets.get("bounding", ())))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
     if confined and not what.noNewPrivileges:
-        seccomp.set_filter(*confined)
+        program.confine(confined, control)
     syscalls.prctl(k.PR_SET_KEEPCAPS, 1)
     syscalls.setresuid(user.uid)
     path = find(what)

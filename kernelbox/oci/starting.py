@@ -9,7 +9,8 @@ from kernelbox.container.birth import Newborn
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.stepping_stone import Stone
-from kernelbox.oci import gate, hooks
+from kernelbox.oci import ending, gate, hooks
+from kernelbox.plumbing.light import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from kernelbox.oci.state import Box
 
 
-def start(box: Box, config: Config) -> list[str]:
-    """Let a container's program begin; return which of its poststart hooks failed, and how.
+def start(box: Box, config: Config) -> None:
+    """Let a container's program begin.
 
     Raises:
         UsageError: It is not created, but something else; or it has no program.
         CommandError: The program was not found, or cannot be executed.
-        KernelboxError: A startContainer hook failed, and the container has ended.
+        KernelboxError: A startContainer or poststart hook failed, and the container has ended.
     """
     status = box.status()
     if status != "created":
@@ -44,4 +45,9 @@ def start(box: Box, config: Config) -> list[str]:
     except KernelboxError:
         process.wait_until_gone(pidfd, 1.0)  # so that its state is stopped by now
         raise
-    return hooks.run_all(config, "poststart", box.as_told("running"))
+    try:
+        hooks.run(config, "poststart", box.as_told("running"))
+    except KernelboxError:
+        ending.kill(box, signal.SIGKILL)
+        process.wait_until_gone(pidfd, 1.0)
+        raise

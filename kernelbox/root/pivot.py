@@ -29,12 +29,17 @@ def attach_root(fd: int) -> None:
 
     No other directory is sure to be open to the root of a user namespace, a nobody on the host.
     """
-    old_root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    attach_at(fd, "/")
+
+
+def attach_at(fd: int, path: str) -> None:
+    """Attach the detached mount `fd` at a directory, and stand in it."""
+    place = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        mounts.move_mount(fd, old_root)
+        mounts.move_mount(fd, place)
         lookup.fchdir(fd)
     finally:
-        os.close(old_root)
+        os.close(place)
         os.close(fd)
 
 

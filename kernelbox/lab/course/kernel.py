@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0  # for one cell
 _PLACE = Path("/var/tmp/kernelbox-check-")  # how the name of a kernel's directory begins
+_LOCK = "lock"
 _GRACE = 10.0  # seconds that a cell has to end after it was interrupted
 _BEGIN = 60.0  # seconds that a kernel may take to start
 _CLEAR = """
@@ -202,9 +203,12 @@ def _started(seconds: float, more: dict[str, str]) -> Iterator[Kernel]:
 
 @contextmanager
 def _place() -> Iterator[Path]:
-    """Make a directory, locked while it is used, and remove it. Source: flock(2)."""
+    """Make a directory with a lock that is held while it is used, and remove it. Source: flock(2).
+
+    The lock is a file of its own: the directory itself is locked by whoever records progress in it.
+    """
     place = Path(tempfile.mkdtemp(prefix=_PLACE.name, dir=_PLACE.parent))
-    fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    fd = os.open(place / _LOCK, os.O_RDONLY | os.O_CREAT, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield place
@@ -214,27 +218,26 @@ def _place() -> Iterator[Path]:
 
 
 def _sweep() -> None:
-    """Remove what those have left that were killed: nobody holds the lock of their directory.
+    """Remove what those have left that were killed: nobody holds their lock any more.
 
     Raises:
         KernelboxError: It cannot be removed.
     """
     for place in _PLACE.parent.glob(f"{_PLACE.name}*"):
-        try:
-            fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError:  # another's, or gone
-            continue
-        try:
-            seen = os.fstat(fd)
-            # Somebody may have made one just now, and not have locked it yet.
-            if seen.st_uid == os.geteuid() and time.time() - seen.st_mtime > _BEGIN:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with ExitStack() as opened:
+            try:
+                directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                opened.callback(os.close, directory)
+                lock = os.open(_LOCK, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=directory)
+                opened.callback(os.close, lock)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # somebody is at it; or it is another's, or gone, or not locked yet
+                continue
+            is_ours = os.fstat(directory).st_uid == os.geteuid()
+            # Somebody may have made it just now, and be about to lock it.
+            if is_ours and time.time() - os.fstat(lock).st_mtime > _BEGIN:
                 _reset({**os.environ, "KERNELBOX_ROOT": str(place / "root")})
                 shutil.rmtree(place, ignore_errors=True)
-        except BlockingIOError:  # somebody is at it
-            continue
-        finally:
-            os.close(fd)
 
 
 def _need_jupyter() -> None:

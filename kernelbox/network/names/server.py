@@ -17,7 +17,7 @@ import resource
 import socket
 import struct
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 
 import dns.rcode
@@ -97,7 +97,7 @@ class Server:
         """Take the sockets of a container that comes, or give back those of one that leaves."""
         with suppress(OSError, ValueError):  # whoever knocked was killed
             channel = Channel(door.accept()[0])
-            with channel.socket as visitor:
+            with closing(channel.socket) as visitor:
                 visitor.settimeout(_COURTESY)
                 message = channel.receive() or {}
                 container = str(message.get("container"))
