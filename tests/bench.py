@@ -7,7 +7,8 @@ largest; the medians of both stand beside it. Nothing is asserted here.
     kernelbox / runc      `run` of `true`, start to exit, with the same root, namespaces, mounts,
                           masks, capabilities and filter. runc is given a root that is there
                           already; kernelbox makes its overlay, and deletes what was written to it.
-    ...-runtime / runc    `run` of the very same bundle by both as OCI runtimes; and the three acts
+    ...-runtime / runc    `run` of the very same bundle by both as OCI runtimes; and the three acts;
+                          and what both take of the processors
     kernelbox / podman    the same through podman and runc, from the same image
     kernelbox / python3   the interpreter alone: what no program in Python can do without
     bridge / none         what a network costs
@@ -33,6 +34,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -87,6 +89,21 @@ def command(*words: str, **more: Any) -> Measure:
         return elapsed * 1000
 
     return measure
+
+
+def spent(measure: Measure) -> Measure:
+    """Measure what a command takes of the processors, with all that it waits for: load or not."""
+
+    def seconds() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    def measured() -> float:
+        before = seconds()
+        measure()
+        return (seconds() - before) * 1000
+
+    return measured
 
 
 def kernelbox(*options: str) -> Measure:
@@ -437,6 +454,10 @@ def measure(directory: Path, pairs: int, stack: ExitStack) -> None:
         lambda: runtime(directory, theirs))  # fmt: skip
     row("... create, start, delete", f"{ours} runc", in_acts(directory, ours),
         lambda: in_acts(directory, theirs))  # fmt: skip
+    row("kernelbox-runtime run / runc run, CPU", f"{ours} runc", spent(runtime(directory, ours)),
+        lambda: spent(runtime(directory, theirs)))  # fmt: skip
+    row("... create, start, delete, CPU", f"{ours} runc", spent(in_acts(directory, ours)),
+        lambda: spent(in_acts(directory, theirs)))  # fmt: skip
     row("kernelbox run / podman run", "podman runc", alone, lambda: beside_podman("none"))
     interleaved("kernelbox run / python3 -c pass", alone, command(sys.executable, "-c", ""), pairs)
     interleaved("kernelbox run, bridge / no network", bridged, alone, pairs)
