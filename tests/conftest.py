@@ -166,6 +166,9 @@ def tests_root(
     if not workers.are_others_running(pytestconfig):
         if pytestconfig.getoption("nbval", default=False):  # a notebook's bridge needs it as well
             Kernelbox(NOTEBOOKS_ROOT).ok("reset")
+        # What others need it for that a test has left is told where that test failed.
+        for root in looking.roots_in(ours.parent if ours.name.startswith("w") else ours):
+            Kernelbox(root)("reset")
         if (now := FORWARDING.read_text()) != FORWARDING_BEFORE:
             for_whom = [one.read_text() for one in Path("/run").glob("kernelbox-forwards*")]
             pytest.fail(f"the host forwards: {now.strip()}, for {for_whom}", pytrace=False)

@@ -253,7 +253,7 @@ def processes() -> Iterator[tuple[int, str]]:
 def roots_in(directory: Path) -> list[Path]:
     """Return the roots of kernelbox's in a directory of a test's."""
     # Unlike Path.glob, this does not mind that a directory goes away meanwhile.
-    ledgers = [one for deep in range(3) for one in glob(f"{directory}/{'*/' * deep}host/ledger")]
+    ledgers = [one for deep in range(4) for one in glob(f"{directory}/{'*/' * deep}host/ledger")]
     return [Path(one).parent.parent for one in ledgers]
 
 

@@ -31,7 +31,7 @@ PLAN = {
     "kernelbox/kernel": """
         flags errors
         explain mount_words stepping_stone
-        door
+        door sleeper
         syscalls session netdevice packets trace
         bpf seccomp listening pages execution process mounts lookup watch loop netlink
         files aside links conntrack nft announcements
@@ -119,7 +119,7 @@ PLAN = {
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options option_defaults
         mount_options
-        process_options program monitor_lock stdio
+        process_options program monitor_lock stdio dozing
         run_options init enter cleanup
         networks lives renaming health
         runtime lifecycle update inspection audit

@@ -35,7 +35,7 @@ def command_run(argv: list[str]) -> int:
     given = read(RUN, argv)
     _check_terminal(given)
     _check_pull(given)
-    monitor, _ = launch.launch()
+    monitor, _ = launch.launch(may_doze=True)
     with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
         wish = _wish(given)._replace(recorded=_recorded(spec, given["record_seccomp"]))

@@ -42,6 +42,7 @@ what `docker run` does, in the order in which it happens.
     program.py       the end of init: giving up, finding the program, execve
     monitor_lock.py  who looks after it
     stdio.py         its standard streams, made and connected
+    dozing.py        what its monitor has to know when it wakes from a sleep
     run_options.py   from an image and options to a spec
     init.py          the container side: a straight list of what a container has
     enter.py         the other way in: one more program (`exec`)

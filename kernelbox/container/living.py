@@ -26,10 +26,11 @@ from kernelbox.container.messages import Ended, Exited, Go, Started, Wish
 from kernelbox.container.reception import Reception
 from kernelbox.container.relay import resize
 from kernelbox.container.state import State
-from kernelbox.kernel import door, process
+from kernelbox.kernel import door, process, sleeper
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.kernel.explain import disk_error
 from kernelbox.plumbing import paths
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +48,25 @@ if TYPE_CHECKING:
     Tell = Callable[[Exited, bool], None]
 
 
-def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Tell) -> None:
+class Going(NamedTuple):
+    """A life that has begun.
+
+    Attributes:
+        running: Its state.
+        relay: Its streams.
+        began: When it did, seconds of CLOCK_MONOTONIC.
+        waited: How long the restart before it was put off, seconds.
+    """
+
+    running: State
+    relay: Relay
+    began: float
+    waited: float = 0.0
+
+
+def live(
+    life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Tell, *, may_doze: bool
+) -> None:
     """Be a container's monitor, for one life, and for those that follow it by themselves.
 
     Args:
@@ -57,47 +76,95 @@ def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Te
         front: The front.
         tell: Hears how the first life has ended, once everything is cleaned up, and whether that
             was the last.
+        may_doze: Whether this process may sleep when it is quiet: see dozing.py.
     """
-    log = Log(f"{paths.container(life.spec.id)}/log")
-    reception, waited = _open_reception(life), 0.0
-    listener: Channel | None = front
+    reception = _open_reception(life)
     try:
-        while True:
-            began = time.monotonic()
-            recorder = _recorder(wish)
-            born, running, relay = _begin(life, wish, given, listener, recorder)
-            relay.log = log
-            reception.watch = born.watch
-            _look_after(life.spec, born, relay, reception)
-            code = process.wait_exit(born.pid)
-            unwritten = _keep_record(recorder, life.spec, wish)
-            if listener is not None and wish.read_later:
-                _let_read(listener, code)
-            again = not (reception.halted or unwritten) and _is_to_live_again(
-                life.spec, code, running.restarts
-            )
-            _bring_to_rest(life.spec, running, code, life.lock, again=again)
-            lost = _dismiss(relay, code)
-            if unwritten is not None:
-                message = f"the program ended with {code}, but {unwritten.message}"
-                raise KernelboxError(message, unwritten.hint)
-            if listener is not None:
-                tell(Exited(code, lost), not again)
-            if not again:
-                return
-            os.close(born.pidfd)
-            listener, given, wish = None, None, Wish()
-            door.sink = door.gate = None
-            from kernelbox.container import lives, restarting  # few live again
-
-            waited = restarting.delay(waited, time.monotonic() - began)
-            reception.rest(waited)
-            if reception.halted:
-                state.write(life.spec.id, state.read(life.spec.id)._replace(status="exited"))
-                return
-            life = lives.following(life)
+        began = time.monotonic()
+        recorder = _recorder(wish)
+        running, relay = _begin(life, wish, given, front, recorder)
+        relay.log = Log(f"{paths.container(life.spec.id)}/log")
+        reception.watch = recorder.watch if recorder is not None else None
+        going = Going(running, relay, began)
+        code = _to_the_end(life, going, reception, may_doze=may_doze and recorder is None)
+        unwritten = _keep_record(recorder, life.spec, wish)
+        if wish.read_later:
+            _let_read(front, code)
+        again, lost = _end(life, going, reception, code, last=unwritten is not None)
+        if unwritten is not None:
+            message = f"the program ended with {code}, but {unwritten.message}"
+            raise KernelboxError(message, unwritten.hint)
+        tell(Exited(code, lost), not again)
+        door.sink = door.gate = reception.watch = None
+        if again:
+            _live_on(life, going, reception, may_doze=may_doze)
     finally:
         reception.close()
+
+
+def go_on(life: Life, going: Going, reception: Reception) -> None:
+    """Be a container's monitor again, for the rest of a life, and for those that follow it.
+
+    Args:
+        life: That life.
+        going: What it has come to.
+        reception: Where guests come to.
+    """
+    try:
+        code = _to_the_end(life, going, reception, may_doze=True)
+        again, _ = _end(life, going, reception, code)
+        if again:
+            _live_on(life, going, reception, may_doze=True)
+    finally:
+        reception.close()
+
+
+def _live_on(life: Life, going: Going, reception: Reception, *, may_doze: bool) -> None:
+    """Be its monitor for the lives that follow one that has ended."""
+    from kernelbox.container import lives, restarting  # few live again
+
+    again = True
+    while again:
+        os.close(going.relay.pidfd)
+        waited = restarting.delay(going.waited, time.monotonic() - going.began)
+        reception.rest(waited)
+        if reception.halted:
+            state.write(life.spec.id, state.read(life.spec.id)._replace(status="exited"))
+            return
+        life, began = lives.following(life), time.monotonic()
+        running, relay = _begin(life, Wish(), None, None, None)
+        relay.log = going.relay.log
+        going = Going(running, relay, began, waited)
+        code = _to_the_end(life, going, reception, may_doze=may_doze)
+        again, _ = _end(life, going, reception, code)
+
+
+def _to_the_end(life: Life, going: Going, reception: Reception, *, may_doze: bool) -> int:
+    """Look after a life until its program has ended; return its exit code."""
+    relay = going.relay
+
+    def doze() -> None:
+        from kernelbox.container import dozing  # after some quiet only
+
+        try:
+            dozing.doze(life.spec.id, life.lock, relay, reception, going.began, going.waited)
+        except OSError:
+            relay.doze = None  # nor will it later
+
+    if may_doze and sleeper.can_sleep():
+        relay.doze = doze
+    _look_after(life.spec, going.running.pid, relay, reception)
+    return process.wait_exit(going.running.pid)
+
+
+def _end(
+    life: Life, going: Going, reception: Reception, code: int, *, last: bool = False
+) -> tuple[bool, dict[str, int]]:
+    """Bring a life to rest; return whether another follows, and what its owner has lost."""
+    running, halted = going.running, last or reception.halted
+    again = not halted and _is_to_live_again(life.spec, code, running.restarts)
+    _bring_to_rest(life.spec, running, code, life.lock, again=again)
+    return again, _dismiss(going.relay, code)
 
 
 def _recorder(wish: Wish) -> Recorder | None:
@@ -139,8 +206,8 @@ def _begin(
     given: Streams | None,
     front: Channel | None,
     recorder: Recorder | None,
-) -> tuple[Newborn, State, Relay]:
-    """Let a container be born; return it, its state, and a relay between its streams and others."""
+) -> tuple[State, Relay]:
+    """Let a container be born; return its state, and a relay between its streams and others."""
     spec = life.spec
     try:
         born, ours = _bear(life, wish, recorder)
@@ -174,10 +241,10 @@ def _begin(
     if front is not None:
         messages.send(front, Started(spec.id, born.pid))
         stdio.lend(relay, front, given, wish)
-    return born, running, relay
+    return running, relay
 
 
-def _look_after(spec: Spec, born: Newborn, relay: Relay, reception: Reception) -> None:
+def _look_after(spec: Spec, pid: int, relay: Relay, reception: Reception) -> None:
     """Relay until the program has ended; meanwhile welcome guests, and ask how it does."""
 
     def welcome(channel: Channel, message: Attach) -> None:
@@ -190,7 +257,7 @@ def _look_after(spec: Spec, born: Newborn, relay: Relay, reception: Reception) -
         )
         if relay.terminal is not None:
             resize(relay.terminal, *wish.size)
-        messages.send(channel, Started(spec.id, born.pid))
+        messages.send(channel, Started(spec.id, pid))
 
     reception.welcome = welcome
     relay.cares.append(reception)
@@ -198,7 +265,7 @@ def _look_after(spec: Spec, born: Newborn, relay: Relay, reception: Reception) -
     if spec.kernelbox.health:
         from kernelbox.container.health import Health  # few are asked
 
-        check = Health(spec, spec.kernelbox.health, born.pid)
+        check = Health(spec, spec.kernelbox.health, pid)
         relay.cares.append(check)
     try:
         relay.run()

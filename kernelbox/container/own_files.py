@@ -6,6 +6,8 @@ seen inside at once, as long as it is the same file that is written to.
 
 from __future__ import annotations
 
+import os
+
 from kernelbox import network
 from kernelbox.kernel import files
 from kernelbox.plumbing import paths, storage
@@ -34,14 +36,19 @@ def write(spec: Spec, addresses: list[str], networks: list[str]) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    """Write a file, unless it says the same already: to cut one off has the disk waited for.
+    """Write a file, unless it says the same already.
+
+    It is written over, and its end cut off: to cut off all of it has the disk waited for.
 
     Source: ext4(5), "auto_da_alloc".
     """
+    before = ""
     with suppress(FileNotFoundError):
-        if storage.read(path) == text:
+        if (before := storage.read(path)) == text:
             return
-    storage.write(path, text, mode=0o644)
+    storage.write(path, text, 0, mode=0o644)
+    if len(before.encode()) > len(text.encode()):
+        os.truncate(path, len(text.encode()))
 
 
 def _hosts(spec: Spec, addresses: list[str], networks: list[str]) -> str:

@@ -35,17 +35,30 @@ class Reception:
         watch: Who listens to the system calls of programs that come later; None without a record.
     """
 
-    def __init__(self, container_id: str) -> None:
+    def __init__(self, container_id: str, listener: int | None = None) -> None:
+        """Listen for a container's guests; `listener` is a descriptor that does already."""
         self.halted = False
         self.welcome: Callable[[Channel, Attach], None] | None = None
         self.watch: Callable[[int, int], object] | None = None
         self._arrived: list[Channel] = []
+        if listener is not None:
+            self._listener = sockets.at(listener)
+            return
         self._listener = sockets.new()
         with _address(container_id) as address:
             with suppress(FileNotFoundError):  # of an earlier life
                 os.unlink(address)
             self._listener.bind(address)
         self._listener.listen(16)
+
+    def fileno(self) -> int:
+        """Return the listening descriptor."""
+        return self._listener.fileno()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody has come who has not yet said what they want, or said halt."""
+        return bool(self._arrived) or self.halted
 
     def waits(self) -> list[int]:
         """Return the descriptors to be waited for."""

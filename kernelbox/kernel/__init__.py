@@ -6,6 +6,7 @@
     mount_words.py  mount(2)'s bits in mount(8)'s words
     stepping_stone.py  a program in memory, between this interpreter and a container's
     door.py         counts, times, shows, pauses, forbids and (for tests) breaks each request
+    sleeper.py      a program in memory that waits in place of an interpreter
     syscalls.py     namespaces, ids, capabilities: a function per system call
     session.py      sessions, terminals, streams, umask: what a program is left with
     netdevice.py    what ioctl tells and does of links, without netlink

@@ -52,9 +52,10 @@ def prepare(record: Callable[[str, str], None], network: str = DEFAULT) -> Bridg
     Source: ip-link(8), type bridge; Docker, "Bridge network driver".
     """
     with locked("lock", network), host_locked():
-        if network == DEFAULT or not definition.is_macvlan(network):
+        defined = None if network == DEFAULT else _defined(network)
+        if defined is None or not defined.parent:
             nft.demand()  # before anything is made
-        bridge = _default(record) if network == DEFAULT else _defined(network)
+        bridge = defined or _default(record)
         mend(bridge, record)
     return bridge
 
@@ -77,7 +78,8 @@ def gateway(network: str) -> str:
 
 def name_server(network: str) -> str:
     """Return where the name server of a network that people made answers. Raises as above."""
-    return inside.ADDRESS if definition.is_macvlan(network) else gateway(network)
+    found = definition.read(network).bridge
+    return inside.ADDRESS if found.parent else found.gateway
 
 
 def gateway6(network: str) -> str:

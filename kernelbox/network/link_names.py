@@ -7,6 +7,7 @@ of the networks that people make: no name of theirs would fit, and another root 
 
 from __future__ import annotations
 
+import functools
 import os
 from binascii import crc32
 
@@ -69,11 +70,16 @@ class Bridge(NamedTuple):
 def bridge_and_table(network: str = DEFAULT) -> tuple[str, str]:
     """Return the names of a network's bridge (at most 15 bytes) and nft table under this root."""
     if network != DEFAULT:
-        digits = f"{crc32(os.fsencode(f'{os.path.realpath(paths.root())}/{network}')) >> 8:06x}"
+        digits = _digits(paths.root(), network)
         return f"kernelbox{digits}", f"kernelbox_net_{digits}"
     if paths.is_usual():
         return "kernelbox0", "kernelbox"
     return f"kernelbox-{paths.suffix()}", f"kernelbox_{paths.suffix()}"
+
+
+@functools.lru_cache(256)  # a root stays where it is, and to follow its path takes a while
+def _digits(root: str, network: str) -> str:
+    return f"{crc32(os.fsencode(f'{os.path.realpath(root)}/{network}')) >> 8:06x}"
 
 
 def link_name(container_id: str, device: str = "eth0") -> str:

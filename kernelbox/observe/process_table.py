@@ -133,8 +133,9 @@ def scan() -> dict[int, Seen]:
     _forget(_files.keys() - there)
     ran = {pid: _ran(pid) for pid in there}
     awake = {pid for pid in there if not _slept(pid, ran[pid])}
-    # One whose parent has run may have another now; the first process is always the same.
-    parents = {pid.encode() for pid in awake - {"1"}}
+    # One whose parent has run may have another now. The first process is always the same, and who
+    # looks is the parent of all that it has started.
+    parents = {pid.encode() for pid in awake - {"1", str(os.getpid())}}
     orphans = {pid for pid, one in _known.items() if one.fields[1] in parents}
     for pid in awake | orphans:
         _remember(pid, ran[pid])

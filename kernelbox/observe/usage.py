@@ -7,6 +7,7 @@ as before is not taken apart again.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import os
 import time
 
@@ -21,6 +22,7 @@ from kernelbox.observe.procfs import Kept
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Any
 
     from kernelbox.cgroup import Hierarchy
 
@@ -77,7 +79,7 @@ class _Group:
         self._name = ""
         self._files: dict[str, list[Kept]] = {}
         self._said: dict[str, bytes | None] = {}
-        self._told: Usage | None = None
+        self._told: tuple[Any, ...] | None = None  # all of a Usage behind its time
 
     def look(self) -> Usage | None:
         """Return its usage; None if the group is gone."""
@@ -90,7 +92,7 @@ class _Group:
             # Asked last: what vanished while it was read is not half there.
             if not os.path.isdir(f"{self._host.parents[0]}/{self._name}"):
                 return None
-        return dataclasses.replace(self._told, time=now)
+        return Usage(self._container, now, *self._told)
 
     def close(self) -> None:
         """Let go of its files."""
@@ -121,13 +123,13 @@ class _Group:
         text = self._said[file]
         return None if text is None else text.decode(errors="replace")
 
-    def _taken_apart(self) -> Usage:
+    def _taken_apart(self) -> tuple[Any, ...]:
         def text(file: str) -> str:
             return self._text(file) or ""
 
         is_v2 = self._host.version == 2
         counted = stats.of_version_2(self._text) if is_v2 else stats.version_1(text)
-        return Usage(
+        told = Usage(
             container=self._container,
             time=0.0,
             cpu_usec=counted.cpu_usec,
@@ -142,6 +144,10 @@ class _Group:
             pressure=_pressure(text) if is_v2 else None,
             cpu_limit=_cpu_limit(text, "cpu.max" if is_v2 else "cpu.cfs_quota_us"),
         )
+        return _WHOLE(told)[2:]
+
+
+_WHOLE = operator.attrgetter(*(one.name for one in dataclasses.fields(Usage)))
 
 
 def _first(places: list[Kept]) -> bytes | None:

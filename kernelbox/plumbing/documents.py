@@ -61,8 +61,10 @@ def loads(text: str | bytes) -> Any:
             value, end = _scan(bare, 0)
             if end == len(bare):
                 return value
-    import json  # to say what is wrong
-
+    try:
+        import json  # to say what is wrong
+    except ImportError:  # as in a container, where nothing is imported any more
+        raise ValueError("it is no JSON") from None
     return json.loads(found)
 
 

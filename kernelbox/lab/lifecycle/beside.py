@@ -105,7 +105,7 @@ class Births:
         from kernelbox.widgets.foreign import leave_baseline
         from kernelbox.widgets.palette import light
 
-        figure = Figure(figsize=(9.6, 0.8 + 2.5 * len(self.traces)), layout="constrained")
+        figure = Figure(figsize=(9.6, 0.5 + 1.8 * len(self.traces)), layout="constrained")
         every = figure.subplots(len(self.traces), squeeze=False)[:, 0]
         lanes = [one for one in PHASES if any(one in found for found in self.counts.values())]
         for axes, (name, trace) in zip(every, self.traces.items(), strict=True):
@@ -119,8 +119,8 @@ class Births:
             axes.set_ylim(len(lanes) - 0.4, -0.6)
             axes.set_xlim(-1, max(len(one) for one in self.traces.values()) + 1)
             axes.set_title(
-                f"{name}: {len(trace)} requests", loc="left", color=light("ink"), fontsize=12
+                f"{name}: {len(trace)} requests", loc="left", color=light("ink"), fontsize=11
             )
-            axes.tick_params(colors=light("muted"), length=0, labelsize=11)
+            axes.tick_params(colors=light("muted"), length=0, labelsize=9)
             leave_baseline(axes)
         return figure

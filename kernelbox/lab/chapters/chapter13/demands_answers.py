@@ -62,19 +62,19 @@ ANSWERS = {
             ),
             "no limit": Wrong(
                 MOUNT.format(place="place", options='"noexec", f"size={size}m"'),
-                "pids.max of its control group is max",
+                "pids.max of its control group is",
             ),
             "a limit of the user's": Wrong(
                 MOUNT.format(place="place", options='"noexec", f"size={size}m"')
                 + """
 order.config["process"]["rlimits"] = [{"type": "RLIMIT_NPROC", "soft": most, "hard": most}]
 """,
-                "pids.max of its control group is max",
+                "pids.max of its control group is",
             ),
             "a limit where none is looked for": Wrong(
                 MOUNT.format(place="place", options='"noexec", f"size={size}m"')
                 + "order.config['linux']['pids'] = {'limit': most}",
-                "pids.max of its control group is max",
+                "pids.max of its control group is",
             ),
             "a directory of the host's": Wrong(
                 LIMIT
