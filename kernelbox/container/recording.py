@@ -8,6 +8,11 @@ A process of its own, because it has to answer while the monitor waits for the c
 If it ends, every call that is left to it fails (ENOSYS), so the container cannot outlive it long;
 and it ends with its monitor. The file is written in the end, whole or not at all.
 
+What it does to a program: each call takes longer; and a call that a signal meets before the
+recorder has taken it up fails with EINTR, where the handler was set without SA_RESTART, even one
+that else never does. The kernel has no flag against that: WAIT_KILLABLE_RECV holds from then on.
+A program with threads and a timer of a millisecond does not survive it.
+
 Source: seccomp_unotify(2). The record itself needs no trust in the arguments' memory, which it
 warns of: nothing is decided by it.
 """
