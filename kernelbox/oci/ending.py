@@ -29,7 +29,7 @@ def signal_number(word: str) -> int:
         UsageError: There is none such.
     """
     name = word.upper().removeprefix("SIG")
-    if name.isdecimal() and len(name) < 3 and 0 < int(name) <= signal.SIGRTMAX:
+    if name.isdecimal() and len(name) < 3 and int(name) <= signal.SIGRTMAX:  # 0 asks, and no more
         return int(name)
     base, plus, more = name.partition("+")
     if base == "RTMIN" and plus and more.isdecimal() and len(more) < 3:
@@ -51,12 +51,16 @@ def kill(box: Box, number: int, *, everybody: bool = False) -> None:
         everybody: Whether all in its control group hear it; then it may be stopped.
 
     Raises:
-        UsageError: It is stopped: there is nobody to hear it.
+        UsageError: It is stopped: there is nobody to hear it. But where it has no PID namespace of
+            its own, others may have outlived its first process, and hear SIGKILL.
     """
     if everybody:
         groups.signal_all(box.group, number)
         return
     status = box.status()
+    if status == "stopped" and number == signal.SIGKILL and _has_orphans(box):
+        box.group.kill()
+        return
     if status in ("stopped", "creating"):
         raise UsageError("container not running", f"It is {status}: see state")
     _send(box, number)
@@ -80,6 +84,10 @@ def _send(box: Box, number: int) -> None:
                 raise
         finally:
             os.close(pidfd)
+
+
+def _has_orphans(box: Box) -> bool:
+    return not _has_pid_namespace(box) and bool(box.group.processes())
 
 
 def _has_pid_namespace(box: Box) -> bool:
