@@ -12,7 +12,7 @@ SHELL := /bin/bash
 
 # For what else packages are needed: see labs-vm/provision.sh.
 test quick: FOR := test browser style vagrant
-bench: FOR := test
+bench: FOR := test bench
 vagrant-test: FOR := vm
 pictures: FOR := browser
 
@@ -50,7 +50,7 @@ solutions: setup ## open the solved chapters in JupyterLab
 
 # A time-out makes nbval expect the later cells to fail (xfail); --runxfail lets them fail.
 # One of four thousand tests fails now and then by its neighbours: see tests/unsteady.py.
-test: setup ## run every test and every notebook, three side by side
+test: setup $(if $(filter x86_64,$(shell uname -m)),machine) ## run every test and every notebook, three side by side
 	@. labs-vm/begin.sh
 	exec "$${as_root[@]}" .venv/bin/python -m pytest -p no:cacheprovider --runxfail --workers 3 --second-tries 10 --budget tests \
 		$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=120 $(COMPARED))
@@ -75,7 +75,7 @@ machine: setup ## get QEMU, and a kernel for the virtual machine that chapter 14
 # and handed out is no matter of the kernel's: those stay outside.
 # So do the notebooks, but with ALL=1: `make test` runs each of them, ten times as fast.
 OUTSIDE := browser ci quick vagrant vm workers
-vm-test: ## run what touches control groups in the lab VM (ALL=1: every test and every notebook)
+vm-test: ## run what touches control groups, or modules, in the lab VM (ALL=1: every test and every notebook)
 	@labs-vm/provision.sh packages for vm
 	exec labs-vm/run --machines 2 --test --runxfail $(if $(ALL),,-m vm) $(OUTSIDE:%=--ignore=tests/test_%.py) tests \
 		$(if $(ALL),$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=1200 $(COMPARED)))

@@ -29,8 +29,6 @@ only lines above it:
 
 from __future__ import annotations
 
-import importlib
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -41,5 +39,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> ModuleType:
     # `import kernelbox` costs nothing; `kernelbox.lab` is imported when it is asked for.
     if name in ("lab",):
-        return importlib.import_module(f"kernelbox.{name}")
+        from kernelbox.plumbing.light import import_module
+
+        return import_module(f"kernelbox.{name}")
     raise AttributeError(f"module 'kernelbox' has no attribute {name!r}")

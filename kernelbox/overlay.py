@@ -13,12 +13,15 @@ Source: `Documentation/filesystems/overlayfs.rst`.
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import mounts
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing.records import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import ExitStack
 
 # mount(2) takes one page of options, fsconfig(2) values of 255 bytes.
 _OPTIONS_SIZE, _VALUE_SIZE = 4096, 256
@@ -74,6 +77,8 @@ def mount(overlay: Overlay) -> None:
         mounts.mount("overlay", overlay.merged, "overlay", k.MS_NODEV, text)
         return
     # Some 50 layers fill a page with their paths, but 200 with the numbers of descriptors.
+    from contextlib import ExitStack  # few have so many
+
     with ExitStack() as stack:
         short = Overlay(*_by_descriptor(overlay, stack), overlay.merged)
         text = options(short)
@@ -106,6 +111,8 @@ def detached(overlay: Overlay, userns_fd: int | None = None) -> int:
 
     Source: mount_setattr(2), "ID-mapped mounts".
     """
+    from contextlib import ExitStack  # only for a user namespace
+
     _check_number(overlay)
     with ExitStack() as stack:
         layers = []

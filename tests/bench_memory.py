@@ -6,7 +6,7 @@ is 1/*n* of a page), in MiB, and what nobody else has (USS); both are of one con
 that run side by side. A daemon that all of them need (containerd; for a notebook, its agent) is
 told as well, once.
 
-    kernelbox             `run -d`: each monitor has been a command of its own
+    kernelbox             `run -d`: each monitor has been a command of its own, and dozes
     notebook              the monitors are forks of one agent
     podman                conmon, with runc
     containerd            its shim, with runc: what stands below `docker run`
@@ -30,7 +30,7 @@ from tests.command import COMMAND
 TEN = 10
 MIB = 1 << 20
 FOREVER = ("sleep", "100000")
-SETTLE = 1.0  # seconds until nobody is busy with a start any more
+SETTLE = 12.0  # seconds until nobody is busy with a start any more, and our monitors doze
 
 Podman = Callable[[Path, str], tuple[list[str], list[str], str]]
 Groups = Callable[[], list[Path]]

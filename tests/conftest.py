@@ -31,6 +31,7 @@ from tests.scene import Scene
 from tests.town import Town
 
 OF_CGROUPS = re.compile(r"[cC]group|\bmemory\.|--memory|--cpus|pids.max|pids-limit|freeze|PSI")
+OF_MODULES = re.compile(r"netem|\bdummy\b|\bvlan\b")  # which the lab VM's kernel has for certain
 OF_A_RUN = re.compile(r"^mount .* on .*/pytest-of-[^/]+/pytest-\d+/")  # of these tests, or others
 # A group, or the cable to a machine next door, with the root's suffix.
 OF_A_ROOT = re.compile(r"(?:/kernelbox/[a-z]+-|^link door)([0-9a-f]{5})(?:[/-]|$|\d+$)")
@@ -89,7 +90,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out a file that can have none of the tests asked for: a VM takes long to load it."""
     if not _only_vm(config) or collection_path.suffix != ".py":
         return None
-    return not OF_CGROUPS.search(collection_path.read_text(encoding="utf-8")) or None
+    return not _of_the_vm(collection_path.read_text(encoding="utf-8")) or None
+
+
+def _of_the_vm(text: str) -> bool:
+    """Whether a text speaks of what is to be tried in the lab VM as well."""
+    return bool(OF_CGROUPS.search(text) or OF_MODULES.search(text))
 
 
 def _only_vm(config: pytest.Config) -> bool:
@@ -97,7 +103,7 @@ def _only_vm(config: pytest.Config) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark as `vm` what `make vm-test` runs: the tests that speak of control groups.
+    """Mark as `vm` what `make vm-test` runs: tests that speak of control groups, or of modules.
 
     What a test touches stands in it: a new one joins without being put on a list.
     """
@@ -107,7 +113,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[one for one in items if one.path not in files])
         items[:] = [one for one in items if one.path in files]
     for item in items if _only_vm(config) else ():  # to read them all takes seconds
-        if isinstance(item, pytest.Function) and OF_CGROUPS.search(
+        if isinstance(item, pytest.Function) and _of_the_vm(
             _text(item.function.__code__).partition("def ")[2]
         ):
             item.add_marker("vm")
@@ -122,10 +128,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     if report.failed:
         item.stash[HAS_FAILED] = True
-    if report.when == "teardown" and item.stash.get(HAS_FAILED, False):
-        directory: Path | None = getattr(item, "funcargs", {}).get("tmp_path")
-        for ledger in list(directory.rglob("host/ledger")) if directory else ():
-            Kernelbox(ledger.parent.parent)("reset")
+    directory = getattr(item, "funcargs", {}).get("tmp_path")
+    if report.when == "teardown" and directory and item.stash.get(HAS_FAILED, False):
+        for root in looking.roots_in(directory):
+            Kernelbox(root)("reset")
     return report
 
 
@@ -160,6 +166,9 @@ def tests_root(
     if not workers.are_others_running(pytestconfig):
         if pytestconfig.getoption("nbval", default=False):  # a notebook's bridge needs it as well
             Kernelbox(NOTEBOOKS_ROOT).ok("reset")
+        # What others need it for that a test has left is told where that test failed.
+        for root in looking.roots_in(ours.parent if ours.name.startswith("w") else ours):
+            Kernelbox(root)("reset")
         if (now := FORWARDING.read_text()) != FORWARDING_BEFORE:
             for_whom = [one.read_text() for one in Path("/run").glob("kernelbox-forwards*")]
             pytest.fail(f"the host forwards: {now.strip()}, for {for_whom}", pytrace=False)

@@ -250,6 +250,13 @@ def processes() -> Iterator[tuple[int, str]]:
             continue
 
 
+def roots_in(directory: Path) -> list[Path]:
+    """Return the roots of kernelbox's in a directory of a test's."""
+    # Unlike Path.glob, this does not mind that a directory goes away meanwhile.
+    ledgers = [one for deep in range(4) for one in glob(f"{directory}/{'*/' * deep}host/ledger")]
+    return [Path(one).parent.parent for one in ledgers]
+
+
 def other_roots(ours: Path) -> set[Path]:
     """Return the roots of kernelbox's outside the directory `ours`.
 

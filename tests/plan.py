@@ -24,18 +24,20 @@ PLAN = {
         cli
     """,
     "kernelbox/plumbing": """
-        numbers records storage whole paths channel
+        numbers records light
+        documents sockets storage
+        whole paths channel
     """,
     "kernelbox/kernel": """
         flags errors
         explain mount_words stepping_stone
-        door
+        door sleeper
         syscalls session netdevice packets trace
-        bpf seccomp pages execution process mounts lookup watch loop netlink
+        bpf seccomp listening pages execution process mounts lookup watch loop netlink
         files aside links conntrack nft announcements
-        link_reader
+        lsm link_reader
         rtnetlink
-        cabling qdisc
+        cabling stacking qdisc
     """,
     "kernelbox/root": """
         pivot targets
@@ -57,7 +59,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
-        kept
+        kept recording
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -71,11 +73,12 @@ PLAN = {
         forwarding definition
         endpoints subnets nat
         ipv6 names ports
-        bridge veth shaping
-        creation
+        parents link_inside shaping
+        bridge veth macvlan
+        joining creation
     """,
     "kernelbox/network/names": """
-        upstream book
+        upstream book inside
         answers
         server keeper
     """,
@@ -111,11 +114,12 @@ PLAN = {
         spec
         setting_options mount_values health_options restarting security_options
         detach_keys state ledger messages log deletion volumes own_files
-        events volume_store confinement host_devices streams reception
+        events volume_store confinement recording host_devices streams
+        reception
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options option_defaults
         mount_options
-        process_options program monitor_lock stdio
+        process_options program monitor_lock stdio dozing
         run_options init enter cleanup
         networks lives renaming health
         runtime lifecycle update inspection audit
@@ -179,7 +183,7 @@ PLAN = {
         command_line live magics reading
         birth_view networked
         notebook
-        neighbours surroundings exercises serving exporting attacks experiments
+        neighbours surroundings exercises serving exporting attacks experiments lifecycle
         chapters hosts inventory
         course
         workbook
@@ -187,6 +191,11 @@ PLAN = {
     "kernelbox/lab/experiments": """
         interval births memory page_cache calls noise initramfs
         machine
+    """,
+    "kernelbox/lab/lifecycle": """
+        bundle remains beside
+        engine
+        walk wreck podman
     """,
     "kernelbox/lab/exercises": """
         verdict time_limit layouts elsewhere answers predictions progress clean curve plain hints
@@ -207,7 +216,7 @@ PLAN = {
     """,
     "kernelbox/lab/chapters": """
         chapter00 chapter01 chapter02 chapter03 chapter04 chapter05 chapter06 chapter07
-        chapter08 chapter09 chapter10 chapter11 chapter12 chapter14 chapter15
+        chapter08 chapter09 chapter10 chapter11 chapter12 chapter13 chapter14 chapter15
     """,
     "kernelbox/lab/hosts": """
         eye record

@@ -18,10 +18,12 @@ import pytest
 from kernelbox import cgroup, lab
 from kernelbox.lab import Lab, LabError, reading
 from kernelbox.lab.exercises import clean, forms, outside, parsons, progress
+from kernelbox.lab.exercises.bars import Bars
 from kernelbox.lab.exercises.catalogue import contents, own_numbers
 from kernelbox.lab.exercises.chapter import Chapter
 from kernelbox.lab.exercises.chart import Comparison
 from kernelbox.lab.exercises.curve import Curve
+from kernelbox.lab.exercises.ecdf import Ecdf
 from kernelbox.lab.exercises.exercise import exercise
 from kernelbox.lab.exercises.guesses import Guess, Observation
 from kernelbox.lab.exercises.predictions import choice, number, text
@@ -206,6 +208,46 @@ def test_percentiles_have_as_much_room_among_the_slowest_as_among_the_others() -
     assert min(steps) > max(steps) / 3
     low, high = axes.get_ylim()
     assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 2, "within a decade, too"
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [((87.8, 180.0), (50, 200)), ((100.0, 100.0), (100, 200)), ((0.3, 40.0), (0.2, 50))],
+)
+def test_a_curves_axis_begins_and_ends_with_a_number(
+    values: tuple[float, float], ends: tuple[float, float]
+) -> None:
+    points = dict(enumerate(values, 1))
+    (axes,) = Curve("Pauses", points, across="programs", up="ms").figure().axes
+    assert axes.get_ylim() == pytest.approx(ends)
+    assert set(ends) <= {round(tick, 9) for tick in axes.get_yticks()}
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        Curve("C", {1: 2, 3: 4}, across="a", up="b", level=("c", 3)),
+        Bars("B", {"a": [1, 2, 3]}, up="b"),
+        Ecdf("E", {"a": [1, 2, 3]}, across="b"),
+    ],
+    ids=lambda chart: type(chart).__name__,
+)
+def test_the_letters_of_a_chart_are_read_on_a_projector(chart: Curve | Bars | Ecdf) -> None:
+    sizes = [float(size) for size in re.findall(r"font: ([0-9.]+)px", chart.svg())]
+    assert min(sizes) >= 12
+
+
+def test_a_distribution_within_a_decade_has_plain_numbers_below_it() -> None:
+    (axes,) = Ecdf("E", {"a": [4.1, 6.6, 31.5], "b": [1490.4, 5, 6]}, across="b").figure().axes
+    axes.figure.canvas.draw()
+    labels = [one.get_text() for one in axes.get_xticklabels()]
+    assert {"5", "10", "20"} <= {*labels} and not any("times" in one for one in labels)
+    assert not axes.xaxis.get_minorticklocs().size
+
+
+def test_a_number_in_a_table_has_no_exponent() -> None:
+    shown = Ecdf("E", {"a": [0.024, 12.34, 1490.4]}, across="ms").table()
+    assert re.findall(r'class="varies">([^<]+)<', shown) == ["0.024", "12.3", "1490"]
 
 
 # --- the quiz -------------------------------------------------------------------------------------

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kernelbox.lab import attacks, notebook
+from kernelbox.lab import LabError, attacks, notebook
 from kernelbox.lab.attacks import tries
 from kernelbox.lab.attacks.planted import SECRET
 from kernelbox.lab.notebook import Lab
 from kernelbox.plumbing import paths
+from kernelbox.seccomp import machines
+from tests.looking import soon
 
 # Docker, "Seccomp security profiles for Docker" and "Runtime privilege and Linux capabilities".
 BLOCKED = {
-    "a file", "a file by its handle", "a disk", "kernel memory", "a left descriptor", "root's key",
+    "a file", "a file by its handle", "a disk", "kernel memory", "a left descriptor", "the runtime",
+    "a volume", "root's key",
     "a signal", "a trace", "a mount", "a module", "core_pattern", "release_agent", "the clock",
     "the kernel's log", "a user namespace", "bpf", "io_uring", "userfaultfd", "perf",
 }  # fmt: skip
@@ -72,9 +77,30 @@ def test_alone_on_the_host_the_rest_would_get_through_too(tmp_path: Path) -> Non
             assert tries.outcome(tries.a_signal) == (True, "it can be killed")
             assert tries.outcome(tries.a_trace) == (True, "it obeys")
             assert tries.outcome(tries.a_descriptor)[0]
+            # Its own program is only busy: without a stone between, that would be the runtime's.
+            assert tries.outcome(tries.the_runtime) == (True, "open as soon as it ends")
         finally:
             tries.SCENE = before
             victim.kill()
+
+
+def test_who_copies_by_the_path_alone_is_led_astray_by_the_exchange(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, volume = tmp_path / "secret", tmp_path / "volume"
+    secret.write_text(SECRET)
+    volume.mkdir()
+    monkeypatch.setattr(tries, "VOLUME", str(volume))
+    monkeypatch.setattr(tries, "SCENE", {"calls": machines.this().numbers})
+    attacker = os.fork()
+    if attacker == 0:
+        tries.a_volume()
+    try:
+        way = Path(f"{volume}/way{secret}")
+        assert soon(way.exists) and soon(lambda: not way.exists()) and soon(way.exists)
+    finally:
+        os.kill(attacker, signal.SIGKILL)
+        os.waitpid(attacker, 0)
 
 
 def test_nothing_is_left_of_what_was_planted(grid: attacks.Grid) -> None:
@@ -82,11 +108,35 @@ def test_nothing_is_left_of_what_was_planted(grid: attacks.Grid) -> None:
     assert "kernelbox-" not in Path("/proc/keys").read_text()
 
 
-def test_one_container_is_attacked_alone_with_options_of_its_own(box: Lab) -> None:
-    found = attacks.attack(box, cap_drop=["NET_RAW"], pids_limit=40)
+def test_one_container_is_attacked_alone_with_options_of_its_own() -> None:
+    box = notebook.Lab()  # of this test's root, where the command line is at home, too
+    try:
+        found = attacks.attack(box, cap_drop=["NET_RAW"], pids_limit=40)
+    finally:
+        box.close()
     through = {name for name, one in found.items() if one.through}
     assert through == {"set-user-ID", "a changed program", "one kernel"}
     assert (found["raw packets"].said, found["a fork bomb"].said) == ("EPERM", "EAGAIN")
+
+
+@pytest.mark.parametrize(
+    ("options", "runtime", "volume"),
+    [
+        ({"user": "1000"}, "EBADF", "EACCES"),
+        ({"init": True}, "exit 1", "ENOENT"),
+        ({"tty": True, "name": "attacked"}, "EBADF", "ENOENT"),
+    ],
+)
+def test_other_options_are_attacked_as_well(options: Any, runtime: str, volume: str) -> None:
+    box = notebook.Lab()
+    try:
+        found = attacks.attack(box, **options)
+        with pytest.raises(LabError, match="did not run"):
+            attacks.attack(box, entrypoint="/bin/echo")
+    finally:
+        box.close()
+    assert found["the runtime"] == (False, runtime)
+    assert found["a volume"] == (False, volume)
 
 
 def test_the_map_is_a_picture_and_a_table_with_the_same_words(grid: attacks.Grid) -> None:

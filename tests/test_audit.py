@@ -52,6 +52,7 @@ def test_a_default_container_lacks_what_nobody_asked_for(kernelbox: Kernelbox) -
         (("--cpus", "0.5"), "CPU limit", "0.5 CPUs"),
         (("--network", "host"), "network namespace", "the host's"),
         (("--cap-add", "SYS_PTRACE"), "capabilities", "15 of 41, with SYS_PTRACE"),
+        (("--device", "/dev/kmsg"), "device list", "those of every container, with /dev/kmsg"),
     ],
 )
 def test_each_option_changes_the_word_on_one_defence(
@@ -86,7 +87,8 @@ def test_devices_are_limited_by_the_group_and_by_nothing_else(kernelbox: Kernelb
     if not group.exists():
         return  # in v2 the program stays as long as the group: there is nothing to take away
     (group / "devices.allow").write_text("b 8:0 r")
-    assert audited(kernelbox, container)["device list"][0] is False
+    found = (False, "those of every container, with b 8:0 r")
+    assert audited(kernelbox, container)["device list"] == found
 
 
 def test_two_are_compared_side_by_side(kernelbox: Kernelbox) -> None:
@@ -98,6 +100,16 @@ def test_two_are_compared_side_by_side(kernelbox: Kernelbox) -> None:
     assert line.split()[:7] == ["open", "system", "call", "filter", "none", "1", "in"]
     (line,) = [one for one in lines if "device list" in one]
     assert not line.startswith("open")
+
+
+def test_what_is_too_wide_stands_below(kernelbox: Kernelbox) -> None:
+    container = kernelbox.start(*ALONE, *FOREVER)
+    for width in (60, 100, 200):
+        told = kernelbox.ok("audit", container, env={"COLUMNS": str(width)}).splitlines()
+        assert max(map(len, told)) <= width
+        (at,) = [number for number, line in enumerate(told) if "pid namespace" in line]
+        stops = "to see, trace or signal"
+        assert stops in (told[at] if width == 200 else told[at + 1])
 
 
 def test_what_cannot_be_audited_is_one_clear_line(kernelbox: Kernelbox) -> None:

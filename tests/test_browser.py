@@ -19,7 +19,7 @@ import pytest
 from nbconvert import HTMLExporter
 from playwright.sync_api import Locator, expect
 
-from kernelbox.lab.exporting import PageTheme
+from kernelbox.lab.exporting import PageAlone
 from kernelbox.widgets import MountTree, NetworkMap, ProcessTree, Timeline, palette
 from kernelbox.widgets.resource_graph import HUES
 from tests import looking, worlds
@@ -65,6 +65,7 @@ NAME = """(one) => one.getAttribute("aria-label")
     ?? ([...(one.labels ?? [])].map((label) => label.firstChild.data).join() || one.innerText)"""
 FOCUSED = f"() => ({NAME})(document.activeElement)"
 NAMES = f"(every) => every.map({NAME})"
+LEFT_OF = "(one) => getComputedStyle(one).marginLeft"
 PICTURES = ".jp-OutputArea-output .kb-picture"
 CONTROLS = ", ".join(f"{one}:visible" for one in ("button", "select", "input", "[tabindex='0']"))
 LAB = "from kernelbox import lab\nbox = lab.start()"
@@ -725,6 +726,33 @@ def test_three_namespaces_in_a_row_are_seen_at_once_beside_the_list_of_files(
         jupyterlab.command("application:toggle-left-area")
 
 
+def test_the_list_of_files_shows_what_chapters_are_called(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+) -> None:
+    open_notebook("")
+    chapters = [path.name for path in (TOP / "notebooks").glob("*.ipynb")]
+    made = [jupyterlab.server.notebooks / name for name in chapters]
+    for path in made:
+        path.touch()
+    jupyterlab.command("application:toggle-left-area")
+    try:
+        jupyterlab.command("filebrowser:refresh")
+        names = jupyterlab.page.locator(".jp-DirListing-itemName")
+        for name in chapters:
+            expect(names.filter(has_text=name)).to_be_visible()
+        jupyterlab.page.screenshot(path=artefacts / "list-of-files.png")
+        texts = jupyterlab.page.locator(".jp-DirListing-itemText")
+        shown = texts.evaluate_all(
+            """(every) => Object.fromEntries(every.map((one) =>
+                [one.innerText, one.clientWidth / one.scrollWidth * one.innerText.length]))"""
+        )
+        assert all(shown[name] >= len(Path(name).stem) for name in chapters), shown
+    finally:
+        jupyterlab.command("application:toggle-left-area")
+        for path in made:
+            path.unlink()
+
+
 def test_a_ping_is_followed_over_the_map_forward_and_back(
     open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
 ) -> None:
@@ -849,11 +877,16 @@ def test_the_next_day_every_view_is_seen_as_it_was_stored(
     notebook.run()
     with jupyterlab.window() as window:
         page = window.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(notebook.next_day())
         pictures = page.locator(PICTURES)
         outputs = page.locator(".jp-OutputArea-output").filter(has=page.locator(".kb-picture"))
         expect(pictures).to_have_count(len(GALLERY))
         expect(page.locator(".jp-Notebook")).not_to_contain_text("Error displaying widget")
+        assert complaints == []
+        tables = page.locator(".jp-OutputArea-output table")
+        assert {one.evaluate(LEFT_OF) for one in tables.all()} == {"0px"}
         for theme in THEMES:
             jupyterlab.theme(theme, page)
             for number, name in enumerate(GALLERY):
@@ -912,7 +945,7 @@ def test_a_box_of_the_map_opens_its_chapter_from_a_page_that_trusts_nobody(
         expect(tab).to_have_text(chapter)
 
 
-def test_an_exported_page_shows_every_picture_and_asks_for_no_more_than_an_empty_one(
+def test_an_exported_page_shows_every_picture_and_asks_for_nothing(
     open_notebook: Callable[..., Notebook],
     jupyterlab: JupyterLab,
     tmp_path: Path,
@@ -922,27 +955,32 @@ def test_an_exported_page_shows_every_picture_and_asks_for_no_more_than_an_empty
     notebook.run()
     notebook.saved()
     (file,) = jupyterlab.server.notebooks.glob("test_an_exported_page*.ipynb")
-    full, empty = nbformat.read(file, as_version=4), nbformat.v4.new_notebook()
-    asked: list[set[str]] = []
+    asked: set[str] = set()
     for theme in THEMES:
-        for one in (empty, full):
-            exported = tmp_path / "exported.html"
-            page_of = HTMLExporter(theme=theme.lower(), preprocessors=[PageTheme])
-            exported.write_text(page_of.from_notebook_node(one)[0])
-            urls: set[str] = set()
-            asked.append(urls)
-            others = THEMES[THEMES.index(theme) - 1].lower()  # what the reader's system has
-            with jupyterlab.window(offline=True, color_scheme=others) as window:
-                page = window.new_page()
-                page.on("request", lambda each, urls=urls: urls.add(each.url[:200]))
-                page.goto(exported.as_uri())
-                pictures = page.locator(".kb-picture:visible")
-                expect(pictures).to_have_count(0 if one is empty else len(GALLERY) - 1)
-                for number in range(pictures.count()):
-                    assert_drawn(pixels(pictures.nth(number)), theme, "an exported view")
-                page.screenshot(path=artefacts / f"exported-{theme.lower()}.png", full_page=True)
-    outside = [{url for url in urls if url.startswith("http")} for urls in asked]
-    assert all(urls == outside[0] for urls in outside), outside
+        exported = tmp_path / "exported.html"
+        page_of = HTMLExporter(theme=theme.lower(), preprocessors=[PageAlone])
+        exported.write_text(page_of.from_filename(str(file))[0])
+        others = THEMES[THEMES.index(theme) - 1].lower()  # what the reader's system has
+        with jupyterlab.window(offline=True, color_scheme=others) as window:
+            page = window.new_page()
+            page.on("request", lambda each: asked.add(each.url[:200]))
+            page.goto(exported.as_uri())
+            pictures = page.locator(".kb-picture:visible")
+            expect(pictures).to_have_count(len(GALLERY) - 1)
+            for number in range(pictures.count()):
+                assert_drawn(pixels(pictures.nth(number)), theme, "an exported view")
+            page.screenshot(path=artefacts / f"exported-{theme.lower()}.png", full_page=True)
+    assert asked and {urlsplit(url).scheme for url in asked} <= {"file", "blob", "data", "about"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fetches"),
+    [("`$HOME`, `$PATH`, and 5 $", False), ("half of it: $n / 2$", True)],
+)
+def test_an_exported_page_with_a_formula_has_what_draws_it(text: str, fetches: bool) -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+    page, _ = HTMLExporter(preprocessors=[PageAlone]).from_notebook_node(notebook)
+    assert ("/mathjax/" in page) == fetches
 
 
 # --- a page of its own ----------------------------------------------------------------------------

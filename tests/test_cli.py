@@ -646,7 +646,16 @@ def test_a_cut_off_root_leads_nowhere_else(other: Kernelbox, tmp_path: Path) -> 
 
 
 # What the front itself does with a command line; the rest is the container's.
-FRONTS_OWN = {"cidfile", "detach", "detach_keys", "trace", "step", "pull", "quiet"}
+FRONTS_OWN = {
+    "cidfile",
+    "detach",
+    "detach_keys",
+    "trace",
+    "step",
+    "pull",
+    "quiet",
+    "record_seccomp",
+}
 
 
 @pytest.mark.parametrize(

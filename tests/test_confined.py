@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import struct
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kernelbox.kernel import lsm
 from kernelbox.root import masks
 from tests.command import Kernelbox
 from tests.looking import status
@@ -185,7 +188,9 @@ def test_a_profile_that_forbids_what_a_start_takes_says_so_and_leaves_nothing(
         ("seccomp=/dev/null", "is no JSON"),
         ("seccomp=", "no security option 'seccomp='"),
         ("seccomp", "no security option 'seccomp'"),
-        ("apparmor=mine", "no security option 'apparmor=mine'"),
+        ("apparmor=", "no security option 'apparmor='"),
+        ("apparmor=a\nb", "no AppArmor profile can be called"),
+        (f"apparmor={'x' * 4000}", "no AppArmor profile can be called"),
         ("no-new-privileges=maybe", "no security option"),
         ("nonesuch", "no security option 'nonesuch'"),
     ],
@@ -195,6 +200,76 @@ def test_a_wish_that_cannot_be_is_one_clear_line(
 ) -> None:
     line = kernelbox.refused("run", "--rm", *ALONE, "--security-opt", option, "busybox", "true")
     assert complaint in line
+
+
+# --- AppArmor -------------------------------------------------------------------------------------
+
+HAS_APPARMOR = lsm.has_apparmor()
+PROFILE = """
+profile kernelbox-test flags=(attach_disconnected,mediate_deleted) {
+  file,
+  capability,
+  network,
+  signal,
+  deny /forbidden w,
+}
+"""
+
+
+@pytest.fixture
+def profile() -> Iterator[str]:
+    """Yield the name of a profile that is loaded: with it nothing is written to /forbidden."""
+    for action in ("--replace", "--remove"):
+        parser = ["apparmor_parser", "--skip-cache", action]
+        subprocess.run(parser, input=PROFILE, text=True, check=True)
+        if action == "--replace":
+            yield "kernelbox-test"
+
+
+@pytest.mark.skipif(HAS_APPARMOR, reason="it is in force here")
+def test_where_the_kernel_has_no_apparmor_its_profiles_are_refused(kernelbox: Kernelbox) -> None:
+    run = ("run", "--rm", *ALONE, "--security-opt", "apparmor=mine", "busybox", "true")
+    assert "apparmor=mine: AppArmor is not in force on this host" in kernelbox.refused(*run)
+    container = kernelbox.start(*ALONE, "--security-opt", "apparmor=unconfined", *FOREVER)
+    assert "Label" not in kernelbox.inspect(container)["InForce"]
+
+
+@pytest.mark.vm
+@pytest.mark.skipif(not HAS_APPARMOR, reason="the kernel has no AppArmor")
+@pytest.mark.parametrize(
+    "options", [(), ("-u", "1000", "--security-opt", "no-new-privileges"), ("--userns", "auto")]
+)
+def test_a_profile_of_apparmors_holds_the_program_and_whoever_comes_later(
+    kernelbox: Kernelbox, profile: str, options: tuple[str, ...]
+) -> None:
+    confined = (*ALONE, *options, "--security-opt", f"apparmor={profile}")
+    container = kernelbox.start(*confined, "--tmpfs", "/tmp", *FOREVER)
+    said = f"{profile} (enforce)"
+    current = Path(f"/proc/{kernelbox.pid(container)}/attr/apparmor/current")
+    assert current.read_text().strip() == said
+    assert kernelbox.ok("exec", container, "cat", "/proc/self/attr/apparmor/current") == f"{said}\n"
+    told = kernelbox.inspect(container)
+    assert told["InForce"]["Label"] == said
+    assert f"apparmor={profile}" in told["HostConfig"]["SecurityOpt"]
+    (audited,) = [
+        one
+        for one in json.loads(kernelbox.ok("audit", "--format", "json", container))[container]
+        if one["name"] == "LSM profile"
+    ]
+    assert (audited["holds"], audited["found"]) == (True, said)
+    if not options:  # root, whom no mode of a file would stop
+        done = kernelbox("exec", container, "sh", "-c", "echo x >/allowed; echo x >/forbidden")
+        assert (done.returncode, "Permission denied" in done.stderr) == (1, True)
+        assert kernelbox.ok("exec", container, "cat", "/allowed") == "x\n"
+
+
+@pytest.mark.vm
+@pytest.mark.skipif(not HAS_APPARMOR, reason="the kernel has no AppArmor")
+def test_a_profile_that_is_not_loaded_is_one_clear_line(kernelbox: Kernelbox) -> None:
+    run = ("run", "--rm", *ALONE, "--security-opt", "apparmor=nonesuch", "busybox", "true")
+    assert "apparmor_parser" in kernelbox.refused(*run)
+    container = kernelbox.start(*ALONE, "--security-opt", "apparmor=unconfined", *FOREVER)
+    assert kernelbox.inspect(container)["InForce"]["Label"] == "unconfined"
 
 
 # --- kernelbox seccomp ----------------------------------------------------------------------------

@@ -25,7 +25,7 @@ import pytest
 from nbformat import NotebookNode
 
 from kernelbox.kernel.errors import KernelboxError
-from kernelbox.lab.course import form
+from kernelbox.lab.course import folder, form, notebooks
 from kernelbox.lab.course.solutions import SOLUTION, code, notebook_of
 from kernelbox.lab.exercises import catalogue
 from kernelbox.lab.workbook.release import released
@@ -188,9 +188,12 @@ def test_what_students_get_has_neither_solutions_nor_guesses_nor_outputs(course:
 
 
 def test_a_course_that_is_made_again_keeps_the_teachers_configuration(
-    kernelbox: Kernelbox, tmp_path: Path
+    kernelbox: Kernelbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kernelbox.ok("course", tmp_path, "--chapters", "00")
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # which is made longer
+    told: list[str] = []
+    folder.write(tmp_path, notebooks.files("00"), told.append)
+    assert told == ["1 of 1: 00-start-here"]
     config = tmp_path / "nbgrader_config.py"
     config.write_text(config.read_text() + "# mine\n")
     kernelbox.ok("course", tmp_path, "--chapters", CHAPTER)

@@ -307,8 +307,8 @@ def test_an_ordinary_user_is_told_to_use_sudo_and_nothing_is_tried(elsewhere: El
         "links.",
         "Run the same command with sudo, or as root.",
     )
-    untried = ["namespaces", "overlay", "nft", "links", "shaping"]
-    assert [seen[name].level for name in untried] == ["note"] * 5
+    untried = ["namespaces", "overlay", "nft", "links", "macvlan", "shaping"]
+    assert [seen[name].level for name in untried] == ["note"] * 6
     assert seen["container"].level == "ok"
 
 
@@ -387,6 +387,8 @@ def test_one_setting_changes_one_finding_and_says_what_to_do(
         ("list tables", "nft", "fail"),
         ("masquerade", "nft", "fail"),
         ("type veth", "links", "fail"),
+        ("type macvlan", "macvlan", "note"),
+        ("type dummy", "macvlan", "note"),
         ("tbf", "shaping", "warn"),
         ("netem", "shaping", "note"),
     ],

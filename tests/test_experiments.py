@@ -51,7 +51,7 @@ def test_a_ratio_is_of_neighbours_so_a_slow_moment_of_the_machine_does_not_count
     moments = [random.uniform(1, 50) for _ in range(20)]
     found = interval.of_ratio([3 * moment for moment in moments], moments)
     assert found[:3] == pytest.approx((3, 3, 3))
-    assert found.said() == "3, and surely between 3 and 3 (20 runs)"
+    assert found.said() == "3, and most likely between 3 and 3 (20 runs)"
     assert found.apart(interval.of_median([4, 5, 6, 7, 8]))
     assert not found.apart(interval.of_median([1, 2, 3, 4, 5]))
 

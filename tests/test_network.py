@@ -550,8 +550,10 @@ def test_a_port_of_another_container_is_refused_by_its_id(
     scene: Scene, first: str, second: str
 ) -> None:
     scene.container(IDS[0], [first])
-    with pytest.raises(UsageError, match=f"is in use by container {IDS[0][:12]}. Publish another"):
+    with pytest.raises(UsageError, match=f"is in use by container {IDS[0][:12]}. Publish") as said:
         scene.container(IDS[1], [second])
+    other = second.replace("8080", "8081").replace("53:53", "54:53")
+    assert said.value.hint == f"Publish another, such as -p {other}, or remove that container"
 
 
 def test_a_port_asked_for_twice_by_one_container_is_refused(scene: Scene) -> None:

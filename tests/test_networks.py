@@ -229,7 +229,7 @@ def test_a_network_in_use_stays_and_prune_leaves_it(town: Town) -> None:
         (("-o", "mtu=12", "n"), "'12' is no MTU. Use 68"),
         (("-o", "icc=maybe", "n"), "icc is true or false"),
         (("-o", "colour=red", "n"), "no option 'colour=red'"),
-        (("--driver", "macvlan", "n"), "invalid choice: 'macvlan'"),
+        (("--driver", "overlay", "n"), "invalid choice: 'overlay'"),
         (("host",), "cannot be the name of a network"),
         (("../n",), "cannot be the name of a network"),
         (("n n",), "cannot be the name of a network"),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelbox.kernel import seccomp as door
@@ -249,6 +249,7 @@ def profiles(draw: st.DrawFn) -> dict[str, Any]:
     return {"defaultAction": "SCMP_ACT_KILL_PROCESS", "syscalls": rules}
 
 
+@settings(deadline=None)  # a machine may be slow
 @given(profiles(), st.lists(st.tuples(*[VALUES] * 6), min_size=3, max_size=6))
 def test_any_profile_decides_as_libseccomp_does(
     plain: dict[str, Any], tried: list[tuple[int, ...]]
@@ -320,6 +321,13 @@ def test_rules_count_in_order_and_one_without_tests_settles_it() -> None:
         ({"flags": [["FAST"]]}, "a flag of the profile cannot be"),
         ({"architectures": ["SCMP_ARCH_S390X"]}, "this machine is SCMP_ARCH_X86_64"),
         ({"archMap": [{"architecture": "SCMP_ARCH_S390X"}]}, "this machine is SCMP_ARCH_X86_64"),
+        ({"archMap": ["SCMP_ARCH_X86_64"]}, "an entry of archMap of the profile cannot be"),
+        ({"archMap": {"a": 1}}, "archMap of the profile cannot be"),
+        ({"syscalls": [{"names": [["read"]]}]}, "the name of a system call of the profile cannot"),
+        ({"syscalls": [{"names": [5]}]}, "the name of a system call of the profile cannot be 5"),
+        ({"syscalls": [{"names": ["x"], "includes": 5}]}, "the includes of a rule of the profile"),
+        ({"syscalls": [{"names": ["x"], "includes": {"caps": 5}}]}, "caps of the profile cannot"),
+        ({"syscalls": [{"names": ["x"], "excludes": {"arches": 7}}]}, "arches of the profile"),
     ],
 )
 def test_a_broken_profile_is_one_clear_line(plain: dict[str, Any], complaint: str) -> None:

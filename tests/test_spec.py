@@ -113,3 +113,36 @@ def test_what_is_written_is_read_back(kernelbox: Kernelbox) -> None:
     options = ("--network=none", "--userns=auto", "--cpus=0.5", "-v", "/usr/share:/data:ro")
     plain = config_of(kernelbox, kernelbox.start(*options, "busybox", "sleep", "600"))
     assert json.loads(json.dumps(spec.to_json(spec.from_json(plain)))) == plain
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--privileged", "--time-offset", "5", "-v", "/volume", "--tmpfs", "/memory"),
+        ("--userns", "auto", "--sysctl", "net.core.somaxconn=100", "--ulimit", "nofile=100:100"),
+        (
+            "--oom-score-adj",
+            "5",
+            "--restart",
+            "always",
+            "--health-cmd",
+            "true",
+            "-t",
+            "--read-only",
+        ),
+        ("--device", "/dev/full:/dev/other", "--security-opt", "seccomp=unconfined", "--cpus", "1"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_written_is_as_the_specs_own_schema_wants_it(
+    kernelbox: Kernelbox, options: tuple[str, ...]
+) -> None:
+    made = kernelbox("create", "--network", "none", *options, "busybox", "true")
+    assert made.returncode == 0, made  # what is privileged is told so
+    container = made.stdout.strip()
+    bundle = kernelbox.root / "containers" / container
+    assert "as the spec wants it" in kernelbox.ok("oci", "spec", "--check", "--bundle", bundle)
+    process = config_of(kernelbox, container)["process"]
+    assert ("oomScoreAdj" in process) == ("--oom-score-adj" in options)
+    kernelbox.ok("rm", container)

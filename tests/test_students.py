@@ -107,6 +107,7 @@ def assert_usable(notebook: Notebook) -> None:
         ("os.write(1, b'x' * 1_000_000)", "for this notebook: None"),
         ("return 'x' * 1_000_000", "pids_of({pid}) returned more than 65536 characters"),
         ("return lambda: 1", "which is no plain data"),
+        ("raise NotImplementedError()", "for this notebook: pids_of is not written yet"),
         ("raise SystemExit", "pids_of({pid}) raised SystemExit"),
         ("os._exit(0)", "pids_of({pid}) ended its process, or was killed"),
         ("os.kill(os.getpid(), 9)", "pids_of({pid}) ended its process, or was killed"),

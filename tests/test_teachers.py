@@ -6,6 +6,7 @@ teacher would run them: by the command, which must tell of them, and leave nothi
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -348,3 +349,19 @@ def test_what_cannot_be_checked_is_refused_in_one_line(
 def test_a_chapters_question_can_be_guessed(place: Path) -> None:
     (place / "chapter91.py").write_text(SMALL)
     assert repr(Chapter("91").predict("one", 3)) == "my guess: 3"
+
+
+def test_what_a_killed_check_has_left_goes_with_the_next_one(
+    kernelbox: Kernelbox, tmp_path: Path
+) -> None:
+    before = set(CHAPTERS.glob("kernelbox-check-*"))
+    file = tmp_path / "chapter90.py"
+    kill = "c = box.start('busybox', 'sleep 100')\nimport os\nos.kill(os.getppid(), 9)"
+    file.write_text(with_answer(kill))
+    assert kernelbox("course", "check", file).returncode == -signal.SIGKILL
+    [left] = set(CHAPTERS.glob("kernelbox-check-*")) - before
+    assert list((left / "root/containers").iterdir())
+    file.write_text(EXAMPLE)
+    os.utime(left / "lock", (0, 0))  # a new one might be somebody's who is about to lock it
+    assert checked(kernelbox, file) == (0, SHOWN)
+    assert not left.exists()

@@ -186,6 +186,24 @@ def test_failing(number):
     assert sorted((tmp_path / "tried").read_text()) == list("00112")
 
 
+def test_a_second_try_finds_no_root_of_the_first(tmp_path: Path) -> None:
+    unsteady = """
+from tests.command import Kernelbox
+
+def test_with_a_root_of_its_own(tmp_path):
+    before = HERE / "before"
+    if before.exists():
+        assert not list(pathlib.Path(before.read_text()).glob("**/ledger"))
+        return
+    before.write_text(str(tmp_path))
+    Kernelbox(tmp_path / "some/root").ok("run", "--rm", "busybox", "true")
+    assert list(tmp_path.glob("**/ledger"))
+    assert False, "for once"
+"""
+    said = told(session(tmp_path, "--second-tries", "2", unsteady=unsteady), 0)
+    assert "for once" in said
+
+
 def test_a_second_try_knows_no_attempts_of_the_first(tmp_path: Path) -> None:
     unsteady = """
 def test_exercise():

@@ -23,7 +23,6 @@ import importlib
 import os
 import select
 import signal
-import socket
 import sys
 from contextlib import suppress
 from functools import cached_property
@@ -290,7 +289,7 @@ def _streams(fds: list[int]) -> orders.Streams | None:
 def main() -> None:
     """Serve the socket that is standard input, until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the notebook
-    notebook = Channel(socket.socket(fileno=os.dup(0)))
+    notebook = Channel.at(os.dup(0))
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)

@@ -31,7 +31,7 @@ def make(network: str, wish: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         network: Its name.
-        wish: `subnet`, `gateway`, `options` as for `creation.define`; and `internal`.
+        wish: `subnet`, `gateway`, `options`, `internal` as for `creation.define`.
 
     Returns:
         `network`: its bridge, nft table, subnet and gateway. `events`: what the kernel was asked.
@@ -41,9 +41,8 @@ def make(network: str, wish: dict[str, Any]) -> dict[str, Any]:
     """
     if is_ours(network):
         remove(network)
-    internal = wish.pop("internal", False)
     with _heard() as events:
-        networks.create(creation.define(network, **wish)._replace(internal=internal))
+        networks.create(creation.define(network, **wish))
     storage.write(_mark(network), _identity())
     made = definition.read(network).bridge
     found = {"bridge": made.name, "table": made.table, "subnet": str(made.subnet)}

@@ -5,8 +5,6 @@ Nothing is changed, and the kernel is asked only what there is of CPUs and disks
 
 from __future__ import annotations
 
-import re
-
 from kernelbox.cgroup import disks, limit_values
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import UsageError
@@ -31,6 +29,8 @@ def size(given: str | int, option: str) -> int:
 
     Source: docker/go-units, RAMInBytes.
     """
+    import re  # few starts limit anything
+
     text = str(given).strip()
     match = re.fullmatch(_SIZE, text, re.ASCII)
     if not match:

@@ -172,17 +172,20 @@ class Limited(Members):
             os.close(group)
         return True
 
-    def is_limited_to_devices(self) -> bool:
-        """Whether the kernel asks a program before the group uses a device.
+    def devices_beyond(self) -> list[str] | None:
+        """Return which devices the kernel lets the group use beyond those of every container.
+
+        They are as v1 writes them: `c 10:229 rwm`. None if it may use any. Of a program the kernel
+        tells only that there is one: then nothing is returned.
 
         Source: cgroup-v2.rst, "Device controller".
         """
         group = os.open(self.directories[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            return bpf.device_programs(group) > 0
+            return [] if bpf.device_programs(group) > 0 else None
         except OSError as refusal:
             if refusal.errno not in (errno.ENOSYS, errno.EINVAL):
                 raise
-            return False
+            return None
         finally:
             os.close(group)

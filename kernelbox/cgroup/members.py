@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import time
@@ -13,6 +12,7 @@ from kernelbox.cgroup.interface import Interface
 from kernelbox.cgroup.translation import IO_FILES
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError, KernelError
+from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Members(Interface):
         free = " ".join(f"{key}=max" for key in IO_FILES)
         for directory in self.directories:
             for place in tree.below(directory):
-                with contextlib.suppress(KernelboxError):
+                with suppress(KernelboxError):
                     group = type(self)(self.name + place.removeprefix(directory), self.host)
                     for line in group.get("io.max").splitlines():
                         group.set("io.max", f"{line.split()[0]} {free}")
@@ -142,11 +142,11 @@ class Members(Interface):
     def _kill_each(self) -> None:
         """Signal one process after another; frozen meanwhile, or they might fork faster."""
         # Without a freezer, or with a process that is stuck, the caller goes round again.
-        with contextlib.suppress(KernelboxError):
+        with suppress(KernelboxError):
             self.freeze()
         for pid in self.processes():
             tree.kill(pid, f"{self.host.base}/{self.name}")
-        with contextlib.suppress(KernelError):
+        with suppress(KernelError):
             self.thaw()
             self.thaw_all()
 

@@ -55,12 +55,25 @@ def version_2(directory: str) -> Stats:
     Source: cgroup-v2.rst, "Controllers".
     """
 
+    def text(file: str) -> str | None:
+        path = f"{directory}/{file}"
+        return tree.read(path) if os.path.exists(path) else None
+
+    return of_version_2(text)
+
+
+def of_version_2(find: Callable[[str], str | None]) -> Stats:
+    """Return the counters of a v2 group.
+
+    Args:
+        find: Gives the text of one of its files; None if there is none.
+    """
+
     def text(file: str) -> str:
-        return tree.read(f"{directory}/{file}")
+        return find(file) or ""
 
     cpu = _table(text("cpu.stat"))
-    # Before the first read or write io.stat is there, but empty: that is 0, not None.
-    io = text("io.stat") if os.path.exists(f"{directory}/io.stat") else None
+    io = find("io.stat")  # before the first read or write it is there, but empty: that is 0
     return Stats(
         cpu_usec=cpu.get("usage_usec"),
         nr_periods=cpu.get("nr_periods"),

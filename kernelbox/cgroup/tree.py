@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import time
 
 from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.plumbing.light import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ Source: cgroups(7), "Cgroups version 1"; `Documentation/admin-guide/cgroup-v1/`.
 
 from __future__ import annotations
 
-import copy
 import errno
 import os
 
@@ -70,7 +69,7 @@ class CgroupV1(Cgroup):
     @property
     def inside(self) -> CgroupV1:
         """The group that a container's processes are in: below this one, which has the limits."""
-        below = copy.copy(self)
+        below = CgroupV1(self.name, self.host)
         limiting = {self._of_controller.get(controller) for controller in _LIMITING}
         below._of_controller = {
             controller: f"{directory}/{tree.INSIDE}" if directory in limiting else directory
@@ -181,13 +180,18 @@ class CgroupV1(Cgroup):
             files.write(self._path("devices.allow" if rule.allow else "devices.deny"), str(rule))
         return True
 
-    def is_limited_to_devices(self) -> bool:
-        """Whether the kernel says that the group may use what `limit_devices` allows, and no more.
+    def devices_beyond(self) -> list[str] | None:
+        """Return which devices the kernel lets the group use beyond those of every container.
+
+        None if it may use any.
 
         Source: cgroup-v1/devices.rst, "devices.list".
         """
         listed = self._peek("devices.list").splitlines()
-        return bool(listed) and set(listed) <= set(map(str, devices.DEFAULT))
+        if not listed or any(one.startswith("a ") for one in listed):
+            return None
+        usual = set(map(str, devices.DEFAULT))
+        return [one for one in listed if one not in usual]
 
     def _writes(self, file: str, value: str) -> list[tuple[str, str]]:
         reason = self.why_not(file)

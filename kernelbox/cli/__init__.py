@@ -45,13 +45,12 @@ A command is imported when it is called: starting a container should not pay for
 from __future__ import annotations
 
 import gc
-import importlib
 import io
 import os
 import sys
-from contextlib import suppress
 
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.plumbing.light import import_module, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -203,12 +202,16 @@ def _dispatch(argv: list[str]) -> int:
 
         print(f"kernelbox {kernelbox.__version__}")
         return 0
+    if argv[0] == "--wake" and len(argv) == 2:  # no person's word: see container/dozing.py
+        from kernelbox.container import monitor
+
+        monitor.wake(argv[1])
     command = argv[0]
     if command not in COMMANDS:
         raise KernelboxError(f"no command {command!r}", "See which there are: kernelbox --help")
     # Nothing that is being imported is garbage: looking for some costs a tenth of the start.
     gc.disable()
-    module = importlib.import_module(f"kernelbox.cli.{COMMANDS[command][0]}")
+    module = import_module(f"kernelbox.cli.{COMMANDS[command][0]}")
     gc.freeze()
     gc.enable()
     run: Callable[[list[str]], int] = getattr(module, f"command_{command}")

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
 from kernelbox.container import audit, cleanup, names
 from kernelbox.kernel.errors import UsageError
+
+_USUAL_WIDTH = 100  # letters, where there is no terminal: as wide as a notebook shows
+_NARROWEST = 20
+_BELOW = " " * 9
 
 
 def command_audit(argv: list[str]) -> int:
@@ -33,5 +39,18 @@ def command_audit(argv: list[str]) -> int:
         mark = "" if all(one.holds for one in side_by_side) else "open"
         first = side_by_side[0]
         rows.append((mark, first.name, *(one.found for one in side_by_side), first.stops))
-    print(columns(rows))
+    print(_told(rows))
     return 0
+
+
+def _told(rows: list[tuple[str, ...]]) -> str:
+    """Return the rows as a table; the last column below each line where it would be too wide."""
+    table = columns(rows)
+    width = shutil.get_terminal_size((_USUAL_WIDTH, 24)).columns
+    if max(map(len, table.splitlines())) <= width:
+        return table
+    lines = columns([row[:-1] for row in rows]).splitlines()
+    below = [textwrap.fill(row[-1], max(width - len(_BELOW), _NARROWEST)) for row in rows]
+    return "\n".join(
+        f"{line}\n{textwrap.indent(text, _BELOW)}" for line, text in zip(lines, below, strict=True)
+    )

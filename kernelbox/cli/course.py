@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from kernelbox.cli.parser import parser_for
 from kernelbox.kernel.errors import UsageError
 
@@ -36,11 +38,17 @@ def command_course(argv: list[str]) -> int:
             f"There are: {', '.join(_OTHERS)}. For a folder of that name: ./{name}",
         )
     files = notebooks.files(given.chapters)
-    made = folder.write(Path(given.directory), files)
+    made = folder.write(Path(given.directory), files, _tell)
     rows = [(one.name, str(one.exercises), str(one.points)) for one in made]
     print(columns([("ASSIGNMENT", "EXERCISES", "POINTS"), *rows]))
     print(f"For students: {given.directory}/release")
     return 0
+
+
+def _tell(line: str) -> None:
+    """Say to a person at a terminal how far it is."""
+    if sys.stderr.isatty():
+        print(f"kernelbox: {line}", file=sys.stderr, flush=True)
 
 
 def _check(argv: list[str]) -> int:

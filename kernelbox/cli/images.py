@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import datetime
 import json
-import sys
 import time
 
+from kernelbox.cli.actions import confirmed
 from kernelbox.cli.each import Complaints, for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.progress_bars import short
@@ -111,11 +111,8 @@ def command_prune(argv: list[str]) -> int:
 
     what = "all images that no container uses" if given.all else "all images without a name"
     what += ", and the build cache"
-    if not given.force:
-        if not sys.stdin.isatty():
-            raise UsageError(f"this removes {what}, and nobody is there to ask", "Use --force")
-        if input(f"This removes {what}. Are you sure? [y/N] ").lower() not in ("y", "yes"):
-            return 0
+    if not given.force and not confirmed(f"This removes {what}"):
+        return 0
     cleanup.sweep()
     store = image_store()
     before = _used(store)

@@ -37,17 +37,28 @@ def _create(argv: list[str]) -> int:
         help="such as 10.170.0.0/24, or fd12:3456:789a::/64; a free one without it",
     )
     parser.add_argument(
-        "--gateway", action="append", default=[], help="the bridge's own address; or the first"
+        "--gateway",
+        action="append",
+        default=[],
+        help="the bridge's own address, or a macvlan's way out; the first without it",
     )
     parser.add_argument("--internal", action="store_true", help="nothing gets in or out")
-    parser.add_argument("--driver", "-d", choices=["bridge"], default="bridge", help="bridge")
+    parser.add_argument(
+        "--driver",
+        "-d",
+        choices=["bridge", "macvlan"],
+        default="bridge",
+        help="bridge; or macvlan: containers are on the wire of a link of the host's, without NAT "
+        "or published ports, and the host itself does not reach them by that link",
+    )
     parser.add_argument(
         "--opt",
         "-o",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="mtu=N; icc=false: containers do not reach each other",
+        help="mtu=N; icc=false: containers do not reach each other; of a macvlan parent=LINK "
+        "(or LINK.VLAN; internal without), macvlan_mode=bridge, private, vepa or passthru",
     )
     parser.add_argument("name", metavar="NAME")
     given = parser.parse_args(argv)
@@ -61,8 +72,10 @@ def _create(argv: list[str]) -> int:
         use_ipv6=given.ipv6,
         subnet6=subnet6,
         gateway6=gateway6,
+        internal=given.internal,
+        driver=given.driver,
     )
-    networks.create(wish._replace(internal=given.internal))
+    networks.create(wish)
     print(given.name)
     return 0
 
@@ -89,7 +102,8 @@ def _ls(argv: list[str]) -> int:
     rows = [("NAME", "DRIVER", "SUBNET", "GATEWAY", "CONTAINERS")]
     for one in found:
         count = str(len(networks.containers(one)))
-        rows.append((one.network, "bridge", str(one.subnet), one.gateway, count))
+        driver = "macvlan" if one.parent else "bridge"
+        rows.append((one.network, driver, str(one.subnet), one.gateway, count))
     rows += [("host", "host", "-", "-", "-"), ("none", "null", "-", "-", "-")]
     print("\n".join(row[0] for row in rows[1:]) if given.quiet else columns(rows))
     return 0

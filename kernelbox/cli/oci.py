@@ -6,9 +6,9 @@ one that kills need not know how to create.
 
 from __future__ import annotations
 
-import importlib
 import os
 
+from kernelbox.plumbing.light import import_module
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -70,7 +70,7 @@ def run(verb: str, argv: list[str], where: Surroundings) -> int:
         argv: What follows it.
         where: What came before.
     """
-    room = importlib.import_module(f"kernelbox.cli.{VERBS[verb][0]}")
+    room = import_module(f"kernelbox.cli.{VERBS[verb][0]}")
     act: Callable[[list[str], Surroundings], int] = getattr(room, f"verb_{verb}")
     return act(argv, where)
 

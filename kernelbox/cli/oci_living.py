@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
 from kernelbox.oci import ending
@@ -48,6 +46,8 @@ def verb_start(argv: list[str], where: Surroundings) -> int:
 
 def verb_state(argv: list[str], where: Surroundings) -> int:
     """Show the state of a container."""
+    import json  # it is for who reads it: with line ends
+
     print(json.dumps(where.find(read(STATE, argv)["id"]).told(), indent=2))
     return 0
 

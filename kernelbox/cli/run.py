@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import nullcontext
 
 from kernelbox.cli.parser import read
 from kernelbox.cli.run_table import CREATE, EXEC, RUN
@@ -12,10 +11,11 @@ from kernelbox.cli.terminal import TerminalFront, terminal_size
 from kernelbox.container import detach_keys, launch, orders
 from kernelbox.container.messages import Started, Wish
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.light import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -35,12 +35,13 @@ def command_run(argv: list[str]) -> int:
     given = read(RUN, argv)
     _check_terminal(given)
     _check_pull(given)
-    monitor, _ = launch.launch()
+    monitor, _ = launch.launch(may_doze=True)
     with _cidfile(given["cidfile"]) as tell:
         spec = _composed(given)
+        wish = _wish(given)._replace(recorded=_recorded(spec, given["record_seccomp"]))
         if given["privileged"]:
             print(_PRIVILEGED, file=sys.stderr)
-        orders.run(monitor, spec, _wish(given), _streams(given))
+        orders.run(monitor, spec, wish, _streams(given))
         front = _front(monitor, given)
         front.on_start = tell
         if not given["detach"]:
@@ -66,12 +67,27 @@ def command_create(argv: list[str]) -> int:
     return 0
 
 
+@contextmanager
+def _nowhere() -> Iterator[Callable[[str], object]]:
+    yield lambda _id: None
+
+
 def _cidfile(path: str) -> AbstractContextManager[Callable[[str], object]]:
     if not path:
-        return nullcontext(lambda _id: None)
+        return _nowhere()
     from kernelbox.cli import cidfile  # few want one
 
     return cidfile.promised(path)
+
+
+def _recorded(spec: Spec, path: str) -> str:
+    """Return where a profile of what the container uses is to be, wherever its monitor is."""
+    if not path:
+        return ""
+    from kernelbox.container import recording  # few are recorded
+
+    recording.check(spec.linux.seccomp, path)
+    return os.path.abspath(path)
 
 
 def _check_pull(given: dict[str, Any]) -> None:

@@ -120,11 +120,16 @@ _SECURITY = (
     Option(("--cap-drop",), "take a capability from it", "NAME", default=[]),
     Option(
         ("--security-opt",),
-        "seccomp=unconfined, seccomp=FILE, no-new-privileges",
+        "seccomp=unconfined, seccomp=FILE, no-new-privileges, apparmor=PROFILE",
         "OPTION",
         default=[],
     ),
     Option(("--userns",), "host, or auto for one of its own", "MODE", default="host"),
+)
+_RECORDING = (
+    Option(
+        ("--record-seccomp",), "write a profile of the system calls it makes", "FILE", default=""
+    ),
 )
 _CONTAINER = (
     *_STREAMS,
@@ -140,7 +145,7 @@ _CONTAINER = (
 RUN = Command(
     "run",
     "Make a container from an image and run a program in it.",
-    (*_DETACH, *_DETACH_KEYS, *_CONTAINER, *_OBSERVATION),
+    (*_DETACH, *_DETACH_KEYS, *_CONTAINER, *_RECORDING, *_OBSERVATION),
     "IMAGE",
 )
 CREATE = Command(

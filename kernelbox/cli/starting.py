@@ -75,7 +75,7 @@ def command_restart(argv: list[str]) -> int:
 def _begin(container_id: str) -> None:
     """Start a container in the background. One that runs is left as it is."""
     _tell_what_is_lost(container_id)
-    monitor, _ = launch.launch()
+    monitor, _ = launch.launch(may_doze=True)
     orders.start(monitor, container_id, Wish())
     Front(monitor).until(Started)
     monitor.close()
@@ -87,7 +87,7 @@ def _follow(container_id: str, interactive: bool, keys: str) -> int:
         return _attach(container_id, interactive, keys)
     _tell_what_is_lost(container_id)
     wish = _wish(container_id, interactive, keys)
-    monitor, _ = launch.launch()
+    monitor, _ = launch.launch(may_doze=True)
     orders.start(monitor, container_id, wish, (0, 1, 2))
     return TerminalFront(monitor, terminal=bool(wish.detach_keys)).until_exited()
 

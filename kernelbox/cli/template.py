@@ -14,10 +14,10 @@ Source: Go, package text/template; Docker, "Format command and log output".
 
 from __future__ import annotations
 
-import json
 import re
 
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing import documents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _pipeline(text: str, dot: Any, names: Names) -> Any:
 
 def _operand(word: str, dot: Any, names: Names) -> Any:
     if word[0] in '"`':
-        return json.loads(word) if word[0] == '"' else word[1:-1]
+        return documents.loads(word) if word[0] == '"' else word[1:-1]
     if re.fullmatch(r"-?\d+", word, re.ASCII):
         return int(word)
     if word in ("true", "false"):
@@ -200,7 +200,7 @@ def _wrong(what: str) -> UsageError:
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "json": lambda value: json.dumps(value),
+    "json": lambda value: documents.dumps(value),
     "index": _index,
     "join": lambda values, between: between.join(values),
     "len": len,

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
-from contextlib import contextmanager
 
 from kernelbox.container import messages
 from kernelbox.container.front import Front
@@ -19,6 +17,7 @@ from kernelbox.container.messages import Detached, Exited, Resize, Started
 from kernelbox.kernel import trace
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.explain import output_error
+from kernelbox.plumbing.light import contextmanager, signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ what `docker run` does, in the order in which it happens.
     events.py        what has happened to containers, a line each
     volume_store.py  volumes with a name, which outlive containers
     confinement.py   the filter of its system calls, made ready outside
+    recording.py     which system calls its programs make, written down
     host_devices.py  the host's devices, for who is privileged
     streams.py       one direction of bytes, and what waits in between
     reception.py     where its monitor hears of whoever comes later
@@ -41,6 +42,7 @@ what `docker run` does, in the order in which it happens.
     program.py       the end of init: giving up, finding the program, execve
     monitor_lock.py  who looks after it
     stdio.py         its standard streams, made and connected
+    dozing.py        what its monitor has to know when it wakes from a sleep
     run_options.py   from an image and options to a spec
     init.py          the container side: a straight list of what a container has
     enter.py         the other way in: one more program (`exec`)

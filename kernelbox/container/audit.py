@@ -13,7 +13,7 @@ import os
 from kernelbox import cgroup, namespaces
 from kernelbox.cgroup import applying, limits
 from kernelbox.container import state
-from kernelbox.kernel import files, process
+from kernelbox.kernel import files, lsm, process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.root import masks
@@ -115,20 +115,13 @@ def _privilege(pid: int) -> Iterator[Defence]:
         f"{filters} in force" if filters else "none",
         "to try the kernel's rarely used calls: keyctl, userfaultfd, io_uring, new user namespaces",
     )
-    label = _label(pid)
+    label = lsm.label(pid)
     yield Defence(
         "LSM profile",
         label not in ("", "unconfined"),
         label or "none",
         "to write what only looks harmless: a second opinion on every file",
     )
-
-
-def _label(pid: int) -> str:
-    try:
-        return files.read(f"/proc/{pid}/attr/current").strip("\0\n ")
-    except OSError:  # EINVAL: no module that gives labels
-        return ""
 
 
 def _mounts(pid: int) -> Iterator[Defence]:
@@ -159,11 +152,20 @@ def _mounts(pid: int) -> Iterator[Defence]:
 
 
 def _devices(spec: Spec) -> Defence:
-    holds = cgroup.of(spec.group).is_limited_to_devices()
+    beyond = cgroup.of(spec.group).devices_beyond()
+    if beyond is None:
+        holds, words = False, "any that it has a node of"
+    else:
+        # Where the kernel tells no numbers, what the container was given is all there is to know.
+        given = {f"{one.type} {one.major}:{one.minor}": one.path for one in spec.linux.devices}
+        more = list(dict.fromkeys(given.get(one.rpartition(" ")[0], one) for one in beyond))
+        more += [path for path in given.values() if path not in more]
+        holds = not more
+        words = "those of every container" + (f", with {', '.join(more)}" if more else "")
     return Defence(
         "device list",
         holds,
-        "those of every container" if holds else "more than those of every container",
+        words,
         "to read a disk of the host's through a node of its own",
     )
 

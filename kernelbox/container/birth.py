@@ -15,8 +15,6 @@ import os
 import select
 import sys
 import time
-from contextlib import contextmanager
-from functools import cached_property
 
 from kernelbox.container import messages
 from kernelbox.container.messages import (
@@ -27,9 +25,11 @@ from kernelbox.container.messages import (
     Made,
     Pending,
     Terminal,
+    Watched,
 )
 from kernelbox.kernel import door, process
 from kernelbox.kernel.errors import CommandError, KernelboxError, errno_name
+from kernelbox.plumbing.light import contextmanager
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -146,6 +146,7 @@ class Newborn:
         control: The conversation with it.
         terminal: The runtime's end of its terminal; None without `-t`.
         address: On the bridge; empty without one.
+        watch: Where a filter that asks about each call finds a listener; None without a record.
     """
 
     def __init__(self, pid: int, pidfd: int, control: Channel, stone: Stone) -> None:
@@ -155,12 +156,16 @@ class Newborn:
         self._stone = stone
         self.terminal: int | None = None
         self.address = ""
+        self.watch: Callable[[int, int], object] | None = None
         self._executing: tuple[Executing, int] | None = None
+        self._start_time = 0
 
-    @cached_property
+    @property
     def start_time(self) -> int:
         """See the class. Whoever has entered a container would read the container's /proc."""
-        return process.start_time(self.pid)
+        if not self._start_time:
+            self._start_time = process.start_time(self.pid)
+        return self._start_time
 
     def until(self, wanted: type[Message]) -> None:
         """Pass on what it reports, until it says what is wanted or becomes the program.
@@ -209,6 +214,8 @@ class Newborn:
             if door.gate is not None:
                 door.gate(message.event)
             messages.send(self.control, Go())
+        elif isinstance(message, Watched) and self.watch is not None:
+            self.watch(self.pidfd, message.number)
         elif isinstance(message, Executing):
             self._executing = (message, time.perf_counter_ns())
         elif isinstance(message, Terminal):

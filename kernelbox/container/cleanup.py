@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import time
-from contextlib import contextmanager, suppress
 
 from kernelbox import cgroup, network
 from kernelbox.container import deletion, events, monitor_lock, names, pause, state
@@ -25,6 +23,7 @@ from kernelbox.container.ledger import Ledger, of_network
 from kernelbox.kernel import files, loop, process
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.plumbing import paths
+from kernelbox.plumbing.light import contextmanager, signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

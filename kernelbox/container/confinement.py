@@ -16,19 +16,34 @@ if TYPE_CHECKING:
 
 
 class Filter(NamedTuple):
-    """A filter, and how it is to be installed: see `kernel.seccomp.set_filter`."""
+    """A filter, and how it is to be installed: see `kernel.seccomp.set_filter`.
+
+    Attributes:
+        program: Its instructions.
+        flags: SECCOMP_FILTER_FLAG_* bits.
+        watched: Whether it asks a listener about what it allows.
+    """
 
     program: bytes
     flags: int
+    watched: bool = False
 
 
-def filter_of(spec: Spec) -> Filter | None:
+def filter_of(spec: Spec, *, watched: bool = False) -> Filter | None:
     """Return the filter that a container's programs get; None without one.
+
+    Args:
+        spec: The container.
+        watched: Whether each call that it allows is to be recorded; then there is always one.
 
     Raises:
         UsageError: Its profile cannot be one on this machine.
     """
     wanted = spec.linux.seccomp
+    if watched:
+        from kernelbox.seccomp import machines, recording  # few are recorded
+
+        return Filter(*recording.watched(wanted, machines.this()), watched=True)
     if wanted is None:
         return None
     from kernelbox.seccomp import kept  # only for who is filtered

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.plumbing.light import suppress
 
 _DEEPEST = 64
 

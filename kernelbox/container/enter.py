@@ -10,18 +10,21 @@ import time
 from contextlib import closing
 
 from kernelbox import cgroup, namespaces
-from kernelbox.container import pause, program
+from kernelbox.container import messages, pause, program, reception, state
 from kernelbox.container.birth import Newborn, reporting
 from kernelbox.container.confinement import filter_of
+from kernelbox.container.messages import Watched
 from kernelbox.container.relay import resize
 from kernelbox.kernel import door, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing.channel import Channel
 from kernelbox.users import id_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kernelbox.container.confinement import Filter
     from kernelbox.container.spec import Process, Spec
     from kernelbox.kernel.stepping_stone import Stone
@@ -66,7 +69,8 @@ def _enter(
     motion = _Motion(group)
     motion.check()
     stone = stepping_stone.lay()
-    confined = filter_of(spec)
+    watch = _watch(spec.id)
+    confined = filter_of(spec, watched=watch is not None)
     ours, theirs = Channel.pair()
     with closing(group.open()) as entrance:
         # Nobody inside may look at this interpreter once it shares their PID namespace.
@@ -80,6 +84,7 @@ def _enter(
     os.close(pidfd)
     stone.close_taken()
     container = Newborn(child, child_pidfd, ours, stone)
+    container.watch = watch
     try:
         container.until_executed(_PATIENCE, motion.check)
     except KernelboxError:
@@ -114,6 +119,23 @@ def _entered(
         if terminal is not None:
             resize(terminal, *size)  # before its program asks
         program.run(what, control, terminal, stdio, stone, confined, make_workdir=False)
+
+
+def _watch(container_id: str) -> Callable[[int, int], object] | None:
+    """Return who tells the container's monitor to listen, if its system calls are recorded.
+
+    Ask before this process is in the container, from where the monitor cannot be reached.
+    """
+    if not state.read(container_id).recorded:
+        return None
+    monitor = reception.knock(container_id)
+    if monitor is None:
+        raise UsageError(f"container {container_id} is not running", "See: kernelbox ps -a")
+
+    def watch(pidfd: int, number: int) -> None:
+        messages.send(monitor, Watched(number, [pidfd]))
+
+    return watch
 
 
 class _Motion:

@@ -13,14 +13,13 @@ Source: Docker Engine API, "Monitor events".
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import time
-from contextlib import suppress
 
 from kernelbox.container import state
 from kernelbox.kernel.errors import KernelboxError
-from kernelbox.plumbing import paths
+from kernelbox.plumbing import documents, paths
+from kernelbox.plumbing.light import suppress
 from kernelbox.plumbing.records import NamedTuple
 
 _LIMIT = 1 << 20  # bytes, then the file is put aside
@@ -59,7 +58,7 @@ def _append(event: Event) -> None:
             fcntl.flock(fd, fcntl.LOCK_EX)
             status = os.fstat(fd)
             if status.st_size < _LIMIT:
-                os.write(fd, f"{json.dumps(event._asdict())}\n".encode())
+                os.write(fd, f"{documents.dumps(event._asdict())}\n".encode())
                 return
             # Whoever has waited for the lock may find that another has put it aside.
             with suppress(FileNotFoundError):
@@ -123,5 +122,5 @@ class Reader:
         found = []
         for line in lines:
             with suppress(ValueError, TypeError):  # cut short by a full disk
-                found.append(Event(**json.loads(line)))
+                found.append(Event(**documents.loads(line)))
         return found

@@ -7,8 +7,6 @@ the trace, ask before a request, wait for a keyboard or for pipes. They say so b
 
 from __future__ import annotations
 
-import signal
-
 from kernelbox.container import messages
 from kernelbox.container.messages import (
     Detached,
@@ -21,6 +19,7 @@ from kernelbox.container.messages import (
     Started,
 )
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.plumbing.light import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

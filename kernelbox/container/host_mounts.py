@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import ExitStack
 
 from kernelbox.container import own_files, volumes
 from kernelbox.kernel import flags as k
@@ -78,11 +77,10 @@ def open_all(spec: Spec, addresses: list[str], pid: int) -> list[HostMount]:
         UsageError: The source of a volume does not exist.
     """
     own_files.write(spec, addresses, [spec.kernelbox.network] if addresses else [])
-    with ExitStack() as stack:
-        userns = None
-        if spec.has_user_namespace:
-            userns = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
-            stack.callback(os.close, userns)
+    userns = None
+    if spec.has_user_namespace:
+        userns = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    try:
         made = volumes.make(spec, userns)
         own = f"{os.path.dirname(paths.container(spec.id))}/"  # or of whose network it shares
         for one in spec.brought:
@@ -91,6 +89,9 @@ def open_all(spec: Spec, addresses: list[str], pid: int) -> list[HostMount]:
 
                 volume_store.prepare(spec, one)
         opened = [(one, open_bind(one, made, userns)) for one in spec.brought]
+    finally:
+        if userns is not None:
+            os.close(userns)
     return [mount._replace(own=one.source.startswith(own)) for one, mount in opened]
 
 

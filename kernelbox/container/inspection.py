@@ -8,7 +8,7 @@ from kernelbox import cgroup, namespaces, network
 from kernelbox.cgroup import applying, limits
 from kernelbox.container import cleanup, state, volume_store
 from kernelbox.container.spec import MEMORY
-from kernelbox.kernel import process
+from kernelbox.kernel import lsm, process
 from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
@@ -207,6 +207,8 @@ def _networks(container_id: str) -> dict[str, dict[str, object]]:
 
 def _security_options(spec: Spec) -> list[str]:
     asked = ["no-new-privileges"] if spec.process.noNewPrivileges else []
+    if spec.process.apparmorProfile:
+        asked.append(f"apparmor={spec.process.apparmorProfile}")
     return [*asked, f"seccomp={'unconfined' if spec.linux.seccomp is None else 'a profile'}"]
 
 
@@ -217,7 +219,9 @@ def _in_force(pid: int) -> dict[str, str]:
     except OSError:
         return {}
     names = ("CapBnd", "CapEff", "NoNewPrivs", "Seccomp", "Seccomp_filters")
-    return {name: said[name] for name in names if name in said}
+    label = lsm.label(pid)
+    named = {"Label": label} if label else {}
+    return {name: said[name] for name in names if name in said} | named
 
 
 def _namespaces(pid: int) -> dict[str, int]:

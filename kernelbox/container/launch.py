@@ -12,19 +12,23 @@ import os
 from kernelbox.plumbing.channel import Channel
 
 
-def launch(*, lasting: bool = False) -> tuple[Channel, int]:
+def launch(*, lasting: bool = False, may_doze: bool = False) -> tuple[Channel, int]:
     """Fork a monitor that waits for its order; return a channel to it, and its pid.
 
     It ends without a word if the channel closes first.
 
     Args:
         lasting: Whether the channel brings it fronts, one after the other, each with an order.
+        may_doze: Whether it may sleep when it is quiet: the caller is the command line, which it
+            then becomes again (dozing.py).
     """
     ours, theirs = Channel.pair()
     pid = os.fork()
     if pid == 0:
         from kernelbox.container import monitor  # here, so that the front need not wait for it
 
-        (monitor.serve if lasting else monitor.main)(theirs)
+        if lasting:
+            monitor.serve(theirs)
+        monitor.main(theirs, may_doze=may_doze)
     theirs.close()
     return ours, pid

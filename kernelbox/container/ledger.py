@@ -10,10 +10,9 @@ exists. Undoing goes through the lines backwards; every undo accepts that its th
 
 from __future__ import annotations
 
-import json
 import os
 
-from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing import documents, paths, storage
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -40,7 +39,7 @@ class Ledger:
         Raises:
             OSError: ENOSPC, EROFS: then the thing must not be made.
         """
-        line = json.dumps({"kind": kind, "name": name}) + "\n"
+        line = documents.dumps({"kind": kind, "name": name}) + "\n"
         storage.write(self.path, line, os.O_APPEND)
 
     def entries(self) -> list[Entry]:
@@ -55,7 +54,7 @@ class Ledger:
         found: dict[Entry, None] = {}
         for line in lines:
             try:
-                fields = json.loads(line)
+                fields = documents.loads(line)
                 found[Entry(fields["kind"], fields["name"])] = None
             except (ValueError, KeyError, TypeError):
                 continue

@@ -7,14 +7,13 @@ wait until that has happened.
 from __future__ import annotations
 
 import os
-import signal
 import time
-from contextlib import suppress
 
 from kernelbox.container import cleanup, events, monitor_lock, reception, state
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.plumbing import paths
+from kernelbox.plumbing.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -26,10 +26,11 @@ from kernelbox.container.messages import Ended, Exited, Go, Started, Wish
 from kernelbox.container.reception import Reception
 from kernelbox.container.relay import resize
 from kernelbox.container.state import State
-from kernelbox.kernel import door, process
+from kernelbox.kernel import door, process, sleeper
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.kernel.explain import disk_error
 from kernelbox.plumbing import paths
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from kernelbox.container.messages import Attach
     from kernelbox.container.monitor_lock import Life
     from kernelbox.container.orders import Streams
+    from kernelbox.container.recording import Recorder
     from kernelbox.container.relay import Relay
     from kernelbox.container.spec import Spec
     from kernelbox.plumbing.channel import Channel
@@ -46,7 +48,25 @@ if TYPE_CHECKING:
     Tell = Callable[[Exited, bool], None]
 
 
-def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Tell) -> None:
+class Going(NamedTuple):
+    """A life that has begun.
+
+    Attributes:
+        running: Its state.
+        relay: Its streams.
+        began: When it did, seconds of CLOCK_MONOTONIC.
+        waited: How long the restart before it was put off, seconds.
+    """
+
+    running: State
+    relay: Relay
+    began: float
+    waited: float = 0.0
+
+
+def live(
+    life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Tell, *, may_doze: bool
+) -> None:
     """Be a container's monitor, for one life, and for those that follow it by themselves.
 
     Args:
@@ -56,39 +76,111 @@ def live(life: Life, wish: Wish, given: Streams | None, front: Channel, tell: Te
         front: The front.
         tell: Hears how the first life has ended, once everything is cleaned up, and whether that
             was the last.
+        may_doze: Whether this process may sleep when it is quiet: see dozing.py.
     """
-    log = Log(f"{paths.container(life.spec.id)}/log")
-    reception, waited = _open_reception(life), 0.0
-    listener: Channel | None = front
+    reception = _open_reception(life)
     try:
-        while True:
-            began = time.monotonic()
-            born, running, relay = _begin(life, wish, given, listener)
-            relay.log = log
-            _look_after(life.spec, born, relay, reception)
-            code = process.wait_exit(born.pid)
-            if listener is not None and wish.read_later:
-                _let_read(listener, code)
-            again = not reception.halted and _is_to_live_again(life.spec, code, running.restarts)
-            _bring_to_rest(life.spec, running, code, life.lock, again=again)
-            lost = _dismiss(relay, code)
-            if listener is not None:
-                tell(Exited(code, lost), not again)
-            if not again:
-                return
-            os.close(born.pidfd)
-            listener, given, wish = None, None, Wish()
-            door.sink = door.gate = None
-            from kernelbox.container import lives, restarting  # few live again
-
-            waited = restarting.delay(waited, time.monotonic() - began)
-            reception.rest(waited)
-            if reception.halted:
-                state.write(life.spec.id, state.read(life.spec.id)._replace(status="exited"))
-                return
-            life = lives.following(life)
+        began = time.monotonic()
+        recorder = _recorder(wish)
+        running, relay = _begin(life, wish, given, front, recorder)
+        relay.log = Log(f"{paths.container(life.spec.id)}/log")
+        reception.watch = recorder.watch if recorder is not None else None
+        going = Going(running, relay, began)
+        code = _to_the_end(life, going, reception, may_doze=may_doze and recorder is None)
+        unwritten = _keep_record(recorder, life.spec, wish)
+        if wish.read_later:
+            _let_read(front, code)
+        again, lost = _end(life, going, reception, code, last=unwritten is not None)
+        if unwritten is not None:
+            message = f"the program ended with {code}, but {unwritten.message}"
+            raise KernelboxError(message, unwritten.hint)
+        tell(Exited(code, lost), not again)
+        door.sink = door.gate = reception.watch = None
+        if again:
+            _live_on(life, going, reception, may_doze=may_doze)
     finally:
         reception.close()
+
+
+def go_on(life: Life, going: Going, reception: Reception) -> None:
+    """Be a container's monitor again, for the rest of a life, and for those that follow it.
+
+    Args:
+        life: That life.
+        going: What it has come to.
+        reception: Where guests come to.
+    """
+    try:
+        code = _to_the_end(life, going, reception, may_doze=True)
+        again, _ = _end(life, going, reception, code)
+        if again:
+            _live_on(life, going, reception, may_doze=True)
+    finally:
+        reception.close()
+
+
+def _live_on(life: Life, going: Going, reception: Reception, *, may_doze: bool) -> None:
+    """Be its monitor for the lives that follow one that has ended."""
+    from kernelbox.container import lives, restarting  # few live again
+
+    again = True
+    while again:
+        os.close(going.relay.pidfd)
+        waited = restarting.delay(going.waited, time.monotonic() - going.began)
+        reception.rest(waited)
+        if reception.halted:
+            state.write(life.spec.id, state.read(life.spec.id)._replace(status="exited"))
+            return
+        life, began = lives.following(life), time.monotonic()
+        running, relay = _begin(life, Wish(), None, None, None)
+        relay.log = going.relay.log
+        going = Going(running, relay, began, waited)
+        code = _to_the_end(life, going, reception, may_doze=may_doze)
+        again, _ = _end(life, going, reception, code)
+
+
+def _to_the_end(life: Life, going: Going, reception: Reception, *, may_doze: bool) -> int:
+    """Look after a life until its program has ended; return its exit code."""
+    relay = going.relay
+
+    def doze() -> None:
+        from kernelbox.container import dozing  # after some quiet only
+
+        try:
+            dozing.doze(life.spec.id, life.lock, relay, reception, going.began, going.waited)
+        except OSError:
+            relay.doze = None  # nor will it later
+
+    if may_doze and sleeper.can_sleep():
+        relay.doze = doze
+    _look_after(life.spec, going.running.pid, relay, reception)
+    return process.wait_exit(going.running.pid)
+
+
+def _end(
+    life: Life, going: Going, reception: Reception, code: int, *, last: bool = False
+) -> tuple[bool, dict[str, int]]:
+    """Bring a life to rest; return whether another follows, and what its owner has lost."""
+    running, halted = going.running, last or reception.halted
+    again = not halted and _is_to_live_again(life.spec, code, running.restarts)
+    _bring_to_rest(life.spec, running, code, life.lock, again=again)
+    return again, _dismiss(going.relay, code)
+
+
+def _recorder(wish: Wish) -> Recorder | None:
+    if not wish.recorded:
+        return None
+    from kernelbox.container import recording  # few are recorded
+
+    return recording.Recorder()
+
+
+def _keep_record(recorder: Recorder | None, spec: Spec, wish: Wish) -> KernelboxError | None:
+    if recorder is None:
+        return None
+    from kernelbox.container import recording  # few are recorded
+
+    return recording.keep(recorder, spec.linux.seccomp, wish.recorded)
 
 
 def _is_to_live_again(spec: Spec, code: int, restarts: int) -> bool:
@@ -109,12 +201,16 @@ def _open_reception(life: Life) -> Reception:
 
 
 def _begin(
-    life: Life, wish: Wish, given: Streams | None, front: Channel | None
-) -> tuple[Newborn, State, Relay]:
-    """Let a container be born; return it, its state, and a relay between its streams and others."""
+    life: Life,
+    wish: Wish,
+    given: Streams | None,
+    front: Channel | None,
+    recorder: Recorder | None,
+) -> tuple[State, Relay]:
+    """Let a container be born; return its state, and a relay between its streams and others."""
     spec = life.spec
     try:
-        born, ours = _bear(life, wish)
+        born, ours = _bear(life, wish, recorder)
         running = State(
             status="running",
             pid=born.pid,
@@ -122,6 +218,7 @@ def _begin(
             started=time.time(),
             address=born.address,
             restarts=life.before.restarts if life.before else 0,
+            recorded=recorder is not None,
         )
         state.write(spec.id, running)
     except BaseException as error:
@@ -144,10 +241,10 @@ def _begin(
     if front is not None:
         messages.send(front, Started(spec.id, born.pid))
         stdio.lend(relay, front, given, wish)
-    return born, running, relay
+    return running, relay
 
 
-def _look_after(spec: Spec, born: Newborn, relay: Relay, reception: Reception) -> None:
+def _look_after(spec: Spec, pid: int, relay: Relay, reception: Reception) -> None:
     """Relay until the program has ended; meanwhile welcome guests, and ask how it does."""
 
     def welcome(channel: Channel, message: Attach) -> None:
@@ -160,7 +257,7 @@ def _look_after(spec: Spec, born: Newborn, relay: Relay, reception: Reception) -
         )
         if relay.terminal is not None:
             resize(relay.terminal, *wish.size)
-        messages.send(channel, Started(spec.id, born.pid))
+        messages.send(channel, Started(spec.id, pid))
 
     reception.welcome = welcome
     relay.cares.append(reception)
@@ -168,7 +265,7 @@ def _look_after(spec: Spec, born: Newborn, relay: Relay, reception: Reception) -
     if spec.kernelbox.health:
         from kernelbox.container.health import Health  # few are asked
 
-        check = Health(spec, spec.kernelbox.health, born.pid)
+        check = Health(spec, spec.kernelbox.health, pid)
         relay.cares.append(check)
     try:
         relay.run()
@@ -217,12 +314,12 @@ def _undo(life: Life, error: BaseException) -> None:
     state.write(life.spec.id, life.before.given_up(str(error), code))
 
 
-def _bear(life: Life, wish: Wish) -> tuple[Newborn, stdio.Ends]:
+def _bear(life: Life, wish: Wish, recorder: Recorder | None) -> tuple[Newborn, stdio.Ends]:
     """Create a container and start it; return it with our ends of its streams."""
     spec, before = life.spec, life.before or State()
     # Whoever starts it may not be at its keyboard; its input is open all the same.
     theirs, ours = stdio.open_for(spec.process, wish.interactive or spec.kernelbox.interactive)
-    born = runtime.create(spec, theirs, before.address)
+    born = runtime.create(spec, theirs, before.address, recorder.watch if recorder else None)
     if spec.kernelbox.joined:
         from kernelbox.container import networks  # few are on several
 

@@ -7,10 +7,11 @@ Source: Docker, "JSON File logging driver".
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from contextlib import suppress
+
+from kernelbox.plumbing import documents
+from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,13 +27,16 @@ class Log:
     When the file reaches 16 MiB it becomes `log.1`, in place of an older one, and begins anew: a
     container that prints for ever does not fill the disk. That happens between two lines, so that
     what is left begins with one; only where there is no such place for as long again, in one.
+
+    Attributes:
+        within: Streams that have begun a line.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._file = -1  # until there is something to be logged
         self._size = 0
-        self._within: set[str] = set()  # streams that have begun a line
+        self.within: set[str] = set()
 
     def add(self, stream: str, data: bytes) -> None:
         """Append `data`. A full disk loses log lines, never the container."""
@@ -41,14 +45,14 @@ class Log:
                 self._open()
             if self._size >= _LARGEST:
                 end = data.rfind(b"\n") + 1
-                between = end and not self._within - {stream}
+                between = end and not self.within - {stream}
                 if between or self._size >= 2 * _LARGEST:
                     self._write(stream, data[:end])
                     self._begin_anew()
                     data = data[end:]
             self._write(stream, data)
         if data:
-            (self._within.discard if data.endswith(b"\n") else self._within.add)(stream)
+            (self.within.discard if data.endswith(b"\n") else self.within.add)(stream)
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -59,13 +63,13 @@ class Log:
         if data:
             text = data.decode("utf-8", "surrogateescape")
             line = {"log": text, "stream": stream, "time": time.time()}
-            self._size += os.write(self._file, (json.dumps(line) + "\n").encode())
+            self._size += os.write(self._file, (documents.dumps(line) + "\n").encode())
 
     def _begin_anew(self) -> None:
         os.close(self._file)
         self._file = -1
         os.replace(self._path, self._path + ".1")
-        self._within.clear()
+        self.within.clear()
         self._open()
 
 
@@ -106,7 +110,7 @@ class Reader:
         entries = []
         for line in whole:
             with suppress(ValueError):  # a full disk has cut it short
-                entries.append(json.loads(line))
+                entries.append(documents.loads(line))
         return entries
 
     def _next(self) -> BinaryIO | None:

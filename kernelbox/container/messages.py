@@ -3,9 +3,11 @@
     front -> monitor      Order, Go, Signal, Resize
     monitor -> front      Made, Pending, Started, Detached, Ended, Exited, Failed
     runtime -> container  Go, Start
-    container -> runtime  Made, Pending, Ready, Terminal, Sibling, Executing, ExecRefused, Failed
+    container -> runtime  Made, Pending, Ready, Terminal, Sibling, Watched, Executing,
+                          ExecRefused, Failed
     agent -> monitor      NextFront; and back: Free
-    others -> monitor     Attach, then as a front; Halt
+    others -> monitor     Attach, then as a front; Halt; Watched
+    monitor -> recorder   Watched
 
 A front is whoever asked for a container: the command line, a notebook, a build. Its monitor makes
 it and looks after it. How they talk is in front.py and monitor.py, and for a birth in birth.py.
@@ -32,6 +34,7 @@ class Wish(NamedTuple):
         size: Rows and columns of the front's terminal.
         interactive: Whether the program's standard input stays open.
         bound: Whether the container dies with the front (a notebook's does).
+        recorded: The file for a profile of the system calls that it makes; empty without.
         detach_keys: What a person types to leave its terminal; empty if that is not to be.
         read_later: Whether the front reads what the program has changed before all is undone: the
             monitor says `Ended` then, and waits for `Go` or for the front's end.
@@ -44,6 +47,7 @@ class Wish(NamedTuple):
     bound: bool = False
     read_later: bool = False
     detach_keys: str = ""
+    recorded: str = ""
 
 
 class Order(NamedTuple):
@@ -160,6 +164,18 @@ class Sibling(NamedTuple):
     fds: list[int]
 
 
+class Watched(NamedTuple):
+    """The filter that is installed next asks a listener about each call.
+
+    Attributes:
+        number: Of the descriptor that the process will have of it.
+        fds: A pidfd of the process, for whoever has none.
+    """
+
+    number: int
+    fds: list[int] = []  # noqa: RUF012 - nobody changes it
+
+
 class Executing(NamedTuple):
     """The container's first process becomes the program now: if this works, it says no more.
 
@@ -209,6 +225,7 @@ if TYPE_CHECKING:
         | Start
         | Terminal
         | Sibling
+        | Watched
         | Executing
         | ExecRefused
         | NextFront
@@ -233,6 +250,7 @@ _KINDS: dict[str, type[Message]] = {
     "start": Start,
     "terminal": Terminal,
     "sibling": Sibling,
+    "watched": Watched,
     "exec": Executing,
     "exec-refused": ExecRefused,
     "front": NextFront,

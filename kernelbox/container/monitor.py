@@ -4,16 +4,18 @@
     front     the command line or the notebook: it launched the monitor, shows, asks, waits
 
 The front may end at any time; the container and its monitor live on, as with Docker. The monitor
-may be killed at any time; then its container dies with it, and the next command cleans up.
+may be killed at any time; then its container dies with it, and the next command cleans up. One that
+has nothing to do for a while sleeps without an interpreter: see dozing.py.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
+from kernelbox import cgroup
 from kernelbox.container import (
     cleanup,
+    dozing,
     events,
     living,
     messages,
@@ -38,6 +40,7 @@ from kernelbox.kernel import door, process
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.explain import disk_error
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,11 +52,11 @@ if TYPE_CHECKING:
     from kernelbox.kernel.door import Event
 
 
-def main(front: Channel) -> NoReturn:
+def main(front: Channel, *, may_doze: bool) -> NoReturn:
     """Be the monitor of one container: carry out the front's order, and end this process."""
     try:
         _part_from_parent(front)
-        _take_order(front)
+        _take_order(front, may_doze=may_doze)
     finally:
         os._exit(0)
 
@@ -78,6 +81,25 @@ def serve(agent: Channel) -> NoReturn:
         os._exit(0)
 
 
+def wake(text: str) -> NoReturn:
+    """Be the monitor of a container again, after a sleep.
+
+    Args:
+        text: From `dozing.doze`.
+    """
+    try:
+        dream, relay, reception = dozing.remember(text)
+        life = Life(state.spec(dream.id), dream.lock, None)
+        relay.group = cgroup.of(life.spec.group)
+        going = living.Going(state.read(dream.id), relay, dream.began, dream.waited)
+        try:
+            living.go_on(life, going, reception)
+        finally:
+            _tidy_up(life)
+    finally:
+        os._exit(0)
+
+
 def _part_from_parent(channel: Channel) -> None:
     """Keep nothing of the fork's parent but the channel to it."""
     process.close_all_but([channel.fileno()])
@@ -90,7 +112,7 @@ def _part_from_parent(channel: Channel) -> None:
     os.close(nothing)
 
 
-def _take_order(front: Channel, agent: Channel | None = None) -> bool:
+def _take_order(front: Channel, agent: Channel | None = None, *, may_doze: bool = False) -> bool:
     """Wait for an order, carry it out, and tell the front how that ended.
 
     Returns:
@@ -98,7 +120,7 @@ def _take_order(front: Channel, agent: Channel | None = None) -> bool:
     """
     try:
         order = messages.receive(front)
-        return isinstance(order, Order) and _obey(front, order, agent)
+        return isinstance(order, Order) and _obey(front, order, agent, may_doze)
     except KernelboxError as error:
         failure = Failed(error.message, error.hint, error.code)
     except OSError as error:
@@ -113,7 +135,7 @@ def _take_order(front: Channel, agent: Channel | None = None) -> bool:
     return False
 
 
-def _obey(front: Channel, order: Order, agent: Channel | None) -> bool:
+def _obey(front: Channel, order: Order, agent: Channel | None, may_doze: bool) -> bool:
     document, wish, given = orders.read(order)
     cleanup.sweep()
     _report_to(front, wish)
@@ -142,10 +164,16 @@ def _obey(front: Channel, order: Order, agent: Channel | None) -> bool:
         for fd in given or ():
             os.close(fd)  # whoever reads them to their end need not wait for what is left to do
 
-    living.live(life, wish, given, front, tell)
+    try:
+        living.live(life, wish, given, front, tell, may_doze=may_doze)
+    finally:
+        _tidy_up(life)
+    return as_before
+
+
+def _tidy_up(life: Life) -> None:
     with suppress(KernelboxError):  # the next command will try again
         cleanup.delete_files(life.spec.id)
-    return as_before
 
 
 def _report_to(front: Channel, wish: Wish) -> None:

@@ -8,13 +8,12 @@ A container that is neither finished nor locked has lost its monitor to a crash.
 from __future__ import annotations
 
 import fcntl
-import functools
 import os
-import signal
 
 from kernelbox.container import names, state
 from kernelbox.kernel import process
 from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing.light import cache, signal
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -116,7 +115,7 @@ def note_exit(lock: int, code: str) -> None:
     os.pwrite(lock, f"{_identity(os.getpid())} {code:4}".encode(), 0)
 
 
-@functools.cache
+@cache
 def _identity(pid: int) -> str:
     return f"{pid} {process.start_time(pid)}"
 

@@ -6,11 +6,11 @@ names/<name>    a symbolic link to the id
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from kernelbox.container import state
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
+from kernelbox.plumbing.light import suppress
 
 # An invented name is an adjective and a part of a container: it can be remembered and typed.
 _ADJECTIVES = "brave calm eager gentle jolly keen light neat proud quiet".split()

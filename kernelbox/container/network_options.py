@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import socket
-
 from kernelbox import network
 from kernelbox.container import names, spec, state
 from kernelbox.kernel.errors import UsageError
@@ -88,6 +85,12 @@ def _check(given: RunOptions, found: str) -> None:
         )
     if (given["publish"] or given["publish_all"]) and not spec.is_bridged(found):
         raise UsageError("ports can be published on a bridge only", "Leave out --network, or -p")
+    if (given["publish"] or given["publish_all"]) and network.is_macvlan(found):
+        raise UsageError(
+            f"nothing is published on network {found}, a macvlan: its containers are on the wire "
+            "themselves",
+            "Leave out -p; each port answers at the container's own address",
+        )
     if given["publish"] and network.is_internal(found):
         raise UsageError(
             f"nothing can be published on network {found}, which is internal", "Leave out -p"
@@ -109,6 +112,8 @@ def alias(text: str) -> str:
 
     Source: RFC 1123, section 2.1, but for `_`, which container names have, too.
     """
+    import re  # few starts have such a name
+
     if len(text) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", text, re.ASCII):
         raise UsageError(
             f"{text!r:.80} cannot be an alias", "Use letters, digits, '-', '_' and '.': db.internal"
@@ -160,6 +165,8 @@ def mac(text: str) -> str:
     """
     if not text:
         return ""
+    import re  # as above
+
     hint = "Write six bytes, the first an even one: 02:42:0a:00:00:07"
     if (
         not re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", text)
@@ -184,11 +191,18 @@ def shape(given: RunOptions, found: str) -> list[str]:
         raise UsageError(
             "only a link to a bridge has a rate, delay or loss to choose", "Leave it out"
         )
+    if network.is_macvlan(found):
+        raise UsageError(
+            f"network {found} is a macvlan: there is no cable to be slow, nor to lose packets",
+            "Leave it out, or use a network with a bridge",
+        )
     network.parse(*wish)
     return wish
 
 
 def _is_address(text: str, version: int = 4) -> bool:
+    import socket  # as above
+
     try:
         socket.inet_pton(socket.AF_INET if version == 4 else socket.AF_INET6, text)
     except (OSError, ValueError):

@@ -12,10 +12,17 @@ from contextlib import suppress
 
 from kernelbox import network
 from kernelbox.container import cleanup, ledger, own_files, state
-from kernelbox.kernel import netdevice
+from kernelbox.kernel import netdevice, process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import addresses, creation, definition, endpoints, link_names
+from kernelbox.network import (
+    addresses,
+    creation,
+    definition,
+    endpoints,
+    link_inside,
+    link_names,
+)
 from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
@@ -92,7 +99,7 @@ def attach(container_id: str, name: str, aliases: list[str], ip: str = "", ip6: 
         if its.status == "running":
             end = _join(spec, its.pid, **wish)
             if state.read(container_id).status != "running":
-                _take_off(container_id, name, [end.address, end.address6], end.device)
+                _take_off(container_id, name, [end.address, end.address6], end.device, its.pid)
                 raise KernelboxError(f"container {container_id} has ended meanwhile")
             _rewrite_files(spec)
         if name != spec.kernelbox.network:
@@ -122,10 +129,12 @@ def _join(
     device = next(one for number in range(256) if (one := f"eth{number}") not in used)
     address = network.lease(bridge, container_id, own.record, ip)
     called = str(state.extra(container_id).get("name") or container_id)
-    mac, address6 = link_names.mac_address(address), ""
+    address6 = ""
     try:
         address6 = network.lease_ipv6(bridge, container_id, address, own.record, ip6)
-        network.connect(bridge, pid, container_id, address, own.record, device, address6=address6)
+        mac = network.connect(
+            bridge, pid, container_id, address, own.record, device, address6=address6
+        )
         servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
         end = endpoints.Endpoint(
             container_id,
@@ -135,11 +144,12 @@ def _join(
             device,
             servers,
             address6=address6,
+            process=f"{pid} {process.start_time(pid)}" if bridge.parent else "",
         )
         endpoints.add(name, end, own.record)
         return end
     except BaseException:
-        _take_off(container_id, name, [address, address6], device)
+        _take_off(container_id, name, [address, address6], device, pid)
         raise
 
 
@@ -169,7 +179,7 @@ def detach(container_id: str, name: str) -> None:
             return
         network.release["ports"](f"{link_names.bridge_and_table(name)[1]}:{container_id}")
         end = ends.pop(name)
-        _take_off(container_id, name, [end.address, end.address6], end.device)
+        _take_off(container_id, name, [end.address, end.address6], end.device, its.pid)
         for gateway in (network.gateway, network.gateway6):
             ways = [
                 (gateway(one), ends[one].device) for one in ends if not network.is_internal(one)
@@ -194,11 +204,15 @@ def _plugged_in(container_id: str) -> tuple[Spec, State]:
     return spec, its
 
 
-def _take_off(container_id: str, name: str, its: list[str], device: str) -> None:
+def _take_off(container_id: str, name: str, its: list[str], device: str, pid: int) -> None:
     """Undo what `attach` made; what it did not come to is fine."""
     network.release["endpoint"](f"{name}={container_id}")
     link = link_names.link_name(container_id, device)
-    if netdevice.exists(link):
+    if network.is_macvlan(name):
+        network.release["standing"](f"{name}={container_id} {device}")
+        with suppress(KernelboxError), link_inside.namespace_of(pid) as netns_fd:  # it has ended
+            link_inside.unplug(netns_fd, device)
+    elif netdevice.exists(link):
         with RouteSocket() as host:
             host.delete_link(link)
     for address in filter(None, its):
@@ -223,7 +237,7 @@ def prune() -> list[str]:
 
 
 def every() -> list[Bridge]:
-    """Return all networks with a bridge: the default one if it was ever used, then people's."""
+    """Return all networks: the default one if it was ever used, then people's."""
     found = [definition.read(name).bridge for name in definition.every()]
     default = network.remembered()
     return [default, *found] if default else found
@@ -245,7 +259,7 @@ def inspection(name: str) -> dict[str, Any]:
     return {
         "Name": name,
         "Created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(created)) if created else "",
-        "Driver": "bridge",
+        "Driver": "macvlan" if default.parent else "bridge",
         "EnableIPv6": default.subnet6 is not None,
         "IPAM": {
             "Config": [
@@ -259,12 +273,19 @@ def inspection(name: str) -> dict[str, Any]:
         },
         "Internal": default.internal,
         "Containers": containers(default),
-        "Options": {
-            "com.docker.network.bridge.name": default.name,
-            "com.docker.network.bridge.enable_icc": str(default.icc).lower(),
-            "com.docker.network.driver.mtu": str(default.mtu or ""),
-        },
-        "Table": default.table,
+        "Options": _options(default),
+        "Table": "" if default.parent else default.table,
+    }
+
+
+def _options(bridge: Bridge) -> dict[str, str]:
+    size = {"com.docker.network.driver.mtu": str(bridge.mtu or "")}
+    if bridge.parent:
+        return {"parent": bridge.parent, "macvlan_mode": bridge.mode, **size}
+    return {
+        "com.docker.network.bridge.name": bridge.name,
+        "com.docker.network.bridge.enable_icc": str(bridge.icc).lower(),
+        **size,
     }
 
 

@@ -74,7 +74,7 @@ class ContainerOptions(ExecOptions, total=False):
         publish: `[ip:]hostPort:containerPort[/protocol]`.
         publish_all: Whether each port that the image exposes is published, on a free one.
         read_only: Whether its root cannot be written to.
-        security_opt: `seccomp=unconfined`, `seccomp=FILE`, `no-new-privileges`.
+        security_opt: `seccomp=unconfined`, `seccomp=FILE`, `no-new-privileges`, `apparmor=PROFILE`.
         privileged: Whether it has all capabilities and devices of the host's, and no filter.
         cap_add: Capabilities, with or without `CAP_`.
         cap_drop: Likewise.

@@ -7,7 +7,6 @@ No kernel access.
 from __future__ import annotations
 
 import os
-import re
 
 from kernelbox.cgroup import limit_values
 from kernelbox.container.spec import User
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-# Compiled when they are first used: a start without these options needs none of them.
 _NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}"
 _HOSTNAME = r"[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?"
 _LONGEST_TIME = 9_223_372_036  # seconds: the kernel counts nanoseconds. Source: KTIME_SEC_MAX
@@ -76,6 +74,12 @@ def _text(name: str, value: Any) -> str:
     return text
 
 
+def _is(pattern: str, text: str) -> bool:
+    import re  # a start without these options needs none of it
+
+    return re.fullmatch(pattern, text, re.ASCII) is not None
+
+
 def container_name(text: str) -> str:
     """Check a `--name`. It becomes a file's name, so nothing like `../x` may pass.
 
@@ -84,7 +88,7 @@ def container_name(text: str) -> str:
 
     Source: Docker's RestrictedNameChars.
     """
-    if not re.fullmatch(_NAME, text, re.ASCII):
+    if not _is(_NAME, text):
         raise UsageError(
             f"{text!r} is not a container name",
             "Use letters, digits, '_', '.' and '-', beginning with a letter or a digit",
@@ -100,7 +104,7 @@ def hostname(text: str) -> str:
 
     Source: hostname(7); sethostname(2), HOST_NAME_MAX is 64.
     """
-    if not re.fullmatch(_HOSTNAME, text):
+    if not _is(_HOSTNAME, text):
         raise UsageError(
             f"{text!r:.80} is not a hostname", "Use at most 64 letters, digits, '-', '_' and '.'"
         )
@@ -210,7 +214,7 @@ def cgroup_parent(text: str) -> str:
     """
     parts = text.strip("/").split("/") if text else []
     for part in parts:
-        if part in ("", ".", "..") or not re.fullmatch(_NAME, part, re.ASCII):
+        if part in ("", ".", "..") or not _is(_NAME, part):
             raise UsageError(
                 f"{text!r:.200} cannot be the parent of a control group",
                 "Write it like team/ada: it lies in kernelbox's own group, and there is no ..",

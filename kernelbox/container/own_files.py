@@ -6,11 +6,12 @@ seen inside at once, as long as it is the same file that is written to.
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
 
 from kernelbox import network
 from kernelbox.kernel import files
 from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,14 +36,19 @@ def write(spec: Spec, addresses: list[str], networks: list[str]) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    """Write a file, unless it says the same already: to cut one off has the disk waited for.
+    """Write a file, unless it says the same already.
+
+    It is written over, and its end cut off: to cut off all of it has the disk waited for.
 
     Source: ext4(5), "auto_da_alloc".
     """
+    before = ""
     with suppress(FileNotFoundError):
-        if storage.read(path) == text:
+        if (before := storage.read(path)) == text:
             return
-    storage.write(path, text, mode=0o644)
+    storage.write(path, text, 0, mode=0o644)
+    if len(before.encode()) > len(text.encode()):
+        os.truncate(path, len(text.encode()))
 
 
 def _hosts(spec: Spec, addresses: list[str], networks: list[str]) -> str:
@@ -67,7 +73,7 @@ def _resolv_conf(spec: Spec, networks: list[str]) -> str:
     own = spec.kernelbox
     named = next((one for one in networks if network.exists(one)), None)
     if named is not None:
-        return network.resolv_conf_with([network.gateway(named)], own.dns_search)
+        return network.resolv_conf_with([network.name_server(named)], own.dns_search)
     if own.dns or own.dns_search:
         return network.resolv_conf_with(own.dns, own.dns_search)
     if own.network != "host":

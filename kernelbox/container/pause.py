@@ -16,13 +16,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from contextlib import contextmanager, suppress
 
 from kernelbox.container import events, state
 from kernelbox.container.ledger import Ledger
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.plumbing import paths
+from kernelbox.plumbing.light import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

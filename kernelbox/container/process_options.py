@@ -63,6 +63,7 @@ def of(
         terminal=given["tty"],
         oomScoreAdj=option_values.oom_score_adj(given["oom_score_adj"]),
         noNewPrivileges=security.no_new_privileges,
+        apparmorProfile=security.apparmor,
         rlimits=_rlimits(given),
     )
 

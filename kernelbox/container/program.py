@@ -11,10 +11,19 @@ import os
 
 from kernelbox.container import messages, option_values
 from kernelbox.container.birth import cannot_execute
-from kernelbox.container.messages import ExecRefused, Executing, Terminal
+from kernelbox.container.messages import ExecRefused, Executing, Terminal, Watched
 from kernelbox.container.spec import User
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import execution, files, process, seccomp, session, stepping_stone, syscalls
+from kernelbox.kernel import (
+    execution,
+    files,
+    lsm,
+    process,
+    seccomp,
+    session,
+    stepping_stone,
+    syscalls,
+)
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import CommandError, KernelError, errno_name
 from kernelbox.root import targets
@@ -68,7 +77,7 @@ def run(
     environment = {"HOME": identity.home, **option_values.environment(what.env, {})}
     _give_stdio(identity.uid)
 
-    _deserve_oom_kill(what.oomScoreAdj)
+    deserve_oom_kill(what.oomScoreAdj)
     syscalls.setgroups(identity.groups)
     syscalls.setresgid(identity.gid)
     targets.change_directory(what.cwd, make=make_workdir)
@@ -78,7 +87,7 @@ def run(
     capabilities.bound(capabilities.mask(what.capabilities.get("bounding", [])))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
     if confined and not what.noNewPrivileges:
-        seccomp.set_filter(*confined)
+        confine(confined, control)
     syscalls.setresuid(identity.uid)
     # The kernel has emptied another user's sets but for the inheritable one, which is the caller's.
     kept = what.capabilities.get("effective", []) if identity.uid == 0 else []
@@ -87,8 +96,10 @@ def run(
     if what.noNewPrivileges:
         syscalls.prctl(k.PR_SET_NO_NEW_PRIVS, 1)
         if confined:
-            seccomp.set_filter(*confined)
+            confine(confined, control)
 
+    if what.apparmorProfile:
+        lsm.become_confined(what.apparmorProfile)
     session.umask(0o022)
     args = [helper, "--", *what.args] if helper else what.args
     # The program itself is looked up even under an init, so that a wrong one is named as such.
@@ -96,21 +107,40 @@ def run(
     become(helper or path, args, environment, control, stone)
 
 
-def _deserve_oom_kill(adjustment: int | None) -> None:
+def deserve_oom_kill(adjustment: int | None) -> None:
     """Say how much the program deserves to be killed where memory runs out.
 
+    Args:
+        adjustment: From -1000 to 1000; None for what its parent has.
+
     Raises:
-        KernelError: EACCES to deserve it less, without CAP_SYS_RESOURCE.
+        KernelError: EACCES to deserve it less, without CAP_SYS_RESOURCE; EXDEV if /proc is
+            something else.
 
     Source: proc(5), /proc/PID/oom_score_adj.
     """
     if adjustment is None:
         return
     try:
-        files.write("/proc/self/oom_score_adj", str(adjustment))
+        files.write_proc("self/oom_score_adj", str(adjustment))
     except KernelError as refusal:
         refusal.hint = "To lower it, who starts the container needs CAP_SYS_RESOURCE"
         raise
+
+
+def confine(confined: Filter, control: Channel) -> None:
+    """Let every call from here on pass through a filter.
+
+    Args:
+        confined: The filter. If it asks a listener, whoever is to listen fetches it: to be sent, it
+            would have to be asked about the sending.
+        control: The conversation with the runtime side, which is told where to find it.
+    """
+
+    def tell(number: int) -> None:
+        messages.send(control, Watched(number))
+
+    seccomp.set_filter(confined.program, confined.flags, tell if confined.watched else None)
 
 
 def leave_session_keyring() -> None:

@@ -2,22 +2,22 @@
 
     containers/<id>/socket    its monitor listens there while the container runs, or is to run again
 
-Whoever comes says one thing: `Attach`, to be at the program's streams, or `Halt`, so that no other
-life follows this one. Source: unix(7); a path longer than 108 bytes is reached by way of
-/proc/self/fd.
+Whoever comes says one thing: `Attach`, to be at the program's streams; `Halt`, so that no other
+life follows this one; or `Watched`, where a program more is to be recorded, too.
+
+Source: unix(7); a path longer than 108 bytes is reached by way of /proc/self/fd.
 """
 
 from __future__ import annotations
 
 import os
 import select
-import socket
-from contextlib import contextmanager, suppress
 
 from kernelbox.container import messages
-from kernelbox.container.messages import Attach, Go, Halt
-from kernelbox.plumbing import paths
+from kernelbox.container.messages import Attach, Go, Halt, Watched
+from kernelbox.plumbing import paths, sockets
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,18 +32,33 @@ class Reception:
     Attributes:
         halted: Whether somebody has said that no other life shall follow.
         welcome: What is done with whoever wants to be at the program's streams.
+        watch: Who listens to the system calls of programs that come later; None without a record.
     """
 
-    def __init__(self, container_id: str) -> None:
+    def __init__(self, container_id: str, listener: int | None = None) -> None:
+        """Listen for a container's guests; `listener` is a descriptor that does already."""
         self.halted = False
         self.welcome: Callable[[Channel, Attach], None] | None = None
+        self.watch: Callable[[int, int], object] | None = None
         self._arrived: list[Channel] = []
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+        if listener is not None:
+            self._listener = sockets.at(listener)
+            return
+        self._listener = sockets.new()
         with _address(container_id) as address:
             with suppress(FileNotFoundError):  # of an earlier life
                 os.unlink(address)
             self._listener.bind(address)
         self._listener.listen(16)
+
+    def fileno(self) -> int:
+        """Return the listening descriptor."""
+        return self._listener.fileno()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody has come who has not yet said what they want, or said halt."""
+        return bool(self._arrived) or self.halted
 
     def waits(self) -> list[int]:
         """Return the descriptors to be waited for."""
@@ -56,7 +71,7 @@ class Reception:
     def act(self, ready: set[int]) -> None:
         """Hear who has come, and what they want."""
         if self._listener.fileno() in ready:
-            self._arrived.append(Channel(self._listener.accept()[0]))
+            self._arrived.append(Channel(sockets.accept(self._listener)))
         for one in [one for one in self._arrived if one.fileno() in ready]:
             self._arrived.remove(one)
             message = messages.receive(one)
@@ -66,6 +81,10 @@ class Reception:
             if isinstance(message, Halt):
                 self.halted = True
                 messages.send(one, Go())
+            if isinstance(message, Watched):
+                if self.watch is not None:
+                    self.watch(message.fds[0], message.number)
+                os.close(message.fds[0])
             one.close()
 
     def rest(self, seconds: float) -> None:
@@ -88,7 +107,7 @@ class Reception:
 
 def knock(container_id: str) -> Channel | None:
     """Return a conversation with a container's monitor; None if there is none that listens."""
-    end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+    end = sockets.new()
     try:
         with _address(container_id) as address:
             end.connect(address)

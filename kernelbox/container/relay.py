@@ -10,10 +10,8 @@ from __future__ import annotations
 import fcntl
 import os
 import select
-import signal
 import struct
 import termios
-from contextlib import suppress
 
 from kernelbox.container import messages
 from kernelbox.container.detach_keys import DetachKeys
@@ -21,9 +19,13 @@ from kernelbox.container.messages import Detached, Resize, Signal
 from kernelbox.container.streams import Sink, Stream
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelError
+from kernelbox.plumbing.light import signal, suppress
+
+_QUIET = 10_000  # milliseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from kernelbox.cgroup import Cgroup
@@ -80,6 +82,7 @@ class Relay:
         owner: The front that has started it, for as long as it is there.
         people: Whoever is at its streams, the owner among them.
         cares: What else is looked after.
+        doze: Is called after some quiet, when there is nothing to do but wait; None for nothing.
     """
 
     def __init__(self, pidfd: int, terminal: int | None, log: Log | None = None) -> None:
@@ -91,6 +94,7 @@ class Relay:
         self.owner: Person | None = None
         self.people: list[Person] = []
         self.cares: list[Care] = []
+        self.doze: Callable[[], None] | None = None
         self.kill_when_alone = False
         self.group: Cgroup | None = None  # the container's, if the program is its first
 
@@ -149,7 +153,11 @@ class Relay:
             # read must be delivered, however long the reader takes.
             unfinished = any(stream.pending for stream in self._streams())
             patience = self._patience() if not ended else None if unfinished else 0
-            ready = {fd for fd, _ in poller.poll(patience)}
+            idle = self.doze is not None and not (ended or self.people) and patience is None
+            ready = {fd for fd, _ in poller.poll(_QUIET if idle else patience)}
+            if self.doze is not None and idle and not ready:
+                self.doze()
+                continue
             if ended and not ready:
                 return
             if self.pidfd in ready and not ended:

@@ -11,7 +11,6 @@ the monitor, a process of its own with one thread.
 from __future__ import annotations
 
 import os
-from contextlib import closing
 
 from kernelbox import cgroup, namespaces, network, overlay
 from kernelbox.container import host_mounts, init, ledger, messages, state
@@ -23,22 +22,31 @@ from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing import paths
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import closing
 from kernelbox.users import id_maps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kernelbox.cgroup import Cgroup
     from kernelbox.container.spec import Spec
     from kernelbox.network import Bridge
 
 
-def create(spec: Spec, stdio: tuple[int, int, int], address: str = "") -> Newborn:
+def create(
+    spec: Spec,
+    stdio: tuple[int, int, int],
+    address: str = "",
+    watch: Callable[[int, int], object] | None = None,
+) -> Newborn:
     """Make the container; its init builds the rest of it, until it is `ready` to be started.
 
     Args:
         spec: What it shall be; its directory exists and is locked by the caller.
         stdio: Descriptors for its 0, 1 and 2.
         address: On the bridge in its last life: it gets that again, if nobody else has it now.
+        watch: Who listens to its system calls: see `Newborn.watch`.
 
     Raises:
         KernelboxError: One line; what was made is in the ledger.
@@ -76,7 +84,7 @@ def create(spec: Spec, stdio: tuple[int, int, int], address: str = "") -> Newbor
             network_fd=_network_to_join(spec),
             devices=host_mounts.open_devices() if spec.has_user_namespace else {},
             is_limited_to_devices=is_limited_to_devices,
-            filter=filter_of(spec),
+            filter=filter_of(spec, watched=watch is not None),
             helper=host_mounts.open_helper() if spec.kernelbox.init else None,
             stone=stone,
             observed=door.sink is not None,
@@ -91,6 +99,7 @@ def create(spec: Spec, stdio: tuple[int, int, int], address: str = "") -> Newbor
     taking.close()
     stone.close_taken()
     container = Newborn(pid, pidfd, ours, stone)
+    container.watch = watch
     own.record("process", f"{spec.id} {pid} {container.start_time}")
     _close_inherited(birth)
 
@@ -124,7 +133,7 @@ def _plug_in(
     container.address = address
     try:
         mac = spec.kernelbox.mac
-        network.connect(
+        mac = network.connect(
             bridge, container.pid, spec.id, address, own.record, mac=mac, address6=address6
         )
         wish = network.parse(*spec.kernelbox.shape)
@@ -132,10 +141,16 @@ def _plug_in(
         ports = list(spec.kernelbox.ports)
         network.publish(bridge, spec.id, address, ports, own.record, address6)
         names = [str(state.extra(spec.id).get("name") or spec.id), *spec.kernelbox.aliases]
-        mac = mac or network.mac_address(address)
         servers = [one for one in spec.kernelbox.dns if bridge.reaches(one)]
         end = network.Endpoint(
-            spec.id, address, names, mac, dns=servers, ports=ports, address6=address6
+            spec.id,
+            address,
+            names,
+            mac,
+            dns=servers,
+            ports=ports,
+            address6=address6,
+            process=f"{container.pid} {container.start_time}" if bridge.parent else "",
         )
         network.add(bridge.network, end, own.record)
     except KernelboxError:

@@ -1,7 +1,8 @@
-"""What `--security-opt` asks for: a filter of system calls, and that no program gains privilege.
+"""What `--security-opt` asks for: a filter of system calls, no gain of privilege, AppArmor.
 
     --security-opt seccomp=unconfined|FILE      instead of the default profile
     --security-opt no-new-privileges
+    --security-opt apparmor=PROFILE             one that is loaded, where the kernel has AppArmor
     --security-opt seccomp=default, apparmor=unconfined, label=disable      what is so anyway
 
 Source: Docker, "docker run", "--security-opt".
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-_HINT = "Use seccomp=unconfined, seccomp=FILE or no-new-privileges"
-# kernelbox sets no profile of these modules, so without them a container is as it is with them.
-_SO_ANYWAY = ("apparmor=unconfined", "label=disable")
+_HINT = "Use seccomp=unconfined, seccomp=FILE, no-new-privileges or apparmor=PROFILE"
+_LONGEST_NAME = 200  # of a profile of AppArmor's
+# Nobody has a label of SELinux's here.
+_SO_ANYWAY = ("label=disable",)
 
 
 class Security(NamedTuple):
@@ -28,10 +30,12 @@ class Security(NamedTuple):
     Attributes:
         seccomp: The profile, in OCI's form; None for no filter.
         no_new_privileges: Whether execve(2) grants nothing that its caller has not.
+        apparmor: The profile of AppArmor's; empty for none, as where nobody asks.
     """
 
     seccomp: dict[str, Any] | None = None
     no_new_privileges: bool = False
+    apparmor: str = ""
 
 
 def read(
@@ -56,9 +60,26 @@ def read(
             asked = asked._replace(no_new_privileges=value != "false")
         elif name == "seccomp" and value:
             profile = value
+        elif name == "apparmor" and value:
+            asked = asked._replace(apparmor=_apparmor(value))
         elif f"{name}={value}" not in _SO_ANYWAY:
             raise UsageError(f"no security option {option!r:.80}", _HINT)
     return asked._replace(seccomp=_profile(profile, capabilities))
+
+
+def _apparmor(value: str) -> str:
+    if value == "unconfined":
+        return ""
+    from kernelbox.kernel import lsm  # for few containers only
+
+    if len(value) > _LONGEST_NAME or not value.isprintable():
+        raise UsageError(f"no AppArmor profile can be called {value!r:.80}", "See: aa-status")
+    if not lsm.has_apparmor():
+        raise UsageError(
+            f"apparmor={value}: AppArmor is not in force on this host",
+            "Leave it out; kernelbox audit tells what holds a container instead",
+        )
+    return value
 
 
 def _profile(value: str, capabilities: Sequence[str]) -> dict[str, Any] | None:

@@ -56,6 +56,7 @@ class Process(NamedTuple):
         terminal: Whether it gets a terminal of its own (`-t`).
         oomScoreAdj: Added to how much it deserves an OOM kill; None for what its parent has.
         noNewPrivileges: Whether execve(2) grants nothing that its caller has not.
+        apparmorProfile: Of AppArmor's, that it becomes the program under; empty for none.
         rlimits: What it may use for itself.
     """
 
@@ -67,6 +68,7 @@ class Process(NamedTuple):
     terminal: bool = False
     oomScoreAdj: int | None = None
     noNewPrivileges: bool = False
+    apparmorProfile: str = ""
     rlimits: tuple[Rlimit, ...] | list[Rlimit] = ()
 
 
@@ -264,9 +266,13 @@ class Spec(NamedTuple):
 
 
 def to_json(record: Any) -> Any:
-    """Return a record of this file as JSON has it: records become objects."""
+    """Return a record of this file as JSON has it: records become objects.
+
+    What is not there (None) is left out, as OCI's schema wants it.
+    """
     if isinstance(record, NamedTuple):
-        return {name: to_json(value) for name, value in record._asdict().items()}
+        found = record._asdict().items()
+        return {name: to_json(value) for name, value in found if value is not None}
     if isinstance(record, tuple):
         return [to_json(one) if isinstance(one, tuple) else one for one in record]
     return record

@@ -16,15 +16,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
-from contextlib import contextmanager
 
 from kernelbox import cgroup
 from kernelbox.container.spec import from_json
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.explain import disk_error
-from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing import documents, paths, storage
+from kernelbox.plumbing.light import contextmanager
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -52,6 +51,7 @@ class State(NamedTuple):
         oom_killed: Whether the kernel killed one of its processes for want of memory.
         restarts: How often it has been started again by itself, since somebody started it.
         error: Why the last start failed; empty if it did not.
+        recorded: Whether its system calls are recorded in this life.
         cut_off: Whether the host went down while it ran: what it wrote last may be lost.
     """
 
@@ -66,6 +66,7 @@ class State(NamedTuple):
     restarts: int = 0
     error: str = ""
     cut_off: bool = False
+    recorded: bool = False
 
     @property
     def is_alive(self) -> bool:
@@ -129,7 +130,7 @@ def write(container_id: str, state: State) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not os.path.exists(path):
             raise
         with open(path, "r+", encoding="utf-8") as file:
-            json.dump(state._asdict(), file)
+            file.write(documents.dumps(state._asdict()))
             file.truncate()
 
 
@@ -218,13 +219,13 @@ def every() -> list[str]:
 
 def _replace(path: str, content: dict[str, Any]) -> None:
     temporary = f"{path}.new"
-    storage.write(temporary, json.dumps(content), mode=0o644)
+    storage.write(temporary, documents.dumps(content), mode=0o644)
     os.replace(temporary, path)
 
 
 def _load(path: str) -> dict[str, Any]:
     try:
-        content = json.loads(storage.read(path))
+        content = documents.loads(storage.read(path))
         if not isinstance(content, dict):
             raise ValueError("this is no JSON object")
         return content

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 
 from kernelbox.container.relay import Relay
 from kernelbox.container.streams import Stream
+from kernelbox.plumbing.light import signal
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False

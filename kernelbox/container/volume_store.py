@@ -15,15 +15,14 @@ Source: Docker, "Volumes", "Populate a volume using a container".
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import time
-from contextlib import contextmanager
 
 from kernelbox.container import deletion, state, volumes
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
-from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing import documents, paths, storage
+from kernelbox.plumbing.light import contextmanager
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -74,7 +73,7 @@ def create(volume: Volume) -> None:
     except FileExistsError:
         return
     with os.fdopen(fd, "w", encoding="utf-8") as file:
-        json.dump({**volume._asdict(), "created": volume.created or time.time()}, file)
+        file.write(documents.dumps({**volume._asdict(), "created": volume.created or time.time()}))
 
 
 def every() -> list[Volume]:
@@ -101,7 +100,7 @@ def find(name: str) -> Volume:
 def _read(name: str) -> Volume:
     """Return what is known of a volume; a crash may have left its data alone."""
     try:
-        return Volume(**json.loads(storage.read(f"{paths.volumes()}/{name}/volume.json")))
+        return Volume(**documents.loads(storage.read(f"{paths.volumes()}/{name}/volume.json")))
     except (FileNotFoundError, ValueError, TypeError):
         return Volume(name)
 

@@ -5,12 +5,11 @@ Leaves what an entry leads to to manifests.py, and layers and locking to store.p
 
 from __future__ import annotations
 
-import contextlib
-
 from kernelbox.images import manifests
 from kernelbox.images.layout import REF_NAME, Layout
 from kernelbox.images.reference import normalise, quoted, split
 from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.plumbing.light import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def inspection(
     }
 
 
-@contextlib.contextmanager
+@contextmanager
 def damaged(reference: str) -> Iterator[None]:
     """Turn the exceptions that a misshapen manifest or config causes into one line for people."""
     try:

@@ -12,15 +12,14 @@ and lookup to store.py.
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 
 from kernelbox.images import bounds
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import UsageError
 from kernelbox.kernel.explain import store_error
-from kernelbox.plumbing import paths
+from kernelbox.plumbing import documents, paths
+from kernelbox.plumbing.light import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ def manifest(config: Descriptor, layers: Sequence[Descriptor]) -> dict[str, Any]
 
 def encode(document: dict[str, Any]) -> bytes:
     """Return a document as JSON, the same bytes each time: its digest depends on every one."""
+    import json  # reading an image takes less
+
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -105,7 +106,7 @@ def hex_of(digest: str) -> str:
     """
     algorithm, _, digits = digest.partition(":")
     if algorithm != "sha256" or len(digits) != 64 or not _HEX.issuperset(digits):
-        raise UsageError(f"{json.dumps(digest)} is not a SHA-256 digest")
+        raise UsageError(f"{documents.dumps(digest)} is not a SHA-256 digest")
     return digits
 
 
@@ -160,7 +161,7 @@ class Layout:
         """Replace an index by a complete new one; a reader sees the old or the new."""
         self._replace(name, _index_text(index))
 
-    @contextlib.contextmanager
+    @contextmanager
     def replacing_index(self, index: dict[str, Any]) -> Iterator[None]:
         """Put a new index on the disk, with all that was written before; name it after the block.
 
@@ -186,7 +187,7 @@ class Layout:
         except OSError as error:
             raise store_error(f"write the image store {self.path} to the disk", error) from error
 
-    @contextlib.contextmanager
+    @contextmanager
     def new_blob(self, media_type: str, expected: str = "") -> Iterator[BlobWriter]:
         """Write a blob; when the block ends it is verified and gets its name, the digest.
 
@@ -213,7 +214,7 @@ class Layout:
         except OSError as error:
             raise store_error(f"write a blob in {self.blobs}", error) from error
         finally:
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 os.unlink(partial)
 
     def write_blob(self, media_type: str, data: bytes, expected: str = "") -> Descriptor:
@@ -222,7 +223,7 @@ class Layout:
             blob.write(data)
         return blob.descriptor
 
-    @contextlib.contextmanager
+    @contextmanager
     def prepared(self) -> Iterator[None]:
         """Make the layout's directories, for the block to put files into them.
 
@@ -266,6 +267,8 @@ class Layout:
 
 
 def _index_text(index: dict[str, Any]) -> bytes:
+    import json  # as above
+
     return json.dumps(index, indent=2, ensure_ascii=False).encode()
 
 
@@ -299,7 +302,7 @@ def _load(path: str) -> dict[str, Any]:
             raise UsageError(
                 f"{path} is larger than {bounds.MAX_JSON >> 20} MiB, as no JSON may be"
             )
-        document = json.loads(text)
+        document = documents.loads(text)
         if b"\\ud" in text.lower():
             document = _of_characters(document)
     except FileNotFoundError:

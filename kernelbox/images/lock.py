@@ -7,12 +7,12 @@ still has such a name is left over from a crash.
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from kernelbox.images.layout import PARTIAL
 from kernelbox.kernel.explain import store_error
 from kernelbox.plumbing import paths
+from kernelbox.plumbing.light import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class WriteLock:
         self._directories = directories
         self._is_taken = False
 
-    @contextlib.contextmanager
+    @contextmanager
     def taken(self) -> Iterator[bool]:
         """Take the lock for as long as the block runs: no other process writes meanwhile.
 

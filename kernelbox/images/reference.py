@@ -6,8 +6,6 @@ finding the image to store.py.
 
 from __future__ import annotations
 
-import json
-
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing.records import NamedTuple
 
@@ -106,4 +104,6 @@ def split(name: str) -> tuple[str, str]:
 
 def quoted(text: str) -> str:
     """Return text in double quotes and on one line, whatever it holds."""
+    import json  # few names are told in quotes
+
     return json.dumps(text, ensure_ascii=False)

@@ -15,7 +15,6 @@ others (embedded.py, registry/pull.py, ...).
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from kernelbox.images import index, layout, manifests
@@ -27,6 +26,7 @@ from kernelbox.images.reference import check, normalise, quoted
 from kernelbox.images.unpacked import UnpackedLayers
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
+from kernelbox.plumbing.light import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +133,9 @@ class Store:
         Source: OCI image-spec v1.1, image-layout.md, section index.json file (ref.name).
         """
         name = "" if reference is None else check(reference)
-        with self.lock(), contextlib.ExitStack() as naming, damaged(name):
+        from contextlib import ExitStack  # only who makes an image has several of its names
+
+        with self.lock(), ExitStack() as naming, damaged(name):
             found = manifests.find(self.layout, manifest)
             manifests.check_sizes(self.layout, found)
             with self.layers.drafted(found) as (chain, _):
@@ -224,7 +226,7 @@ class Store:
             for entry in self.layout.read_index()["manifests"]:
                 if name_of(entry) and not everything:
                     continue
-                with contextlib.suppress(UsageError):
+                with suppress(UsageError):
                     done += self.remove(name_of(entry) or entry["digest"], in_use)
             listed = self.layout.read_index()
             left = self._unneeded(listed)[1] - set(in_use)
@@ -235,7 +237,7 @@ class Store:
         """Write an index with fewer entries, and delete what none of them needs."""
         blobs: set[str] = set()
         directories: set[str] = set()
-        with contextlib.suppress(UsageError), damaged(shown):
+        with suppress(UsageError), damaged(shown):
             # Another one that is damaged does not tell what it needs; then nothing is deleted.
             blobs, directories = self._unneeded(listed)
         if not directories.isdisjoint(in_use):
@@ -248,7 +250,7 @@ class Store:
         self._lock.delete(blobs | directories)
         return [f"Deleted: sha256:{os.path.basename(path)}" for path in sorted(directories)]
 
-    @contextlib.contextmanager
+    @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other processes from writing to the store while the block runs; it may be nested.
 
@@ -272,7 +274,7 @@ class Store:
     def collect(self) -> None:
         """Remove blobs that no image leads to; the caller has taken the lock."""
         # Not the layers: a container may use one that the index has lost.
-        with contextlib.suppress(UsageError), damaged("index.json"):
+        with suppress(UsageError), damaged("index.json"):
             # A damaged image does not tell what it needs; then nothing is removed.
             self._lock.delete(self._unneeded(self.layout.read_index())[0])
 

@@ -8,12 +8,12 @@ Leaves one layer's tar to layers.py, and which directories are still needed to g
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from kernelbox.images import layout
 from kernelbox.images.layout import PARTIAL
 from kernelbox.kernel.explain import store_error
+from kernelbox.plumbing.light import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class UnpackedLayers:
             if made:
                 self._layout.sync()
 
-    @contextlib.contextmanager
+    @contextmanager
     def drafted(self, found: Found) -> Iterator[tuple[list[str], list[str]]]:
         """Unpack the layers that are not unpacked yet; when the block ends they get their names.
 

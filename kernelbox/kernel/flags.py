@@ -1,13 +1,13 @@
 """The kernel's constants under their own names, and the way back from a number to names.
 
 Source: the uapi headers `linux/sched.h`, `linux/mount.h`, `linux/prctl.h`, `linux/openat2.h`,
-`linux/keyctl.h`, `linux/if.h`, `linux/rtnetlink.h`, `linux/if_link.h`, `linux/if_addr.h`,
-`linux/net_namespace.h`.
+`linux/keyctl.h`, `linux/seccomp.h`, `linux/if.h`, `linux/rtnetlink.h`, `linux/if_link.h`,
+`linux/if_addr.h`, `linux/net_namespace.h`.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from kernelbox.plumbing.light import cache
 
 # clone(2), unshare(2), setns(2)
 CLONE_NEWTIME = 0x00000080
@@ -102,6 +102,13 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
+# seccomp(2)
+SECCOMP_FILTER_FLAG_TSYNC = 0x1
+SECCOMP_FILTER_FLAG_LOG = 0x2
+SECCOMP_FILTER_FLAG_SPEC_ALLOW = 0x4
+SECCOMP_FILTER_FLAG_NEW_LISTENER = 0x8
+SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 0x20
+
 # keyctl(2)
 KEYCTL_JOIN_SESSION_KEYRING = 1
 
@@ -122,6 +129,7 @@ IFLA_PROTINFO, IFLA_OPERSTATE, IFLA_LINKINFO, IFLA_NET_NS_FD = 12, 16, 18, 28
 IFLA_EXT_MASK, IFLA_LINK_NETNSID = 29, 37
 IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2  # within IFLA_LINKINFO
 VETH_INFO_PEER = 1  # within IFLA_INFO_DATA
+IFLA_MACVLAN_MODE = IFLA_VLAN_ID = 1  # likewise, each of its kind
 TCA_KIND, TCA_OPTIONS = 1, 2
 TCA_TBF_PARMS, TCA_TBF_BURST = 1, 6  # within TCA_OPTIONS
 TCA_NETEM_LATENCY64 = 10  # likewise

@@ -9,22 +9,24 @@ here in microseconds. Each question goes to the network namespace that the calle
 from __future__ import annotations
 
 import fcntl
-import socket
 import struct
+from _socket import AF_INET, AF_INET6, SOCK_DGRAM, if_nametoindex, inet_ntoa, inet_pton, socket
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Symbol, request
+from kernelbox.plumbing.light import closing
 
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _SIOCGIFADDR = 0x8915
 _SIOCGIFNETMASK = 0x891B
 _SIOCGIFMTU = 0x8921
+_SIOCGSKNS = 0x894C
 
 
 def _ask_interface(code: int, name: str) -> bytes | None:
     """Return the 24 bytes with which ioctl `code` answers about `name`; None if there are none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    with closing(socket(AF_INET, SOCK_DGRAM)) as sock:
         try:
             return fcntl.ioctl(sock, code, struct.pack("16s24x", name.encode()))[16:]
         except OSError:  # ENODEV: no such link; EADDRNOTAVAIL: it has no IPv4 address
@@ -46,7 +48,7 @@ def first_address(name: str) -> tuple[str, int] | None:
     mask = _ask_interface(_SIOCGIFNETMASK, name)
     if address is None or mask is None:
         return None
-    return socket.inet_ntoa(address[4:8]), int.from_bytes(mask[4:8], "big").bit_count()
+    return inet_ntoa(address[4:8]), int.from_bytes(mask[4:8], "big").bit_count()
 
 
 def has_address6(name: str, address: str, prefix: int) -> bool:
@@ -56,7 +58,7 @@ def has_address6(name: str, address: str, prefix: int) -> bool:
 
     Source: kernel, `net/ipv6/addrconf.c`, if6_seq_show.
     """
-    wanted = [socket.inet_pton(socket.AF_INET6, address).hex(), f"{prefix:02x}", name]
+    wanted = [inet_pton(AF_INET6, address).hex(), f"{prefix:02x}", name]
     try:
         with open("/proc/thread-self/net/if_inet6", encoding="ascii") as file:
             lines = [line.split() for line in file]
@@ -74,7 +76,7 @@ def mtu(name: str) -> int:
 def exists(name: str) -> bool:
     """Whether the caller's network namespace has a link of this name. Source: if_nametoindex(3)."""
     try:
-        return socket.if_nametoindex(name) > 0
+        return if_nametoindex(name) > 0
     except OSError:
         return False
 
@@ -89,7 +91,7 @@ def loopback_up() -> None:
 
     Source: netdevice(7), SIOCSIFFLAGS.
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    with closing(socket(AF_INET, SOCK_DGRAM)) as sock:
         ask = struct.pack("16sH22x", b"lo", k.IFF_UP | k.IFF_LOOPBACK)
         request(
             "ioctl",
@@ -101,3 +103,14 @@ def loopback_up() -> None:
             lambda: fcntl.ioctl(sock, _SIOCSIFFLAGS, ask),
             "ip link set lo up",
         )
+
+
+def namespace_of(sock: socket) -> int:
+    """Return a descriptor of the network namespace that a socket is in, whoever has opened it.
+
+    Raises:
+        OSError: EPERM without CAP_NET_ADMIN over that namespace.
+
+    Source: linux/sockios.h, SIOCGSKNS.
+    """
+    return fcntl.ioctl(sock, _SIOCGSKNS)

@@ -6,13 +6,13 @@ import ctypes
 import errno
 import os
 import select
-import signal
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import syscalls
 from kernelbox.kernel.door import Event, Structure, Symbol, announce, request
 from kernelbox.kernel.syscalls import NR_CLONE3, raw, unshare_command
 from kernelbox.plumbing import storage
+from kernelbox.plumbing.light import cache, signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,10 +141,15 @@ def pidfd_send_signal(pidfd: int, number: int) -> None:
 
 
 def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # real-time signals between SIGRTMIN and SIGRTMAX have no name
-        return str(number)
+    # Those between SIGRTMIN and SIGRTMAX have no name.
+    return _signal_names().get(number, str(number))
+
+
+@cache
+def _signal_names() -> dict[int, str]:
+    """Return the signals' names; of two, such as SIGCHLD and SIGCLD, the first in the alphabet."""
+    names = [one for one in dir(signal) if one.startswith("SIG") and "_" not in one]
+    return {int(getattr(signal, one)): one for one in sorted(names, reverse=True)}
 
 
 def wait_exit(pid: int) -> int:

@@ -72,7 +72,16 @@ def image(machine: str, refusals: int) -> bytes:
         refusals: The descriptor that it tells a refusal on.
     """
     number, text = _CODE[machine]
-    code = bytes.fromhex(text.format(fd=_LOAD_DESCRIPTOR[machine](refusals).hex()))
+    return elf(number, bytes.fromhex(text.format(fd=_LOAD_DESCRIPTOR[machine](refusals).hex())))
+
+
+def elf(number: int, code: bytes) -> bytes:
+    """Return an ELF file that is some machine code and no more. Source: elf(5).
+
+    Args:
+        number: Of the machine, EM_...
+        code: It begins with its first instruction.
+    """
     size = _HEADERS + len(code)
     ident = b"\x7fELF\x02\x01\x01" + bytes(9)
     executable, version, entry = 2, 1, _ADDRESS + _HEADERS
@@ -114,17 +123,28 @@ def lay() -> Stone:
         OSError: EACCES if this host lets nothing in memory be executed (vm.memfd_noexec).
     """
     heard, refusals = os.pipe()
+    return Stone(in_memory(image(os.uname().machine, refusals)), refusals, heard)
+
+
+def in_memory(program: bytes) -> int:
+    """Return a descriptor of a file in memory that can be executed, and never be written to.
+
+    Raises:
+        OSError: EACCES if this host lets nothing in memory be executed (vm.memfd_noexec).
+
+    Source: memfd_create(2), "File sealing".
+    """
     flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
     try:
         fd = os.memfd_create("kernelbox", flags | _MFD_EXEC)
     except OSError:  # EINVAL: an older kernel, where every one may be executed
         fd = os.memfd_create("kernelbox", flags)
     try:
-        os.write(fd, image(os.uname().machine, refusals))
+        os.write(fd, program)
         every = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, every)
         # What is open for writing is not executed (ETXTBSY).
-        return Stone(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC), refusals, heard)
+        return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(fd)
 

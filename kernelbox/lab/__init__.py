@@ -44,6 +44,7 @@ Its rooms:
     exporting.py     pages without it
     attacks/         what is tried against a container, and what got through: chapter 15
     experiments/     what is claimed of containers, measured: chapter 14
+    lifecycle/       a container's life, as an engine drives it: chapter 13
     chapters/        what each chapter asks: content alone
     hosts/           broken hosts, to be repaired by any route
     inventory/       what a student believes, before the course and after it

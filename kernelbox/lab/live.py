@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     Kind = TypeVar("Kind", bound=View)
 
 _numbers = itertools.count(1)
+_RECENT = 1.0  # seconds that a view may be late, while it looks by itself: see `observe.snapshot`
 _MEMORY = 2.0  # seconds after which a view that has not looked is taken to look no more
 
 
@@ -84,17 +85,19 @@ class Scene:
             in_cell = threading.current_thread() is threading.main_thread()
             if last is None or in_cell or not shared or not eye.parts <= self._parts:
                 self._eyes = {one: at for one, at in self._eyes.items() if now - at <= _MEMORY}
-                last = self._look(frozenset().union(*(one.parts for one in self._eyes)))
+                wanted = frozenset().union(*(one.parts for one in self._eyes))
+                last = self._look(wanted, 0.0 if in_cell else _RECENT)
             eye.seen = last
             return last
 
-    def _look(self, parts: frozenset[str]) -> Snapshot:
+    def _look(self, parts: frozenset[str], recent: float = 0.0) -> Snapshot:
         at = time.monotonic()
         answer = self._ask(
             scene=self._number,
             known=self._listener.number,
             containers=self._containers,
             parts=sorted(parts - {"merged"}),
+            recent=recent,
             merged=self._containers[0] if self._containers and "merged" in parts else "",
         )
         self._last = self._listener.hear(disclose(answer["fds"][0]))

@@ -10,7 +10,7 @@ from kernelbox.container.messages import Started
 from kernelbox.container.option_types import ContainerOptions, ExecOptions
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab import command_line, magics
-from kernelbox.lab.agent_link import AgentLink
+from kernelbox.lab.agent_link import AgentLink, Owned
 from kernelbox.lab.conversation import LabError
 from kernelbox.lab.held import Held, adopt
 from kernelbox.lab.live import LiveViews, Scene
@@ -216,6 +216,10 @@ class Lab(LiveViews, Working, Networking):
     def call(self, name: str, **arguments: Any) -> Any:
         """Ask the agent for one of its calls: containers, inspect, stop, remove, sweep, reset."""
         return self._agent.call(name, **arguments)
+
+    def own(self, thing: Owned) -> None:
+        """Let something end with the lab, as held processes and containers do."""
+        self._agent.owned.append(thing)
 
     def confine(self, pid: int) -> None:
         """Move a process that descends from this notebook to where forks have an end."""

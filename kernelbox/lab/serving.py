@@ -122,7 +122,7 @@ def _command(directory: Path, page: str, own: Path, port: int) -> list[str]:
         f"--LabApp.workspaces_dir={own / 'workspaces' / Path(page).parent.name}",
         "--KernelManager.transport=ipc",
         "--HTMLExporter.embed_images=True",  # a page that is saved elsewhere keeps its pictures
-        "--HTMLExporter.preprocessors=kernelbox.lab.exporting.PageTheme",  # ... in its own theme
+        "--HTMLExporter.preprocessors=kernelbox.lab.exporting.PageAlone",  # ... in its own theme
     ]
 
 

@@ -12,7 +12,7 @@ import os
 from kernelbox.kernel import files, netdevice, nft
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket
-from kernelbox.network import definition, endpoints, ipv6, nat, on_wire, ports, subnets
+from kernelbox.network import definition, endpoints, ipv6, nat, on_wire, parents, ports, subnets
 from kernelbox.network.addresses import (
     DEFAULT,
     Subnet,
@@ -24,7 +24,7 @@ from kernelbox.network.addresses import (
     reserve,
 )
 from kernelbox.network.link_names import Bridge, bridge_and_table, link_name, mac_address
-from kernelbox.network.names import keeper
+from kernelbox.network.names import inside, keeper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ def prepare(record: Callable[[str, str], None], network: str = DEFAULT) -> Bridg
     Source: ip-link(8), type bridge; Docker, "Bridge network driver".
     """
     with locked("lock", network), host_locked():
-        nft.demand()  # before anything is made
-        bridge = _default(record) if network == DEFAULT else _defined(network)
+        defined = None if network == DEFAULT else _defined(network)
+        if defined is None or not defined.parent:
+            nft.demand()  # before anything is made
+        bridge = defined or _default(record)
         mend(bridge, record)
     return bridge
 
@@ -65,13 +67,19 @@ def remembered() -> Bridge | None:
 
 
 def gateway(network: str) -> str:
-    """Return the address of a network's bridge, where its name server is, if it has one.
+    """Return the address of a network's bridge; of one without, that of the way out.
 
     Raises:
         UsageError: There is no such network.
     """
     found = remembered() if network == DEFAULT else definition.read(network).bridge
     return found.gateway if found else ""
+
+
+def name_server(network: str) -> str:
+    """Return where the name server of a network that people made answers. Raises as above."""
+    found = definition.read(network).bridge
+    return inside.ADDRESS if found.parent else found.gateway
 
 
 def gateway6(network: str) -> str:
@@ -83,10 +91,13 @@ def mend(bridge: Bridge, record: Callable[[str, str], None]) -> None:
     """Make whatever a bridge lacks; the locks of `prepare` are held, and it raises as that."""
     if bridge.subnet6:
         ipv6.demand()
-    if not _is_whole(bridge):
-        _repair(bridge, record)
-    if nat.prepare(bridge, record):
-        ports.publish_again(bridge)
+    if bridge.parent:
+        parents.prepare(bridge, record)
+    else:
+        if not _is_whole(bridge):
+            _repair(bridge, record)
+        if nat.prepare(bridge, record):
+            ports.publish_again(bridge)
     if bridge.network != DEFAULT:
         keeper.keep(bridge, record)
 
@@ -107,12 +118,15 @@ def lease(
         gateway=bridge.gateway,
         wanted=wanted,
     )
-    if wanted and (mac := on_wire.owner(bridge.name, wanted)):
+    if wanted and (mac := on_wire.owner(bridge.link, wanted)):
         release_lease(f"{directory(bridge.network)}/{address}={container_id}")
         raise UsageError(
             f"the address {wanted} of network {bridge.network!r} is in use by {mac}, of whom no "
             "lease knows",
-            f"Choose another, or leave out --ip. Where it is: bridge fdb show br {bridge.name}",
+            f"Choose another, or leave out --ip. Who is there: ip neighbour show dev {bridge.link}"
+            if bridge.parent
+            else "Choose another, or leave out --ip. Where it is: bridge fdb show br "
+            + bridge.name,
         )
     return address
 
@@ -127,7 +141,7 @@ def _defined(network: str) -> Bridge:
         KernelboxError: It is not there, after a reboot perhaps, and its subnet is somebody else's.
     """
     bridge = definition.read(network).bridge
-    if not netdevice.exists(bridge.name):
+    if not bridge.parent and not netdevice.exists(bridge.name):
         _demand_free(network, bridge.subnet, subnets.taken(bridge.name))
         if bridge.subnet6:
             _demand_free(network, bridge.subnet6, ipv6.taken(bridge.name))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from kernelbox.kernel import netdevice, nft
 from kernelbox.kernel.errors import UsageError
+from kernelbox.kernel.stacking import MODES
 from kernelbox.network import bridge, definition, ipv6, subnets
 from kernelbox.network.addresses import DEFAULT, Subnet, directory, host_locked, leases, locked
 from kernelbox.network.definition import Definition
@@ -31,6 +32,8 @@ def define(
     use_ipv6: bool = False,
     subnet6: str = "",
     gateway6: str = "",
+    internal: bool = False,
+    driver: str = "bridge",
 ) -> Definition:
     """Return what a person's wish for a network means; a subnet left open is chosen later.
 
@@ -41,12 +44,15 @@ def define(
         use_ipv6: Whether it has IPv6 addresses, too.
         subnet6: These, as `fd12:3456:789a::/64`; empty to have them chosen.
         gateway6: The bridge's own one of these; empty for the first.
-        options: `NAME=VALUE`: `mtu`, `icc`, or Docker's longer names for them.
+        options: `NAME=VALUE`: `mtu`, `icc`, or Docker's longer names for them; of a macvlan `mtu`,
+            `parent`, `macvlan_mode`.
+        internal: Whether nothing gets in or out.
+        driver: `bridge` or `macvlan`.
 
     Raises:
         UsageError: A part of it cannot be.
 
-    Source: Docker, "docker network create", "Bridge driver options".
+    Source: Docker, "docker network create", "Bridge driver options", "Macvlan network driver".
     """
     if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}", name, re.ASCII) or name in TAKEN_WORDS:
         raise UsageError(
@@ -68,10 +74,14 @@ def define(
         ipv6=use_ipv6,
         subnet6=subnet6,
         gateway6=_gateway(subnet6, gateway6),
+        internal=internal,
+        driver=driver,
+        mode="bridge" if driver == "macvlan" else "",
     )
     for option in options:
         wish = _with_option(wish, option)
-    return wish
+    # What stands on a link that leads nowhere is among itself.
+    return wish._replace(internal=internal or (driver == "macvlan" and not wish.parent))
 
 
 def _check_subnet(text: str) -> None:
@@ -117,6 +127,19 @@ def _with_option(wish: Definition, option: str) -> Definition:
         if not value.isdecimal() or len(value) > 5 or not least <= int(value) <= most:
             raise UsageError(f"{value!r:.80} is no MTU", f"Use {least} to {most} bytes: mtu=1400")
         return wish._replace(mtu=int(value))
+    if wish.driver == "macvlan":
+        if name == "parent" and value:
+            return wish._replace(parent=value)
+        if name == "macvlan_mode":
+            if value not in MODES:
+                raise UsageError(
+                    f"a macvlan has no mode {value!r:.80}", f"Use one of {', '.join(MODES)}"
+                )
+            return wish._replace(mode=value)
+        raise UsageError(
+            f"a network of driver macvlan has no option {option!r:.80}",
+            "Use parent=LINK, macvlan_mode=MODE or mtu=N",
+        )
     if name in ("icc", "com.docker.network.bridge.enable_icc"):
         if value not in ("true", "false"):
             raise UsageError(f"icc is true or false, and not {value!r:.80}", "Write icc=false")
@@ -139,12 +162,14 @@ def create(wish: Definition, record: Callable[[str, str], None]) -> Definition:
     Source: Docker, "docker network create".
     """
     with locked("lock"), host_locked():
-        nft.demand()  # before anything is made
+        if wish.driver == "bridge":
+            nft.demand()  # before anything is made
         if definition.exists(wish.name):
             raise UsageError(
                 f"there is a network {wish.name!r} already",
                 f"Choose another name, or remove it: kernelbox network rm {wish.name}",
             )
+        _demand_shareable(wish)
         subnet = _subnet(wish)
         gateway = wish.gateway or subnet.gateway
         made = wish._replace(subnet=str(subnet), gateway=gateway)
@@ -163,8 +188,23 @@ def create(wish: Definition, record: Callable[[str, str], None]) -> Definition:
     return made
 
 
+def _demand_shareable(wish: Definition) -> None:
+    """Refuse a parent that somebody wants for himself alone."""
+    others = [definition.read(name) for name in definition.every()] if wish.parent else []
+    for other in others:
+        if wish.parent == other.parent and "passthru" in (wish.mode, other.mode):
+            raise UsageError(
+                f"the parent {wish.parent} is that of network {other.name}, and in mode passthru "
+                "it is one container's alone",
+                f"Name another, or remove that network: kernelbox network rm {other.name}",
+            )
+
+
 def _subnet(wish: Definition) -> Subnet:
-    in_use = subnets.taken_by_networks() + subnets.taken()
+    in_use = subnets.taken_by_networks()
+    if not (wish.driver == "macvlan" and wish.subnet):
+        # On a macvlan it may be the parent's own: the host's routes are for the host.
+        in_use += subnets.taken()
     if wish.subnet:
         return subnets.demand_free(Subnet.parse(wish.subnet), in_use)
     free = subnets.first_free(subnets.candidates_of_people(), in_use)

@@ -38,6 +38,10 @@ class Definition(NamedTuple):
         ipv6: Whether it has IPv6 addresses, too.
         subnet6: These, as `fd12:3456:789a::/64`.
         gateway6: The bridge's own one of these.
+        driver: `bridge`, or `macvlan`: its containers stand on a link of the host's, and whoever
+            has the gateway's address there is somebody else.
+        parent: That link; empty for one that leads nowhere, made for it.
+        mode: What they may say to each other: see `kernel.stacking`.
     """
 
     name: str
@@ -50,12 +54,17 @@ class Definition(NamedTuple):
     ipv6: bool = False
     subnet6: str = ""
     gateway6: str = ""
+    driver: str = "bridge"
+    parent: str = ""
+    mode: str = ""
 
     @property
     def bridge(self) -> Bridge:
         """The bridge that it asks for."""
+        name, table = bridge_and_table(self.name)
         return Bridge(
-            *bridge_and_table(self.name),
+            name,
+            table,
             Subnet.parse(self.subnet),
             self.name,
             self.gateway,
@@ -64,6 +73,8 @@ class Definition(NamedTuple):
             self.mtu,
             Subnet.parse(self.subnet6) if self.subnet6 else None,
             self.gateway6,
+            (self.parent or name) if self.driver == "macvlan" else "",
+            self.mode,
         )
 
 
@@ -109,6 +120,11 @@ def is_internal(name: str) -> bool:
 def has_ipv6(name: str) -> bool:
     """Whether a network has IPv6 addresses, too; raises as `read`."""
     return exists(name) and read(name).ipv6
+
+
+def is_macvlan(name: str) -> bool:
+    """Whether a network's containers stand on a link of the host's; raises as `read`."""
+    return exists(name) and read(name).driver == "macvlan"
 
 
 def write(definition: Definition) -> None:

@@ -35,6 +35,8 @@ class Endpoint(NamedTuple):
         dns: Name servers that are asked for it instead of the host's.
         ports: What it publishes, as `[ip:]hostPort:containerPort/protocol`.
         address6: Its IPv6 address on the network; empty where that has none.
+        process: Its first process, as `PID START_TIME`: the name server of a network without a
+            bridge listens in there.
     """
 
     container: str
@@ -45,6 +47,7 @@ class Endpoint(NamedTuple):
     dns: list[str] = []  # noqa: RUF012 - nobody changes it
     ports: list[str] = []  # noqa: RUF012 - likewise
     address6: str = ""
+    process: str = ""
 
 
 def parse(text: str) -> dict[str, Endpoint]:

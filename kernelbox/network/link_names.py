@@ -7,6 +7,7 @@ of the networks that people make: no name of theirs would fit, and another root 
 
 from __future__ import annotations
 
+import functools
 import os
 from binascii import crc32
 
@@ -16,7 +17,7 @@ from kernelbox.plumbing.records import NamedTuple
 
 
 class Bridge(NamedTuple):
-    """A network's bridge, and what its network is.
+    """A network's bridge, and what its network is. One on a parent has none: see `macvlan`.
 
     Attributes:
         name: The link's.
@@ -29,6 +30,8 @@ class Bridge(NamedTuple):
         mtu: In bytes; 0 for that of the way out.
         subnet6: The IPv6 addresses on it, beside the others; None where it has none.
         own6: Its own IPv6 address, where that is not the first of these.
+        parent: The host's link that its containers stand on, without a bridge; usually none.
+        mode: What they may say to each other there; see `kernel.stacking`.
     """
 
     name: str
@@ -41,6 +44,13 @@ class Bridge(NamedTuple):
     mtu: int = 0
     subnet6: Subnet | None = None
     own6: str = ""
+    parent: str = ""
+    mode: str = ""
+
+    @property
+    def link(self) -> str:
+        """The host's link behind which its containers are."""
+        return self.parent or self.name
 
     @property
     def gateway(self) -> str:
@@ -60,11 +70,16 @@ class Bridge(NamedTuple):
 def bridge_and_table(network: str = DEFAULT) -> tuple[str, str]:
     """Return the names of a network's bridge (at most 15 bytes) and nft table under this root."""
     if network != DEFAULT:
-        digits = f"{crc32(os.fsencode(f'{os.path.realpath(paths.root())}/{network}')) >> 8:06x}"
+        digits = _digits(paths.root(), network)
         return f"kernelbox{digits}", f"kernelbox_net_{digits}"
     if paths.is_usual():
         return "kernelbox0", "kernelbox"
     return f"kernelbox-{paths.suffix()}", f"kernelbox_{paths.suffix()}"
+
+
+@functools.lru_cache(256)  # a root stays where it is, and to follow its path takes a while
+def _digits(root: str, network: str) -> str:
+    return f"{crc32(os.fsencode(f'{os.path.realpath(root)}/{network}')) >> 8:06x}"
 
 
 def link_name(container_id: str, device: str = "eth0") -> str:

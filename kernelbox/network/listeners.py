@@ -73,9 +73,13 @@ def choose(port: Port) -> Port:
 
 def in_use(port: Port, owner: str) -> UsageError:
     """Return the refusal of a port that somebody has."""
+    other = str(port._replace(host_port=port.host_port % 65535 + 1)).removesuffix("/tcp")
+    # No other address than was asked for: a port of 127.0.0.1 is not for everybody.
+    another = other.removeprefix("0.0.0.0:") if port.is_on_all else other
+    removed = ", or remove that container" if owner.startswith("container ") else ""
     return UsageError(
         f"port {port.host_side} is in use by {owner}",
-        f"Publish another, such as -p {port.host_port % 65535 + 1}:{port.container_port}",
+        f"Publish another, such as -p {another}{removed}",
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
+import time
+from typing import NamedTuple
 
 from kernelbox.observe.model import Mount
 from kernelbox.observe.procfs import read_list
@@ -14,32 +16,82 @@ if TYPE_CHECKING:
 
     from kernelbox.observe.model import Process
 
-# Mounts seldom change, and taking mountinfo apart costs more than reading it: what was read last
-# time is kept beside its text.
-_known: dict[bytes, tuple[Mount, ...]] = {}
+
+class _Known(NamedTuple):
+    """The mounts of a namespace, as they were read last.
+
+    Attributes:
+        pid: By which process.
+        text: What mountinfo said.
+        mounts: The same, taken apart.
+        residents: Who was there.
+        at: When, on the monotonic clock.
+    """
+
+    pid: int
+    text: bytes
+    mounts: tuple[Mount, ...]
+    residents: list[Process]
+    at: float
+
+    def holds_for(self, residents: list[Process]) -> bool:
+        """Whether nobody who was seen there has run since, and nothing spreads to it.
+
+        Of a process that slept the same object is told: see `processes`. Only who is in a namespace
+        changes its mounts; but somebody may have been there in between whom nobody has seen.
+
+        Source: mount_namespaces(7), "Shared subtrees".
+        """
+        return (
+            b" shared:" not in self.text
+            and b" master:" not in self.text
+            and len(residents) == len(self.residents)
+            and all(one is other for one, other in zip(residents, self.residents, strict=True))
+        )
 
 
-def look(processes: Iterable[Process]) -> dict[int, tuple[Mount, ...]]:
+# Mounts seldom change, and taking mountinfo apart costs more than reading it.
+_known: dict[int, _Known] = {}
+_PATIENCE = 5.0  # seconds after which a namespace that was not read again is forgotten
+
+
+def look(processes: Iterable[Process], recent: float = 0.0) -> dict[int, tuple[Mount, ...]]:
     """Return the mounts of every mount namespace that the processes are in.
 
     Each is under the lowest pid in it, and as that process sees it: mountinfo leaves out what is
     not below a process's own root.
+
+    Args:
+        processes: From `processes.look`.
+        recent: For how many seconds a namespace is taken to be as it was, as far as is seen.
     """
-    found: dict[int, tuple[Mount, ...]] = {}
-    texts: dict[bytes, tuple[Mount, ...]] = {}
-    done = set()
+    residents: dict[int, list[Process]] = {}
     for process in sorted(processes, key=lambda one: one.pid):
-        inode = process.namespaces.get("mnt")
-        if inode is None or inode in done:
-            continue
-        text = read_list(f"/proc/{process.pid}/mountinfo")
-        if text is None:
-            continue
-        done.add(inode)
-        texts[text] = found[process.pid] = _known[text] if text in _known else parse(text)
-    _known.clear()
-    _known.update(texts)
+        if (inode := process.namespaces.get("mnt")) is not None:
+            residents.setdefault(inode, []).append(process)
+    now = time.monotonic()
+    found = {}
+    for inode, there in residents.items():
+        known = _known.get(inode)
+        if known is None or now - known.at >= recent or not known.holds_for(there):
+            known = _read(there, known, now)
+            if known is None:
+                continue
+            _known[inode] = known
+        found[known.pid] = known.mounts
+    for inode in [one for one, known in _known.items() if now - known.at > _PATIENCE]:
+        del _known[inode]
     return found
+
+
+def _read(residents: list[Process], last: _Known | None, now: float) -> _Known | None:
+    """Read a namespace by the first process that is still there; None if none is."""
+    for one in residents:
+        text = read_list(f"/proc/{one.pid}/mountinfo")
+        if text is not None:
+            mounts = last.mounts if last and last.text == text else parse(text)
+            return _Known(one.pid, text, mounts, residents, now)
+    return None
 
 
 def of(pid: int) -> tuple[Mount, ...] | None:

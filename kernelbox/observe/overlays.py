@@ -12,6 +12,7 @@ Source: `Documentation/filesystems/overlayfs.rst`.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import NamedTuple
 
@@ -63,14 +64,28 @@ def _look(container: str, config: Mapping[str, Any], merged: bool = False) -> La
         return None
     below = _survey(whole, config["image"])
     changes = _Changes(upper, whole)
-    return LayerStack(
+    stack = LayerStack(
         container=container,
         layers=below.layers,
         upper=changes.entries,
         wasted=below.wasted + changes.hidden_bytes,
         truncated=below.truncated or changes.truncated,
-        merged=_merged([upper, *whole], changes.entries) if merged else (),
     )
+    if not merged:
+        return stack
+    return dataclasses.replace(stack, merged=_seen_together(below, stack, [upper, *whole]))
+
+
+# What the container saw last that was asked for, and of which layers: it is much, and seldom other.
+_together: tuple[_Below, LayerStack, tuple[Entry, ...]] | None = None
+
+
+def _seen_together(below: _Below, stack: LayerStack, directories: list[Item]) -> tuple[Entry, ...]:
+    global _together
+    if _together and _together[0] is below and _together[1] == stack and not stack.truncated:
+        return _together[2]
+    _together = below, stack, _merged(directories, stack.upper)
+    return _together[2]
 
 
 class _Below(NamedTuple):

@@ -14,7 +14,7 @@ import re
 from typing import NamedTuple
 
 from kernelbox.namespaces import KINDS
-from kernelbox.observe.procfs import read, read_list
+from kernelbox.observe.procfs import Kept, read, read_list
 from kernelbox.plumbing import paths
 
 _STATUS = re.compile(
@@ -28,24 +28,36 @@ _GROUP = re.compile(
 )
 _LONGEST = 4096  # bytes of a command line
 _KINDS = tuple(one.proc for one in KINDS)
-_ASLEEP = re.compile(rb"\nState:\tS(?s:.*)\nvoluntary_ctxt_switches:")
+# The kernel's own threads are idle instead, and that is counted as well.
+_ASLEEP = re.compile(rb"\nState:\t[SI](?s:.*)\nvoluntary_ctxt_switches:")
 
 
 class Memory:
     """What a process said of itself, which holds for as long as it sleeps.
 
-    If it slept at both looks, and its status is the same to the letter, then it has not run in
-    between: to fall asleep again, it would have switched voluntarily, which is counted there. And
-    a process that does not run neither moves to another namespace nor becomes another program.
+    If it slept when it was read, and the kernel has not let it run since, it still is what it was:
+    a process that does not run neither moves to another namespace nor becomes another program. How
+    often it ran is in its schedstat; where the kernel keeps none, in its status: to fall asleep
+    again, it would have switched voluntarily.
 
-    Source: proc_pid_status(5), voluntary_ctxt_switches.
+    Only its parent may end meanwhile, which gives it another.
+
+    Source: kernel, `Documentation/scheduler/sched-stats.rst`, "/proc/<pid>/schedstat";
+    proc_pid_status(5), voluntary_ctxt_switches.
     """
 
-    __slots__ = ("_command", "_namespaces", "_pid", "_root", "fields", "status")
+    __slots__ = (
+        *("_command", "_namespaces", "_pid", "_root"),
+        *("cgroup", "fields", "is_asleep", "ran", "seen"),
+    )
 
-    def __init__(self, pid: str, status: bytes, fields: tuple[bytes, ...]) -> None:
-        self.status = status
+    def __init__(self, pid: str, ran: bytes, status: bytes, fields: tuple[bytes, ...]) -> None:
+        self.ran = ran
         self.fields = fields
+        self.is_asleep = _ASLEEP.search(status) is not None
+        # Others may move it to another control group while it sleeps.
+        self.cgroup: bytes | None = None
+        self.seen: Seen | None = None
         self._pid = pid
         self._command: tuple[str, ...] | None = None
         self._namespaces: dict[str, int] | None = None
@@ -74,7 +86,16 @@ class Memory:
         return self._root
 
 
+class _Files(NamedTuple):
+    """What is read of a process each time."""
+
+    ran: Kept
+    status: Kept
+    cgroup: Kept
+
+
 _known: dict[str, Memory] = {}
+_files: dict[str, _Files] = {}
 
 
 class Seen(NamedTuple):
@@ -108,38 +129,73 @@ def scan() -> dict[int, Seen]:
     """
     # The parent of the kernel's threads; inside a PID namespace, 2 is somebody else.
     kthreadd = b"2" if read("/proc/2/comm") == b"kthreadd\n" else b""
+    there = set(filter(str.isdigit, os.listdir("/proc")))
+    _forget(_files.keys() - there)
+    ran = {pid: _ran(pid) for pid in there}
+    awake = {pid for pid in there if not _slept(pid, ran[pid])}
+    # One whose parent has run may have another now. The first process is always the same, and who
+    # looks is the parent of all that it has started.
+    parents = {pid.encode() for pid in awake - {"1", str(os.getpid())}}
+    orphans = {pid for pid, one in _known.items() if one.fields[1] in parents}
+    for pid in awake | orphans:
+        _remember(pid, ran[pid])
     found = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            one = _glance(name, kthreadd)
-            if one is not None:
-                found[int(name)] = one
-    for name in [name for name in _known if int(name) not in found]:
-        del _known[name]
+    for pid, memory in _known.items():
+        one = _glance(pid, memory, kthreadd)
+        if one is not None:
+            found[int(pid)] = one
     return found
 
 
-def _remember(pid: str) -> Memory | None:
-    """Return what is known of a process, or a new memory of it; None if it is gone."""
-    status = read(f"/proc/{pid}/status") or b""
+def _forget(ended: set[str]) -> None:
+    """Forget these processes, and what is known of their children."""
+    for pid in ended:
+        _known.pop(pid, None)
+        for file in _files.pop(pid):
+            file.close()
+    parents = {pid.encode() for pid in ended}
+    for pid in [pid for pid, one in _known.items() if one.fields[1] in parents]:
+        del _known[pid]
+
+
+def _ran(pid: str) -> bytes:
+    """Return how often, and how long, a process has run; or whatever tells that it did."""
+    files = _files.get(pid)
+    if files is None:
+        names = ("schedstat", "status", "cgroup")
+        files = _files[pid] = _Files(*(Kept(f"/proc/{pid}/{name}") for name in names))
+    return files.ran.read() or files.status.read() or b""
+
+
+def _slept(pid: str, ran: bytes) -> bool:
+    """Whether a process is known, slept then, and has not run since."""
     memory = _known.get(pid)
-    if memory is None or memory.status != status or _ASLEEP.search(status) is None:
-        fields = _STATUS.match(status)
-        if fields is None:
-            return None
-        memory = _known[pid] = Memory(pid, status, fields.groups())
-    return memory
+    return memory is not None and memory.is_asleep and memory.ran == ran
 
 
-def _glance(pid: str, kthreadd: bytes) -> Seen | None:
+def _remember(pid: str, ran: bytes) -> None:
+    """Read anew what is known of a process; nothing, if it is gone."""
+    status = _files[pid].status.read() or b""
+    fields = _STATUS.match(status)
+    if fields is None:
+        _known.pop(pid, None)
+    else:
+        _known[pid] = Memory(pid, ran, status, fields.groups())
+
+
+def _glance(pid: str, memory: Memory, kthreadd: bytes) -> Seen | None:
     """Return what matters about a process; None for one of the kernel's, or if it is gone."""
-    memory = _remember(pid)
-    if memory is None:
-        return None
-    name, ppid, uid, nspid, capabilities = memory.fields
-    cgroup = None if ppid == kthreadd else read(f"/proc/{pid}/cgroup")
+    cgroup = None if memory.fields[1] == kthreadd else _files[pid].cgroup.read()
     if cgroup is None:
         return None
+    if memory.cgroup != cgroup or memory.seen is None:
+        memory.cgroup = cgroup
+        memory.seen = _spell(memory, cgroup)
+    return memory.seen
+
+
+def _spell(memory: Memory, cgroup: bytes) -> Seen:
+    name, ppid, uid, nspid, capabilities = memory.fields
     ours = _GROUP.search(cgroup) if b"/kernelbox/" in cgroup else None
     return Seen(
         name=_plain(name),

@@ -12,6 +12,7 @@ Leaves reading /proc to process_table.py.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 
 from kernelbox.container import state
@@ -22,7 +23,7 @@ from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from kernelbox.observe.process_table import Seen
 
@@ -40,10 +41,16 @@ def look(only: Collection[str] | None = None) -> tuple[Process, ...]:
     scene = _Scene(seen, set(state.every()))
     looked_at = (scene.process(pid) for pid in sorted(scene.kept(only)))
     found = {one.pid: one for one in looked_at if one is not None}
+    for pid in _known.keys() - seen.keys():
+        del _known[pid]
     # A parent may have ended since the pass, and left its child.
     return tuple(
         one if one.ppid in found else dataclasses.replace(one, ppid=0) for one in found.values()
     )
+
+
+# What was told of a process last time, and of what: of one that slept it is still true.
+_known: dict[int, tuple[Seen, tuple[str, str], Process]] = {}
 
 
 class _Scene:
@@ -51,6 +58,7 @@ class _Scene:
 
     def __init__(self, seen: dict[int, Seen], containers: set[str]) -> None:
         self._seen = seen
+        self._root = paths.root()
         self._sides: dict[int, tuple[str, str]] = {}
         monitors = self._monitors(containers)
         agents = {pid for pid in seen.keys() - monitors if self._is_ours(pid, "kernelbox.agent")}
@@ -104,11 +112,16 @@ class _Scene:
 
     def process(self, pid: int) -> Process | None:
         """Look at the rest of one process; None if it is gone."""
-        seen, (side, container) = self._seen[pid], self._sides.get(pid, ("host", ""))
+        seen, belongs = self._seen[pid], self._sides.get(pid, ("host", ""))
+        if pid in _known:
+            of, to, told = _known[pid]
+            if of is seen and to == belongs:
+                return told
+        side, container = belongs
         command, namespaces = seen.memory.command(), seen.memory.namespaces()
         if namespaces is None:
             return None
-        return Process(
+        told = Process(
             pid=pid,
             ppid=seen.ppid,
             inside_pid=seen.nspid[-1],
@@ -121,6 +134,8 @@ class _Scene:
             capabilities=seen.capabilities,
             namespaces=namespaces,
         )
+        _known[pid] = seen, belongs, told
+        return told
 
     def _inherited(
         self, pid: int, containers: set[str], agents: set[int]
@@ -156,10 +171,11 @@ class _Scene:
         """Whether a process is kernelbox, and works on the same root as this one."""
         if not self._is_kernelbox(pid, module):
             return False
-        return self._seen[pid].memory.root() == paths.root()
+        return self._seen[pid].memory.root() == self._root
 
 
-def _module(command: Iterable[str]) -> str:
+@functools.lru_cache(1024)
+def _module(command: tuple[str, ...]) -> str:
     """Return what of kernelbox a Python's command line starts; empty if it is something else.
 
     `kernelbox lab` is something else: it serves the notebooks, and asks the kernel for nothing.

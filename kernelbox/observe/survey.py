@@ -9,6 +9,7 @@ from kernelbox.container import state
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.observe import mountinfo, network, overlays, processes, usage
 from kernelbox.observe.model import Network, Snapshot
+from kernelbox.observe.procfs import Kept
 from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
@@ -20,7 +21,10 @@ PARTS = ("processes", "mounts", "layers", "network", "usage")
 
 
 def snapshot(
-    containers: Collection[str] | None = None, parts: Collection[str] = PARTS, merged: str = ""
+    containers: Collection[str] | None = None,
+    parts: Collection[str] = PARTS,
+    merged: str = "",
+    recent: float = 0.0,
 ) -> Snapshot:
     """Look at the kernel. The caller should be privileged, and had best have a single thread.
 
@@ -33,6 +37,8 @@ def snapshot(
             of a control group below /kernelbox is one, too: of that only the usage is told.
         parts: Which of PARTS to look at; the others are empty.
         merged: Id of the container whose layers are told with what it sees of them; that is much.
+        recent: For how many seconds what costs much to read is taken to be as it was, as long as
+            nobody is seen who could have changed it: for who looks again and again.
 
     Raises:
         UsageError: There is no such part.
@@ -45,21 +51,24 @@ def snapshot(
         if part not in PARTS:
             raise UsageError(f"a snapshot has no part {part!r}", f"There are: {', '.join(PARTS)}")
     try:
-        return _look(containers, parts, merged)
+        return _look(containers, parts, merged, recent)
     except PermissionError as refusal:
         raise KernelboxError(
             f"a snapshot may not look at {refusal.filename}", "Run it as root (sudo)"
         ) from refusal
 
 
-def _look(containers: Collection[str] | None, parts: Collection[str], merged: str) -> Snapshot:
+def _look(
+    containers: Collection[str] | None, parts: Collection[str], merged: str, recent: float
+) -> Snapshot:
     now = time.time()
+    Kept.stay = recent > 0
     configs = _configs(containers)
     found = processes.look(containers) if {"processes", "mounts", "network"} & set(parts) else ()
     return Snapshot(
         time=now,
         processes=found if "processes" in parts else (),
-        mounts=mountinfo.look(found) if "mounts" in parts else {},
+        mounts=mountinfo.look(found, recent) if "mounts" in parts else {},
         layers=overlays.look(configs, merged) if "layers" in parts else (),
         network=network.look(found, configs) if "network" in parts else Network(),
         usage=usage.look([*configs, *_groups(containers)]) if "usage" in parts else (),

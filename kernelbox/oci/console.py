@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import struct
 import termios
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import lookup, mounts
 from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.plumbing import sockets
+from kernelbox.plumbing.light import closing
 from kernelbox.root import targets
 
 _INSIDE = k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS
@@ -86,14 +87,14 @@ def send(path: str, master: int, name: str) -> None:
         UsageError: Nobody listens there.
     """
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        with closing(sockets.new(sockets.SOCK_STREAM)) as connection:
             directory, name_there = os.path.split(os.path.abspath(path))
             place = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             try:  # its path may be longer than the 108 bytes of a socket's
                 connection.connect(f"/proc/self/fd/{place}/{name_there}")
             finally:
                 os.close(place)
-            socket.send_fds(connection, [name.encode()], [master])
+            sockets.send(connection, name.encode(), [master])
     except OSError as error:
         raise UsageError(
             f"nobody takes the terminal at {path}: {(error.strerror or 'no socket').lower()}",

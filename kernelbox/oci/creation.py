@@ -11,12 +11,8 @@ Source: OCI runtime-spec, runtime.md, "Create" and "Lifecycle".
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import signal
 import time
-from contextlib import closing
 
 from kernelbox.container import messages
 from kernelbox.container.birth import Newborn
@@ -41,7 +37,9 @@ from kernelbox.oci import (
 )
 from kernelbox.oci import state as states
 from kernelbox.oci.state import Box, State
+from kernelbox.plumbing import documents
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import closing, signal, suppress
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.users import id_maps
 
@@ -128,7 +126,7 @@ def create(asked: Asked) -> Created:
         os.path.realpath(os.path.join(bundle, config.root)), time.time(), group.name,
         groups.made_for(group, states.directories_above(asked.root)),
     )  # fmt: skip
-    with states.new(asked.root, state, json.dumps(found.plain)) as box:
+    with states.new(asked.root, state, documents.dumps(found.plain)) as box:
         try:
             born = _make(box, config, asked)
         except BaseException:
@@ -230,13 +228,13 @@ def _undo(box: Box, config: Config) -> None:
     """Take away what was made of a container that could not be."""
     pid = box.state.pid
     if pid:
-        with contextlib.suppress(OSError, KernelError):
+        with suppress(OSError, KernelError):
             pidfd = process.pidfd_of(pid)
             process.pidfd_send_signal(pidfd, signal.SIGKILL)
             box.group.thaw_all()
             process.wait_exit(pid)
         hooks.run_all(config, "poststop", box.as_told("stopped"))
-    with contextlib.suppress(KernelboxError, KernelError):
+    with suppress(KernelboxError, KernelError):
         groups.remove(box.group, box.state.above)
     in_place.take_away(box.state.rootfs, box.state.mount, config)
     box.remove()

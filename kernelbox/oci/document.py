@@ -8,11 +8,11 @@ Source: OCI runtime-spec, config.md, "Extensibility".
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing import documents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def parse(text: bytes, name: str) -> Part:
         UsageError: It is something else.
     """
     try:
-        found: Any = json.loads(text)
+        found: Any = documents.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{name} is no JSON: {error!s:.100}", "Is it complete?") from None
     return Part(found, name)

@@ -5,15 +5,14 @@ Source: OCI runtime-spec, runtime.md, "Kill" and "Delete".
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.oci import groups, hooks, in_place
 from kernelbox.oci import state as states
+from kernelbox.plumbing.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def signal_number(word: str) -> int:
         if number <= signal.SIGRTMAX:
             return number
     found = getattr(signal, f"SIG{name}", None)
-    if isinstance(found, signal.Signals):
+    if isinstance(found, int) and name.isalnum() and not name.startswith("_"):
         return int(found)
     raise UsageError(f"unknown signal {word!r:.40}", "Such as KILL, TERM or 9")
 
@@ -66,7 +65,7 @@ def kill(box: Box, number: int, *, everybody: bool = False) -> None:
     _send(box, number)
     if number == signal.SIGKILL:
         # What stands still hears nothing in cgroup v1; and one that is killed has no use for it.
-        with contextlib.suppress(KernelError):
+        with suppress(KernelError):
             box.group.thaw()
             box.group.thaw_all()
         if not _has_pid_namespace(box):
@@ -74,7 +73,7 @@ def kill(box: Box, number: int, *, everybody: bool = False) -> None:
 
 
 def _send(box: Box, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         pidfd = process.pidfd_of(box.state.pid)
         try:
             if process.start_time(box.state.pid) == box.state.start_time:
@@ -127,7 +126,7 @@ def delete(root: str, container_id: str, *, force: bool = False) -> list[str]:
         _end(box)
     groups.remove(box.group, box.state.above)
     problems = []
-    with contextlib.suppress(UsageError):  # whose config.json is damaged has no hooks to run
+    with suppress(UsageError):  # whose config.json is damaged has no hooks to run
         config = box.config()
         in_place.take_away(box.state.rootfs, box.state.mount, config)
         problems = hooks.run_all(config, "poststop", box.as_told("stopped"))
@@ -147,7 +146,7 @@ def _end(box: Box) -> None:
         return
     try:
         _send(box, signal.SIGKILL)
-        with contextlib.suppress(KernelError):
+        with suppress(KernelError):
             box.group.thaw()
             box.group.thaw_all()
         if not process.wait_until_gone(pidfd, _PATIENCE):

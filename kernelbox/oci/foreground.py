@@ -7,17 +7,15 @@ Source: runc, `run` and `exec` without --detach; termios(3), cfmakeraw.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 import select
-import signal
 import termios
-import tty
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelError
+from kernelbox.plumbing.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,11 +36,11 @@ def wait(born: Newborn) -> int:
     """
 
     def pass_on(number: int, _: object) -> None:
-        with contextlib.suppress(KernelError):  # it has just ended
+        with suppress(KernelError):  # it has just ended
             process.pidfd_send_signal(born.pidfd, number)
 
     for number in signal.valid_signals() - _NOT_PASSED_ON:
-        with contextlib.suppress(OSError, ValueError):  # those that the C library keeps
+        with suppress(OSError, ValueError):  # those that the C library keeps
             signal.signal(number, pass_on)
     if born.terminal is not None:
         _show(born.terminal, born.pidfd)
@@ -53,6 +51,8 @@ def _show(master: int, pidfd: int) -> None:
     """Carry bytes between a terminal and ours until nobody has the other end open any more."""
     before = None
     if os.isatty(0):
+        import tty
+
         before = termios.tcgetattr(0)
         tty.setraw(0)
         signal.signal(signal.SIGWINCH, lambda *_: _resize(master))
@@ -65,7 +65,7 @@ def _show(master: int, pidfd: int) -> None:
 
 
 def _resize(master: int) -> None:
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
         fcntl.ioctl(master, termios.TIOCSWINSZ, size)
 

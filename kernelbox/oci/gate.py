@@ -11,25 +11,25 @@ Source: OCI runtime-spec, runtime.md, "Start"; unix(7).
 from __future__ import annotations
 
 import os
-import socket
 
+from kernelbox.plumbing import sockets
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import closing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.kernel.stepping_stone import Stone
 
-_KIND = socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
 _WAITING = 16  # connections that nobody has accepted yet
 
 
-def build(directory: int) -> socket.socket:
+def build(directory: int) -> sockets.socket:
     """Return the listening socket of a new container, in its directory (a descriptor).
 
     Raises:
         OSError: ENOSPC, EROFS.
     """
-    listener = socket.socket(socket.AF_UNIX, _KIND)
+    listener = sockets.new()
     listener.bind(_path(directory))
     listener.listen(_WAITING)
     return listener
@@ -42,7 +42,7 @@ def _path(directory: int) -> str:
 
 def is_waited_at(directory: int) -> bool:
     """Whether a container's first process waits there; it notices nothing of the question."""
-    with socket.socket(socket.AF_UNIX, _KIND) as asking:
+    with closing(sockets.new()) as asking:
         asking.setblocking(False)
         try:
             asking.connect(_path(directory))
@@ -53,7 +53,7 @@ def is_waited_at(directory: int) -> bool:
     return True
 
 
-def wait(listener: socket.socket, stone: Stone) -> Channel:
+def wait(listener: sockets.socket, stone: Stone) -> Channel:
     """Wait until somebody says `start`; return the conversation with them.
 
     A refusal of execve(2) is told to them, too: they have sent a pipe for it.
@@ -63,9 +63,7 @@ def wait(listener: socket.socket, stone: Stone) -> Channel:
         stone: What the process is going to step on.
     """
     while True:
-        connection, _ = listener.accept()
-        connection.set_inheritable(False)
-        channel = Channel(connection)
+        channel = Channel(sockets.accept(listener))
         try:
             message = channel.receive()
         except ValueError:
@@ -88,7 +86,7 @@ def knock(directory: int) -> tuple[Channel, int]:
     Raises:
         OSError: ECONNREFUSED, ENOENT: nobody waits there.
     """
-    connection = socket.socket(socket.AF_UNIX, _KIND)
+    connection = sockets.new()
     connection.connect(_path(directory))
     channel = Channel(connection)
     heard, refusals = os.pipe()

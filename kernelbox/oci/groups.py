@@ -8,16 +8,15 @@ Source: OCI runtime-spec, config-linux.md, "Cgroups Path".
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
 
 from kernelbox import cgroup
 from kernelbox.cgroup import tree
 from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.plumbing import paths
+from kernelbox.plumbing.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def remove(group: Cgroup, above: list[str]) -> None:
         group.kill()
     group.remove()
     for directory in reversed(above):
-        with contextlib.suppress(KernelError):
+        with suppress(KernelError):
             files.rmdir(directory)
 
 
@@ -146,7 +145,7 @@ def signal_all(group: Cgroup, number: int) -> None:
         group.kill()
         return
     for pid in group.processes():
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             pidfd = process.pidfd_of(pid)
             try:
                 process.pidfd_send_signal(pidfd, number)

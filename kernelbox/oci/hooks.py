@@ -16,13 +16,13 @@ Source: OCI runtime-spec, config.md, "POSIX-platform Hooks"; runtime.md, "Lifecy
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import sys
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, printable
+from kernelbox.plumbing import documents
+from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def run_all(config: Config, kind: str, state: dict[str, Any]) -> list[str]:
 def _run(hook: Hook, state: dict[str, Any], directory: str) -> str:
     """Run a hook in a directory; return how it failed, empty if it did not."""
     told = os.memfd_create("state", os.MFD_CLOEXEC)
-    os.write(told, json.dumps(state).encode())
+    os.write(told, documents.dumps(state).encode())
     os.lseek(told, 0, os.SEEK_SET)
     said = os.memfd_create("said", os.MFD_CLOEXEC)
     try:
@@ -108,7 +108,7 @@ def _become(hook: Hook, told: int, said: int, directory: str) -> NoReturn:
             os.dup2(fd, wanted)
         process.close_all_but(())
         process.default_signals()
-        with contextlib.suppress(OSError):  # a bundle that is gone is no reason to fail
+        with suppress(OSError):  # a bundle that is gone is no reason to fail
             os.chdir(directory)
         environment = dict(one.partition("=")[::2] for one in hook.env)
         process.execve(hook.path, list(hook.args) or [hook.path], environment)

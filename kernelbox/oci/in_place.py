@@ -9,11 +9,10 @@ Source: OCI runtime-spec, config-linux.md, "Namespaces"; proc_pid_fdinfo(5), mnt
 
 from __future__ import annotations
 
-import contextlib
 import os
 
-from kernelbox.kernel import aside, lookup, mounts
 from kernelbox.kernel import flags as k
+from kernelbox.kernel import lookup, mounts
 from kernelbox.kernel.errors import KernelError
 from kernelbox.plumbing import storage
 from kernelbox.root import pivot
@@ -52,8 +51,12 @@ def take_away(path: str, number: int, config: Config) -> None:
     """
     if not number:
         return
+    from contextlib import ExitStack
+
+    from kernelbox.kernel import aside  # for a few containers, and no other
+
     mount = config.namespace("mount")
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         try:
             if mount is not None:
                 stack.enter_context(aside.in_mounts_of(mount.path))

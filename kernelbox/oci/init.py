@@ -34,7 +34,7 @@ from kernelbox.root import pivot, targets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    from _socket import socket
     from typing import Any, NoReturn
 
     from kernelbox.cgroup import Cgroup, Entrance
@@ -69,7 +69,7 @@ class Birth(NamedTuple):
 
     config: Config
     control: Channel
-    listener: socket.socket
+    listener: socket
     group: Cgroup
     entrance: Entrance
     root: int

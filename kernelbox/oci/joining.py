@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
 
 from kernelbox import namespaces
 from kernelbox.container import messages
@@ -24,6 +23,7 @@ from kernelbox.kernel import door, files, process, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import contextmanager
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,12 +5,11 @@ Source: runc, `--log` and `--log-format`; containerd and Podman read `level` and
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import time
 
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.light import suppress
 
 _FORMATS = ("text", "json")
 
@@ -42,11 +41,13 @@ class Log:
         if (level == "debug" and not self.debug) or (level == "error" and not self.path):
             return
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        import json  # a line for a person is the exception
+
         if self.form == "json":
             line = json.dumps({"level": level, "msg": message, "time": now})
         else:
             line = f'time="{now}" level={level} msg={json.dumps(message, ensure_ascii=False)}'
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             if self._fd is None and not self.path:
                 self._fd = 2
             if self._fd is None:

@@ -11,6 +11,7 @@ import os
 import posixpath
 
 from kernelbox import namespaces, sysctls
+from kernelbox.kernel import lsm
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -49,7 +50,7 @@ def check(document: Part) -> None:
 def check_process(part: Part) -> None:
     """Refuse what a process asks for and does not get. Errors are those of `check`."""
     _refuse(part, _PROCESS)
-    if part.text("apparmorProfile") and not _has_apparmor():
+    if part.text("apparmorProfile") and not lsm.has_apparmor():
         raise UsageError(
             "process.apparmorProfile: AppArmor is not in force on this host", "Leave it out"
         )
@@ -99,15 +100,6 @@ def _has_own(config: Config, proc: str) -> bool:
         return os.stat(found.path).st_ino != namespaces.identity("self", proc)
     except OSError:  # it is said elsewhere that it is not there
         return True
-
-
-def _has_apparmor() -> bool:
-    """Whether the kernel confines by AppArmor. Source: runc, libcontainer/apparmor."""
-    try:
-        with open("/sys/module/apparmor/parameters/enabled", encoding="ascii") as file:
-            return file.read(1) == "Y"
-    except OSError:
-        return False
 
 
 def _refuse(part: Part, refused: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ import stat
 
 from kernelbox.container import program
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import execution, files, process, seccomp, session, syscalls
+from kernelbox.kernel import execution, lsm, process, session, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.root import targets
@@ -48,12 +48,7 @@ def limit(what: Process, personality: int | None = None) -> None:
     Raises:
         KernelError: EPERM for a limit above the host's own; EACCES, EINVAL.
     """
-    if what.oomScoreAdj is not None:
-        try:
-            files.write_proc("self/oom_score_adj", str(what.oomScoreAdj))
-        except KernelError as refusal:
-            refusal.hint = "To lower it, who starts the container needs CAP_SYS_RESOURCE"
-            raise
+    program.deserve_oom_kill(what.oomScoreAdj)
     if what.scheduler is not None:
         execution.set_scheduler(*what.scheduler)
     if what.ioPriority is not None:
@@ -104,21 +99,20 @@ def become(
     targets.change_directory(what.cwd, make=False)
     if keyring:
         program.leave_session_keyring()
-    path = _take_identity(what, confined)
+    path = _take_identity(what, confined, control)
     if what.noNewPrivileges:
         syscalls.prctl(k.PR_SET_NO_NEW_PRIVS, 1)
         if confined:
-            seccomp.set_filter(*confined)
+            program.confine(confined, control)
     if what.apparmor:
-        # From the next execve(2) on. Source: kernel, Documentation/admin-guide/LSM/apparmor.rst.
-        files.write_proc("self/attr/apparmor/exec", f"exec {what.apparmor}")
+        lsm.become_confined(what.apparmor)
     session.umask(0o022 if user.umask is None else user.umask)
     for fd in preserved:
         os.set_inheritable(fd, True)
     program.become(path, list(what.args), environment, control, stone)
 
 
-def _take_identity(what: Process, confined: Filter | None) -> str:
+def _take_identity(what: Process, confined: Filter | None, control: Channel) -> str:
     """Become the user, with the capabilities that it shall have; return the program's path.
 
     Source: capabilities(7), "Effect of user ID changes on capabilities".
@@ -129,7 +123,7 @@ def _take_identity(what: Process, confined: Filter | None) -> str:
     capabilities.bound(capabilities.mask(sets.get("bounding", ())))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
     if confined and not what.noNewPrivileges:
-        seccomp.set_filter(*confined)
+        program.confine(confined, control)
     syscalls.prctl(k.PR_SET_KEEPCAPS, 1)
     syscalls.setresuid(user.uid)
     path = find(what)

@@ -5,13 +5,12 @@ Source: OCI runtime-spec, runtime.md, "Start".
 
 from __future__ import annotations
 
-import signal
-
 from kernelbox.container.birth import Newborn
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.stepping_stone import Stone
 from kernelbox.oci import ending, gate, hooks
+from kernelbox.plumbing.light import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

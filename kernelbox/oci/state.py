@@ -11,19 +11,16 @@ Source: OCI runtime-spec, runtime.md, "State".
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import json
 import os
-import re
 import time
-from contextlib import contextmanager
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import UsageError
 from kernelbox.oci import gate, groups
 from kernelbox.oci.document import Part, load
-from kernelbox.plumbing import storage
+from kernelbox.plumbing import documents, storage
+from kernelbox.plumbing.light import contextmanager, suppress
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -34,7 +31,8 @@ if TYPE_CHECKING:
     from kernelbox.cgroup import Cgroup
     from kernelbox.oci.config import Config
 
-_ID = re.compile(r"[A-Za-z0-9_+.-]+")  # Source: runc, validateID
+# Source: runc, validateID
+_OF_AN_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
 _LONGEST_ID = 128
 
 
@@ -92,7 +90,7 @@ class Box:
     def write(self, state: State) -> None:
         """Replace what is known of it."""
         self.state = state
-        replace(f"{self.directory}/state.json", json.dumps(state._asdict()))
+        replace(f"{self.directory}/state.json", documents.dumps(state._asdict()))
 
     def config(self) -> Config:
         """Return its bundle's config.json, as it was when the container was created.
@@ -175,7 +173,7 @@ def replace(path: str, text: str) -> None:
 
 def delete(directory: str) -> None:
     """Delete a container's directory, which holds a few files; a missing one is fine."""
-    with contextlib.suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):
         for name in os.listdir(directory):
             os.unlink(f"{directory}/{name}")
         os.rmdir(directory)
@@ -187,7 +185,7 @@ def check_id(container_id: str) -> None:
     Raises:
         UsageError: It is empty, too long, `.` or `..`, or has other characters.
     """
-    wrong = not _ID.fullmatch(container_id) or container_id in (".", "..")
+    wrong = not _OF_AN_ID.issuperset(container_id) or container_id in ("", ".", "..")
     if wrong or len(container_id) > _LONGEST_ID:
         raise UsageError(
             f"{container_id!r:.150} cannot be the id of a container",
@@ -238,7 +236,7 @@ def new(root: str, state: State, config: str) -> Iterator[Box]:
     try:
         yield box
     finally:
-        with contextlib.suppress(OSError):  # closed, if it has been removed
+        with suppress(OSError):  # closed, if it has been removed
             fcntl.flock(box.fd, fcntl.LOCK_UN)
 
 
@@ -273,8 +271,8 @@ def _read(directory: str) -> State:
 
 def every(root: str) -> list[str]:
     """Return the ids of all containers, in order."""
-    with contextlib.suppress(FileNotFoundError):
-        return sorted(one for one in os.listdir(root) if _ID.fullmatch(one))
+    with suppress(FileNotFoundError):
+        return sorted(one for one in os.listdir(root) if _OF_AN_ID.issuperset(one))
     return []
 
 
@@ -282,6 +280,6 @@ def directories_above(root: str) -> set[str]:
     """Return the directories that were made for the control groups of all containers to lie in."""
     found = set[str]()
     for container_id in every(root):
-        with contextlib.suppress(UsageError):  # gone meanwhile, or damaged
+        with suppress(UsageError):  # gone meanwhile, or damaged
             found.update(_read(f"{root}/{container_id}").above)
     return found

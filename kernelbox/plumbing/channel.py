@@ -7,10 +7,10 @@ the other side is gone, however it ended. Every message has a `kind`; the rest d
 from __future__ import annotations
 
 import errno
-import json
 import os
-import socket
 import sys
+
+from kernelbox.plumbing import documents, sockets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ def enclose(document: Any, name: str) -> int:
     Source: memfd_create(2).
     """
     fd = os.memfd_create(name, os.MFD_CLOEXEC)
-    os.write(fd, _ENCODER.encode(document).encode())
+    os.write(fd, documents.dumps(document, _path).encode())
     return fd
 
 
 def disclose(fd: int) -> Any:
     """Return the document that `enclose` put behind this descriptor, and close it."""
     try:
-        return json.loads(os.pread(fd, os.fstat(fd).st_size, 0))
+        return documents.loads(os.pread(fd, os.fstat(fd).st_size, 0))
     finally:
         os.close(fd)
 
@@ -45,20 +45,19 @@ def disclose(fd: int) -> Any:
 class Channel:
     """One end of a conversation."""
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: sockets.socket) -> None:
         self.socket = end
 
     @classmethod
     def pair(cls) -> tuple[Channel, Channel]:
         """Return the two ends of a new conversation."""
-        kind = socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC
-        left, right = socket.socketpair(socket.AF_UNIX, kind)
+        left, right = sockets.pair()
         return cls(left), cls(right)
 
     @classmethod
     def at(cls, fd: int) -> Channel:
         """Return the end of a conversation that came as a descriptor; closed with the channel."""
-        return cls(socket.socket(fileno=fd))
+        return cls(sockets.at(fd))
 
     def fileno(self) -> int:
         """Return the descriptor, so that the channel can be polled."""
@@ -71,14 +70,11 @@ class Channel:
             OSError: EMSGSIZE if the message is longer than 128 KiB.
             TypeError: There is something in it that JSON has no form for, and that is no path.
         """
-        payload = _ENCODER.encode({"kind": kind, **fields}).encode()
+        payload = documents.dumps({"kind": kind, **fields}, _path).encode()
         if len(payload) > _LARGEST:
             raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
         try:
-            if fds:
-                socket.send_fds(self.socket, [payload], fds)
-            else:
-                self.socket.send(payload)
+            sockets.send(self.socket, payload, fds or [])
         except (BrokenPipeError, ConnectionResetError):
             return False
         return True
@@ -92,9 +88,7 @@ class Channel:
             ValueError: It is no JSON object.
         """
         try:
-            # Its size first: room for the largest message would be mapped and unmapped each time.
-            size = self.socket.recv_into(bytearray(1), 1, socket.MSG_PEEK | socket.MSG_TRUNC)
-            payload, fds, _flags, _address = socket.recv_fds(self.socket, size, MOST_DESCRIPTORS)
+            payload, fds = sockets.receive(self.socket, MOST_DESCRIPTORS)
         except ConnectionResetError:
             # It ended without reading all we said. That is told once, ahead of its own last words.
             return self.receive()
@@ -103,7 +97,7 @@ class Channel:
         for fd in fds:
             os.set_inheritable(fd, False)
         try:
-            message: dict[str, Any] = json.loads(payload)
+            message: dict[str, Any] = documents.loads(payload)
             message.pop("fds", None)  # a descriptor is passed by the kernel, never by its number
         except (AttributeError, RecursionError, TypeError, ValueError):
             for fd in fds:
@@ -120,8 +114,7 @@ class Channel:
 
         Source: unix(7), SO_PEERCRED.
         """
-        credentials = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        return int.from_bytes(credentials[:4], sys.byteorder)
+        return int.from_bytes(sockets.peer(self.socket)[:4], sys.byteorder)
 
     def close(self) -> None:
         """Hang up."""
@@ -132,6 +125,3 @@ def _path(value: object) -> str:
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     raise TypeError(f"{value!r:.80} is no text, number, list or mapping of them")
-
-
-_ENCODER = json.JSONEncoder(default=_path)

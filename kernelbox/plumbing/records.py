@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
+from _operator import itemgetter  # `operator` is that with a page of Python around it
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager, suppress
+
+from kernelbox.plumbing.light import contextmanager, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

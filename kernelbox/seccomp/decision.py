@@ -78,12 +78,16 @@ class Decisions:
         self.rules: dict[int, tuple[Rule, ...]] = {}
         self._foreign = machine.foreign
         numbers = machine.numbers
+        found: dict[int, list[Rule]] = {}
         for rule in profile.rules:
             for name in rule.names:
-                before = self.rules.get(numbers[name], ())
+                before = found.setdefault(numbers[name], [])
                 if before and not before[-1].tests:  # settled
                     continue
-                self.rules[numbers[name]] = (*before, rule) if rule.tests else (rule,)
+                if not rule.tests:
+                    before.clear()
+                before.append(rule)
+        self.rules.update((number, tuple(rules)) for number, rules in found.items())
         ages = self.rules and profile.default & _KINDS == ERRNO
         self.beyond = max(self.rules) + 1 if ages else None
 

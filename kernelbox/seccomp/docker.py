@@ -35,11 +35,14 @@ def resolved(
         UsageError: It is of neither form, or for another machine.
     """
     architectures = [str(one) for one in listed(plain, "architectures")]
-    for entry in listed(plain, "archMap"):
-        if isinstance(entry, dict) and entry.get("architecture") == machine.oci:
+    mapped = listed(plain, "archMap")
+    for entry in mapped:
+        if not isinstance(entry, dict):
+            raise wrong("an entry of archMap", entry)
+        if entry.get("architecture") == machine.oci:
             architectures += [machine.oci, *map(str, listed(entry, "subArchitectures"))]
-    if plain.get("archMap") and not architectures:
-        architectures = [str(one.get("architecture")) for one in plain["archMap"]]
+    if mapped and not architectures:
+        architectures = [str(one.get("architecture")) for one in mapped]
     rules = []
     for entry in listed(plain, "syscalls"):
         if not isinstance(entry, dict):
@@ -60,8 +63,8 @@ def _applies(entry: dict[str, Any], machine: Machine, capabilities: Collection[s
         conditions = entry.get(key) or {}
         if not isinstance(conditions, dict):
             raise wrong(f"the {key} of a rule", conditions)
-        caps = [str(one) for one in conditions.get("caps") or []]
-        arches = [str(one) for one in conditions.get("arches") or []]
+        caps = [str(one) for one in listed(conditions, "caps")]
+        arches = [str(one) for one in listed(conditions, "arches")]
         newest = str(conditions.get("minKernel") or "")
         holds = [
             *([all(one in capabilities for one in caps)] if caps and wanted else []),

@@ -6,12 +6,11 @@ these files say, so it is worked out again when one of them has changed.
 
 from __future__ import annotations
 
-import json
 import os
 from binascii import crc32
-from contextlib import suppress
 
-from kernelbox.plumbing import paths, storage
+from kernelbox.plumbing import documents, paths, storage
+from kernelbox.plumbing.light import suppress
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -46,11 +45,11 @@ def default(capabilities: Sequence[str]) -> Kept:
     name = f"{crc32(' '.join([machine, *capabilities]).encode()):08x}"
     path = f"{paths.filters()}/{name}"
     with suppress(OSError, ValueError, KeyError, TypeError):  # none yet, or none that can be read
-        found = json.loads(storage.read(path))
+        found = documents.loads(storage.read(path))
         if found["made_of"] == made_of:
             return Kept(found["profile"], bytes.fromhex(found["program"]))
     made = _make(capabilities)
-    text = json.dumps({"made_of": made_of, **made._asdict(), "program": made.program.hex()})
+    text = documents.dumps({"made_of": made_of, **made._asdict(), "program": made.program.hex()})
     with suppress(OSError):  # who cannot keep it goes on without
         _keep(path, text.encode())
     return made

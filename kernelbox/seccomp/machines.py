@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import os
 
 from kernelbox.kernel.errors import KernelboxError
+from kernelbox.plumbing import documents, storage
+from kernelbox.plumbing.light import cache
 from kernelbox.plumbing.records import NamedTuple
 
 
@@ -60,15 +60,15 @@ def this() -> Machine:
     )
 
 
-@functools.cache
+@cache
 def all_names() -> frozenset[str]:
     """Return the names of the system calls of every machine that is known."""
     return frozenset(name for numbers in _every().values() for name in numbers)
 
 
-@functools.cache
+@cache
 def _every() -> dict[str, dict[str, int]]:
     """Return the tables. Source: kernel, `arch/x86/entry/syscalls`, `scripts/syscall.tbl`."""
-    with open(f"{os.path.dirname(__file__)}/numbers.json", encoding="ascii") as file:
-        found: dict[str, dict[str, int]] = json.load(file)
+    path = f"{os.path.dirname(__file__)}/numbers.json"
+    found: dict[str, dict[str, int]] = documents.loads(storage.read(path))
     return found

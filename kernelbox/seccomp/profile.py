@@ -12,11 +12,10 @@ Source: OCI runtime-spec, config-linux.md, "Seccomp".
 from __future__ import annotations
 
 import errno
-import json
 import os
 
 from kernelbox.kernel.errors import UsageError
-from kernelbox.plumbing import storage
+from kernelbox.plumbing import documents, storage
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.seccomp import machines
 
@@ -140,7 +139,7 @@ def load(path: str) -> dict[str, Any]:
     try:
         if os.path.isfile(path) and os.stat(path).st_size > _MOST_BYTES:
             raise UsageError(f"the profile {path!r:.200} is larger than 4 MiB", hint)
-        found: Any = json.loads(storage.read(path))
+        found: Any = documents.loads(storage.read(path))
     except OSError as error:
         raise UsageError(
             f"cannot read the profile {path!r:.200}: {error.strerror}", hint
@@ -194,7 +193,10 @@ def _demand_machine(plain: dict[str, Any], machine: Machine, dropped: list[str])
 
 
 def _rule(entry: dict[str, Any], machine: Machine, strange: set[str]) -> Rule:
-    names = [str(one) for one in listed(entry, "names")]
+    names = listed(entry, "names")
+    for one in names:
+        if not isinstance(one, str):
+            raise wrong("the name of a system call", one)
     if not names:
         raise UsageError(
             "a rule of the profile names no system call", "Give it names, or remove it"

@@ -6,11 +6,10 @@ the same few in bounding, effective and permitted, and nothing in the other two.
 
 from __future__ import annotations
 
-import functools
-
 from kernelbox.kernel import files, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.light import cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def choose(add: list[str], drop: list[str]) -> list[str]:
     return [name for name in NAMES if name in kept & ours]
 
 
-@functools.cache
+@cache
 def _permitted() -> set[str]:
     """Return what this process may pass on: even root does not have everything everywhere."""
     status = files.read("/proc/self/status")

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
 
 from kernelbox.kernel import files, process, session
 from kernelbox.kernel import flags as k
+from kernelbox.plumbing.light import contextmanager
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False

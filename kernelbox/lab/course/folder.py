@@ -22,7 +22,7 @@ from kernelbox.lab.course.form import STUB, prepare
 from kernelbox.lab.exercises.catalogue import contents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 CONFIG_FILE = "nbgrader_config.py"
@@ -58,10 +58,19 @@ class Assignment(NamedTuple):
     points: int
 
 
-def write(directory: Path, notebooks: Iterable[Path]) -> list[Assignment]:
+def write(
+    directory: Path,
+    notebooks: Iterable[Path],
+    tell: Callable[[str], None] = lambda line: None,
+) -> list[Assignment]:
     """Write a course folder, or write these notebooks anew into one that exists.
 
     The configuration, the gradebook and what was submitted stay as they are.
+
+    Args:
+        directory: The folder.
+        notebooks: The chapters.
+        tell: Gets a line before each chapter: nbgrader takes seconds for one.
 
     Raises:
         UsageError: The directory cannot be used.
@@ -77,7 +86,8 @@ def write(directory: Path, notebooks: Iterable[Path]) -> list[Assignment]:
         raise UsageError(
             f"cannot write the course ({what})", "Name a directory of yours"
         ) from error
-    for assignment in made:
+    for number, assignment in enumerate(made, 1):
+        tell(f"{number} of {len(made)}: {assignment.name}")
         _release(assignment.name, config)
     return made
 

@@ -84,11 +84,12 @@ def _key(file: Path) -> Iterator[str]:
 def _rubric(file: Path) -> Iterator[str]:
     chapter = contents(file.name[:2])
     yield f"# Chapter {chapter.number}: rubric\n"
-    yield "| exercise | points | full marks when |\n|---|---|---|"
+    yield "| exercise | points | what the check has to do; full marks when it passes |"
+    yield "|---|---|---|"
     for name, exercise in chapter.exercises.items():
         looked = " ".join((exercise.check.__doc__ or "").split())
         looked += " (further)" * (name in chapter.further)
-        yield f"| {exercise.title} (`{name}`) | {exercise.points} | the check passes: {looked} |"
+        yield f"| {exercise.title} (`{name}`) | {exercise.points} | {looked} |"
     guesses = len(chapter.predictions)
     yield f"| guesses | {guesses} | one for each that was made, right or wrong |"
     points = sum(map(_points, chapter.exercises.values()))

@@ -7,6 +7,7 @@ whoever has it run is told, and goes on.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
 import shutil
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 60.0  # for one cell
+_PLACE = Path("/var/tmp/kernelbox-check-")  # how the name of a kernel's directory begins
+_LOCK = "lock"
 _GRACE = 10.0  # seconds that a cell has to end after it was interrupted
 _BEGIN = 60.0  # seconds that a kernel may take to start
 _CLEAR = """
@@ -180,24 +183,61 @@ class Kernels:
 @contextmanager
 def _started(seconds: float, more: dict[str, str]) -> Iterator[Kernel]:
     """Start a kernel with directories and a KERNELBOX_ROOT of its own; leave nothing of it."""
-    place = Path(tempfile.mkdtemp(prefix="kernelbox-check-", dir="/var/tmp"))
-    environment = {
-        **os.environ,
-        "KERNELBOX_ROOT": str(place / "root"),
-        "KERNELBOX_PROGRESS": str(place / "progress.json"),
-        "IPYTHONDIR": str(place / "ipython"),
-        "JUPYTER_RUNTIME_DIR": str(place / "runtime"),
-        **more,
-    }
-    try:
+    _sweep()
+    with _place() as place:
+        environment = {
+            **os.environ,
+            "KERNELBOX_ROOT": str(place / "root"),
+            "KERNELBOX_PROGRESS": str(place / "progress.json"),
+            "IPYTHONDIR": str(place / "ipython"),
+            "JUPYTER_RUNTIME_DIR": str(place / "runtime"),
+            **more,
+        }
         kernel = Kernel(environment, seconds)
         try:
             yield kernel
         finally:
             kernel.close()
             _reset(environment)
+
+
+@contextmanager
+def _place() -> Iterator[Path]:
+    """Make a directory with a lock that is held while it is used, and remove it. Source: flock(2).
+
+    The lock is a file of its own: the directory itself is locked by whoever records progress in it.
+    """
+    place = Path(tempfile.mkdtemp(prefix=_PLACE.name, dir=_PLACE.parent))
+    fd = os.open(place / _LOCK, os.O_RDONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+        os.close(fd)
+
+
+def _sweep() -> None:
+    """Remove what those have left that were killed: nobody holds their lock any more.
+
+    Raises:
+        KernelboxError: It cannot be removed.
+    """
+    for place in _PLACE.parent.glob(f"{_PLACE.name}*"):
+        with ExitStack() as opened:
+            try:
+                directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                opened.callback(os.close, directory)
+                lock = os.open(_LOCK, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=directory)
+                opened.callback(os.close, lock)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # somebody is at it; or it is another's, or gone, or not locked yet
+                continue
+            is_ours = os.fstat(directory).st_uid == os.geteuid()
+            # Somebody may have made it just now, and be about to lock it.
+            if is_ours and time.time() - os.fstat(lock).st_mtime > _BEGIN:
+                _reset({**os.environ, "KERNELBOX_ROOT": str(place / "root")})
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _need_jupyter() -> None:

@@ -6,7 +6,7 @@
     features.py   kernel version, system calls, namespaces, seccomp, pressure
     cgroups.py    cgroup versions and controllers
     disk.py       overlay, disk, memory
-    network.py    nft, links, shaping, forwarding, the port of JupyterLab
+    network.py    nft, links, macvlan, shaping, forwarding, the port of JupyterLab
     tools.py      Python, busybox, tini, what the tests use
 
 It changes nothing: what must be tried is tried in namespaces that end with the trial. What a
@@ -33,7 +33,7 @@ from kernelbox.lab.doctor.features import (
 )
 from kernelbox.lab.doctor.findings import Finding, Report, as_json, render, verdict
 from kernelbox.lab.doctor.host import Answer, Host
-from kernelbox.lab.doctor.network import forwarding, links, nft, port, shaping
+from kernelbox.lab.doctor.network import forwarding, links, macvlan, nft, port, shaping
 from kernelbox.lab.doctor.place import container, linux, privilege, wsl
 from kernelbox.lab.doctor.tools import busybox, comparison, python, tini
 
@@ -46,7 +46,7 @@ CHECKS: tuple[Callable[[Host], Finding], ...] = (
     linux, python, privilege, container, wsl,
     kernel, requests, namespaces, user_namespaces, seccomp,
     cgroup, pressure, overlay, disk, memory,
-    nft, links, shaping, forwarding, port,
+    nft, links, macvlan, shaping, forwarding, port,
     busybox, tini, comparison,
 )  # fmt: skip
 

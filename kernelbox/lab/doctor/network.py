@@ -1,4 +1,4 @@
-"""Checks of the network: nft, links, shaping, forwarding, the port of JupyterLab."""
+"""Checks of the network: nft, links, macvlan, shaping, forwarding, the port of JupyterLab."""
 
 from __future__ import annotations
 
@@ -15,6 +15,12 @@ _NAT = (
     "add rule ip trial post masquerade"
 )
 _LINKS = '"$0" link add br0 type bridge && "$0" link add veth0 type veth peer name veth1'
+# What a network without a bridge stands on, by its module.
+_STACKED = {
+    "macvlan": "link br0 name trial0 type macvlan mode bridge",
+    "dummy": "trial0 type dummy",
+    "8021q": "link br0 name trial0 type vlan id 7",
+}
 _SHAPERS = {"tbf": "rate 1mbit burst 32kbit latency 400ms", "netem": "delay 1ms"}
 JUPYTER_PORT = 8888
 
@@ -71,6 +77,30 @@ def links(host: Host) -> Finding:
             "sudo modprobe -a bridge veth; without these, use a kernel that has both.",
         )
     return Finding("links", "ok", "iproute2 is there; a bridge and a veth pair were made.")
+
+
+def macvlan(host: Host) -> Finding:
+    """Can a container stand on a link of the host's (macvlan), on none (dummy), on a VLAN?
+
+    Source: ip-link(8), types macvlan, dummy and vlan.
+    """
+    program = host.program("ip")
+    if not program or not _may_try(host):
+        return Finding("macvlan", "note", "Whether there is macvlan needs iproute2, and root.")
+    missing = []
+    for module, link in _STACKED.items():
+        trial = f'"$0" link add br0 type bridge && "$0" link add {link}'
+        if host.run(["unshare", "--net", "sh", "-c", trial, program], None).code != 0:
+            missing.append(module)
+    if not missing:
+        return Finding("macvlan", "ok", "Networks can stand on a link, on a VLAN, or on none.")
+    return Finding(
+        "macvlan",
+        "note",
+        f"This kernel has no {' and no '.join(missing)}; `network create --driver macvlan` says so "
+        "where it needs that.",
+        f"sudo modprobe -a {' '.join(missing)}; the lab VM has them.",
+    )
 
 
 def shaping(host: Host) -> Finding:

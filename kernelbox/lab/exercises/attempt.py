@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kernelbox.kernel.errors import KernelboxError
+from kernelbox.kernel.errors import KernelboxError, shortened
 from kernelbox.lab import notebook
 from kernelbox.lab.exercises.keeper import Keeper
 from kernelbox.lab.exercises.plain import plain
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _LONGEST = 65536  # characters of an answer
 _MOST_BYTES = 4 * _LONGEST + 8  # of an answer: whoever writes more is not heard to the end
 _SECONDS = 3.0
+_UNWRITTEN = NotImplementedError.__name__  # what a function raises in which nothing is done yet
 _FORKS = 100  # of the child and all its descendants: thousands a second would fill the machine
 
 
@@ -62,8 +63,8 @@ def attempt(function: object, *args: Any, seconds: float = _SECONDS) -> Attempt:
     """
     name = getattr(function, "__name__", "") or "the function"
     if not callable(function):
-        return Attempt(None, cut(f"it is {function!r:.80}, and no function"))
-    given = ", ".join(f"{argument!r:.40}" for argument in args)
+        return Attempt(None, cut(f"it is {shortened(repr(function), 80)}, and no function"))
+    given = ", ".join(shortened(repr(argument), 80) for argument in args)
     told = _in_a_child(function, args, seconds)
     return _understood(told, f"{name}({given})", seconds)
 
@@ -103,7 +104,7 @@ def _child(function: Callable[..., Any], args: tuple[Any, ...], writer: int) -> 
         try:
             told = f"v{plain(function(*args))!r}"
         except BaseException as error:
-            told = f"e{type(error).__name__}: {error}"
+            told = f"e{type(error).__name__}: {error}".removesuffix(": ")
         with open(writer, "w", encoding="utf-8", errors="replace") as out:
             out.write(told[: _LONGEST + 2])
     finally:
@@ -147,6 +148,8 @@ def _understood(told: str | None, call: str, seconds: float) -> Attempt:
     if told is None:
         return Attempt(None, f"{call} did not return within {seconds:g} s")
     kind, text = told[:1], told[1:]
+    if kind == "e" and text == _UNWRITTEN:
+        return Attempt(None, f"{call.partition('(')[0]} is not written yet")
     if kind == "e":
         return Attempt(None, cut(f"{call} raised {text}"))
     if kind == "f":
@@ -158,4 +161,4 @@ def _understood(told: str | None, call: str, seconds: float) -> Attempt:
     try:
         return Attempt(set() if text == "set()" else ast.literal_eval(text), "")
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return Attempt(None, cut(f"{call} returned {text:.80}, which is no plain data"))
+        return Attempt(None, cut(f"{call} returned {shortened(text, 80)}, which is no plain data"))

@@ -48,13 +48,13 @@ class Bars:
 
     def table(self) -> str:
         """Return a row for each way."""
-        from kernelbox.widgets.still import Cell, table
+        from kernelbox.widgets.still import Cell, rounded, table
 
         return table(
             f"{self.title}, in numbers",
             ("way", "lower quartile", "median", "upper quartile"),
             [
-                [Cell(name), *(Cell(f"{value:.3g}", varies=True) for value in values)]
+                [Cell(name), *(Cell(rounded(value), varies=True) for value in values)]
                 for name, values in self.quartiles.items()
             ],
         )
@@ -66,16 +66,16 @@ class Bars:
         from kernelbox.widgets.foreign import leave_baseline
         from kernelbox.widgets.palette import light
 
-        figure = Figure(figsize=(8.0, 2.6), layout="constrained")
+        figure = Figure(figsize=(9.0, 3.0), layout="constrained")
         axes = figure.subplots()
         for number, (low, median, high) in enumerate(self.quartiles.values()):
             axes.bar(number, median, 0.55, color=light("line-0"))
             axes.plot([number, number], [low, high], color=light("ink"), linewidth=2)
         axes.set_xticks(range(len(self.quartiles)), [*self.quartiles])
-        axes.set_ylabel(self.up, color=light("ink"))
+        axes.set_ylabel(self.up, color=light("ink"), fontsize=12)
         axes.grid(axis="y", color=light("rule"))
         axes.set_axisbelow(True)
-        axes.tick_params(colors=light("muted"), length=0)
+        axes.tick_params(colors=light("muted"), length=0, labelsize=12)
         axes.tick_params(axis="x", colors=light("ink"))
         leave_baseline(axes)
         return figure

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from matplotlib.figure import Figure
 
@@ -64,14 +65,14 @@ class Curve:
 
     def table(self) -> str:
         """Return a row for each point."""
-        from kernelbox.widgets.still import Cell, table
+        from kernelbox.widgets.still import Cell, rounded, table
 
         rows = [(f"{number:g}", value) for number, value in self.points.items()]
         rows += [self.level] if self.level else []
         return table(
             f"{self.title}, in numbers",
             (self.across, self.up),
-            [[Cell(name), Cell(f"{value:.3g}", varies=True)] for name, value in rows],
+            [[Cell(name), Cell(rounded(value), varies=True)] for name, value in rows],
         )
 
     def figure(self) -> Figure:
@@ -82,25 +83,36 @@ class Curve:
         from kernelbox.widgets.foreign import leave_baseline
         from kernelbox.widgets.palette import light
 
-        figure = Figure(figsize=(8.0, 3.2), layout="constrained")
+        figure = Figure(figsize=(9.0, 3.6), layout="constrained")
         axes = figure.subplots()
         axes.set(xscale="log", yscale="log")
         places = [100 / (100 - number) if self.percent else number for number in self.points]
-        axes.plot(places, [*self.points.values()], "o-", color=light("line-0"))
+        axes.plot(places, [*self.points.values()], "o-", color=light("line-0"), clip_on=False)
         if self.level:
             name, value = self.level
             axes.axhline(value, color=light("line-1"), linestyle="--")
             axes.annotate(
                 name, (min(places), value), xytext=(0, 5), textcoords="offset points",
-                color=light("line-1"),
+                color=light("line-1"), fontsize=12,
             )  # fmt: skip
         axes.set_xticks(places, [f"{number:g}" for number in self.points])
+        compared = [self.level[1]] if self.level else []
+        axes.set_ylim(*_steps_around([*self.points.values(), *compared]))
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # some, even within a decade
         axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
-        axes.set_xlabel(self.across, color=light("ink"))
-        axes.set_ylabel(self.up, color=light("ink"))
+        axes.set_xlabel(self.across, color=light("ink"), fontsize=12)
+        axes.set_ylabel(self.up, color=light("ink"), fontsize=12)
         axes.grid(axis="y", color=light("rule"))
-        axes.tick_params(colors=light("muted"), length=0)
+        axes.tick_params(colors=light("muted"), length=0, labelsize=12)
         leave_baseline(axes)
         return figure
+
+
+def _steps_around(values: Iterable[float]) -> tuple[float, float]:
+    """Return two of 1, 2, 5, 10, 20 ... that all values lie between: both ends get a number."""
+    ordered = sorted(values)
+    first, last = (math.floor(math.log10(ordered[at])) for at in (0, -1))
+    steps = [digit * 10.0**power for power in range(first - 1, last + 2) for digit in (1, 2, 5)]
+    lowest = max(step for step in steps if step <= ordered[0])
+    return lowest, min(step for step in steps if step >= ordered[-1] and step > lowest)

@@ -48,13 +48,13 @@ class Ecdf:
 
     def table(self) -> str:
         """Return a row for each way."""
-        from kernelbox.widgets.still import Cell, table
+        from kernelbox.widgets.still import Cell, rounded, table
 
         return table(
             f"{self.title}, in numbers",
             (self.across, "quickest", "median", "slowest"),
             [
-                [Cell(name), *(Cell(f"{value:.3g}", varies=True) for value in three)]
+                [Cell(name), *(Cell(rounded(value), varies=True) for value in three)]
                 for name, values in self.ranked.items()
                 for three in [(values[0], statistics.median(values), values[-1])]
             ],
@@ -63,21 +63,24 @@ class Ecdf:
     def figure(self) -> Figure:
         """Return the drawing, in the colours of light paper."""
         from matplotlib.figure import Figure
+        from matplotlib.ticker import LogLocator
 
         from kernelbox.widgets.foreign import leave_baseline
         from kernelbox.widgets.palette import light
 
-        figure = Figure(figsize=(8.0, 3.0), layout="constrained")
+        figure = Figure(figsize=(9.0, 3.4), layout="constrained")
         axes = figure.subplots()
         axes.set_xscale("log")
         for number, (name, values) in enumerate(self.ranked.items()):
             color = light(f"line-{number}")
             axes.ecdf(values, color=color, linestyle=_DASHES[number], linewidth=2, label=name)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # some, even within a decade
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlabel(self.across, color=light("ink"))
-        axes.set_ylabel("share of the runs", color=light("ink"))
+        axes.minorticks_off()
+        axes.set_xlabel(self.across, color=light("ink"), fontsize=12)
+        axes.set_ylabel("share of the runs", color=light("ink"), fontsize=12)
         axes.grid(color=light("rule"))
-        axes.tick_params(which="both", colors=light("muted"), length=0)
+        axes.tick_params(colors=light("muted"), length=0, labelsize=12)
         figure.legend(
             loc="outside lower left", ncols=4, frameon=False, fontsize=12, labelcolor=light("ink")
         )

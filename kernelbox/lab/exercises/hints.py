@@ -29,6 +29,11 @@ _MEANINGS = (
         "That is another kind of thing than the task asks for: read its first sentences again.",
     ),
     (
+        r"is not written yet",
+        "In your function stands `raise NotImplementedError()` where your solution goes: put that "
+        "in its place.",
+    ),
+    (
         r"no request has the letter|more than once there is",
         "An order consists of the letters that are shown, each once at most.",
     ),

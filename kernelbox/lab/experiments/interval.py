@@ -11,6 +11,8 @@ import math
 import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
+from kernelbox.widgets.still import rounded
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,10 +35,10 @@ class Interval(NamedTuple):
     runs: int
 
     def said(self, unit: str = "", digits: int = 3) -> str:
-        """Return it in words: `12.1 ms, and surely between 11.5 and 13 ms (20 runs)`."""
-        low, middle, high = (f"{value:.{digits}g}" for value in self[:3])
+        """Return it in words: `12.1 ms, and most likely between 11.5 and 13 ms (20 runs)`."""
+        low, middle, high = (rounded(value, digits) for value in self[:3])
         unit = f" {unit}" if unit else ""
-        return f"{middle}{unit}, and surely between {low} and {high}{unit} ({self.runs} runs)"
+        return f"{middle}{unit}, and most likely between {low} and {high}{unit} ({self.runs} runs)"
 
     def apart(self, other: Interval) -> bool:
         """Say whether two do not overlap: one median is above the other."""

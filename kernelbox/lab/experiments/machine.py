@@ -115,17 +115,18 @@ def boot(*, show: bool = False) -> Machine:
     if lacking := missing():
         raise LabError(lacking)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="kernelbox-machine-") as directory:
-        first = Path(directory, "initramfs")
-        first.write_bytes(initramfs.telling(Path(find_busybox()).read_bytes()))
+    with tempfile.TemporaryFile() as first:  # without a name: whoever is killed leaves nothing
+        first.write(initramfs.telling(Path(find_busybox()).read_bytes()))
+        first.flush()
         running = subprocess.Popen(
-            _command(first),
+            _command(f"/proc/self/fd/{first.fileno()}"),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             start_new_session=True,  # Ctrl-C is for whoever waits
+            pass_fds=[first.fileno()],
         )
         try:
             told = _heard(running, began, show=show)
@@ -135,7 +136,7 @@ def boot(*, show: bool = False) -> Machine:
             raise
 
 
-def _command(first: Path) -> list[str]:
+def _command(first: str) -> list[str]:
     """Return what starts QEMU: it dies with this process, even if that is killed.
 
     Source: qemu(1); setpriv(1), --pdeathsig.
@@ -144,7 +145,7 @@ def _command(first: Path) -> list[str]:
         *("setpriv", "--pdeathsig", "KILL", QEMU),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-machine", "pc", "-cpu", "max", "-accel", "tcg", "-m", str(MEMORY), "-smp", "1"),
-        *("-kernel", str(kernel()), "-initrd", str(first), "-append", _LINE),
+        *("-kernel", str(kernel()), "-initrd", first, "-append", _LINE),
         *("-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"),
     ]
 

@@ -7,10 +7,12 @@
 {
   const LIVE = "application/vnd.jupyter.widget-view+json";
   const STILL = "text/html";
-  // A picture within a page asks the element that it stands in whether its paper is dark.
-  const THEMES = `
+  // A picture within a page asks the element that it stands in whether its paper is dark. And
+  // JupyterLab moves a table to the left in an output, but not in one within an output.
+  const STYLE = `
     body[data-jp-theme-light="true"] .kb-picture { color-scheme: light; }
-    body[data-jp-theme-light="false"] .kb-picture { color-scheme: dark; }`;
+    body[data-jp-theme-light="false"] .kb-picture { color-scheme: dark; }
+    .jp-OutputArea-output > .jp-RenderedHTMLCommon table { margin-left: 0; margin-right: 0; }`;
 
   // Lets a renderer of live views fall back. Until the kernel has told which views live, it shows
   // the twin as well; it is then asked to render once more.
@@ -18,7 +20,10 @@
     const render = renderer.renderModel.bind(renderer);
     let twin;
     renderer.renderModel = async (model) => {
-      twin?.dispose();
+      if (twin) {
+        renderer.node.append(twin.node); // what renders anew has emptied the node by itself
+        twin.dispose();
+      }
       twin = undefined;
       await render(model);
       if (renderer.widgets.length > 0 || renderer.isHidden || !(STILL in model.data)) return;
@@ -45,7 +50,7 @@
       requires: [INotebookTracker],
       activate(_app, notebooks) {
         const style = document.createElement("style");
-        style.textContent = THEMES;
+        style.textContent = STYLE;
         document.head.append(style);
         notebooks.forEach((panel) => attend(panel.content.rendermime));
         notebooks.widgetAdded.connect((_, panel) => attend(panel.content.rendermime));

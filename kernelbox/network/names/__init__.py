@@ -2,6 +2,7 @@
 
     upstream.py    the host's own name servers, and asking them
     book.py        who may be called what by whom
+    inside.py      sockets in containers, where their network has no bridge
     answers.py     one packet in, one packet out
     server.py      the process: its sockets, without privilege
     keeper.py      started, found again and ended, from outside
@@ -13,6 +14,8 @@ on the bridge like all others, one socket serves every container, and a containe
 CAP_NET_ADMIN can break its own network only. What it costs: a program that has taken port 53 of
 every address of the host is in the way (`keeper` names it), and so is a firewall that lets nothing
 in from a bridge.
+
+A network without a bridge has no such address: there it is as with Docker, see `inside`.
 
 The default bridge has none: there, as with Docker, containers find each other by address alone.
 

@@ -1,7 +1,8 @@
 """Who may be called what by whom: a container knows the names on the networks that it is on.
 
-Who asks is told by the address that a question comes from. Only a container of the network can send
-from one of its addresses, and what it could learn by taking a neighbour's is who else is there.
+Who asks is told by the address that a question comes from, or by the socket where that is inside a
+container. Only a container of the network can send from one of its addresses, and what it could
+learn by taking a neighbour's is who else is there.
 """
 
 from __future__ import annotations
@@ -40,11 +41,16 @@ class Book:
             return False
         return True
 
-    def known_to(self, address: str) -> Known:
-        """Return what whoever asks from an address may know."""
+    def known_to(self, address: str, container: str = "") -> Known:
+        """Return what whoever asks may know.
+
+        Args:
+            address: Where the question comes from.
+            container: Or, inside which container it was asked.
+        """
         here = self._endpoints(self._network)
         ends = (one for one in here.values() if one.address == address)
-        end = next(ends, None)
+        end = here.get(container) if container else next(ends, None)
         asking = end.container if end else None
         networks = {self._network: here}
         if asking is not None:

@@ -15,17 +15,18 @@ import signal
 import socket
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from kernelbox.kernel import door, process
 from kernelbox.kernel.errors import KernelboxError, KernelError
 from kernelbox.network.addresses import directory
 from kernelbox.network.listeners import listener
+from kernelbox.network.names import inside
 from kernelbox.plumbing import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kernelbox.network.link_names import Bridge
 
@@ -47,9 +48,11 @@ def keep(bridge: Bridge, record: Callable[[str, str], None]) -> None:
             return
         record("names", bridge.network)
         os.truncate(lock, 0)
-        with _bound(bridge, socket.SOCK_DGRAM) as udp, _bound(bridge, socket.SOCK_STREAM) as tcp:
-            tcp.listen(64)
-            _start(bridge, udp.fileno(), tcp.fileno(), lock)
+        with ExitStack() as opened:
+            sockets = [opened.enter_context(one) for one in _sockets(bridge)]
+            _start(bridge, lock, [one.fileno() for one in sockets])
+        if bridge.parent:
+            inside.lend_again(bridge.network)
     finally:
         os.close(lock)
 
@@ -65,6 +68,17 @@ def _is_free(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _sockets(bridge: Bridge) -> Iterator[socket.socket]:
+    """Yield those that the server begins with: at the gateway, or the one that brings others."""
+    if bridge.parent:
+        yield inside.door(bridge.network)
+        return
+    yield _bound(bridge, socket.SOCK_DGRAM)
+    tcp = _bound(bridge, socket.SOCK_STREAM)
+    tcp.listen(64)
+    yield tcp
 
 
 def _bound(bridge: Bridge, kind: int) -> socket.socket:
@@ -86,16 +100,16 @@ def _bound(bridge: Bridge, kind: int) -> socket.socket:
     return sock
 
 
-def _start(bridge: Bridge, udp: int, tcp: int, lock: int) -> None:
+def _start(bridge: Bridge, lock: int, sockets: list[int]) -> None:
     """Start the server: nobody's child, in a session of its own.
 
     Source: setsid(1), `--fork`; posix_spawn(3).
     """
     networks = os.open(paths.networks(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    given = [udp, tcp, lock, networks]
+    given = [lock, networks, *sockets]
     kind = "internal" if bridge.internal else "open"
-    program = [sys.executable, "-I", "-m", "kernelbox.network.names.server", bridge.network]
-    words = ["setsid", "--fork", *program, *map(str, given), kind]
+    program = [sys.executable, "-I", "-m", "kernelbox.network.names.server", bridge.network, kind]
+    words = ["setsid", "--fork", *program, *map(str, given)]
 
     def act() -> None:
         log = f"{directory(bridge.network)}/names.log"

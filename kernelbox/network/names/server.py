@@ -3,7 +3,10 @@
 It is started with its sockets bound already, so a question that comes before it is ready waits in
 them. It ends when it is told to, or when its network is gone.
 
-    python -m kernelbox.network.names.server NETWORK UDP TCP LOCK DIRECTORY internal|open
+    python -m kernelbox.network.names.server NETWORK internal|open LOCK DIRECTORY UDP TCP
+    python -m kernelbox.network.names.server NETWORK internal|open LOCK DIRECTORY DOOR
+
+Where its network has no bridge, it gets sockets through the door instead: see `inside`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ import resource
 import socket
 import struct
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import partial
 
 import dns.rcode
 
@@ -23,9 +27,11 @@ from kernelbox.kernel import process, syscalls
 from kernelbox.network.names import answers
 from kernelbox.network.names.book import Book
 from kernelbox.network.names.upstream import Upstream
+from kernelbox.plumbing.channel import Channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from kernelbox.network.names.book import Known
@@ -36,6 +42,23 @@ _MOST_CONNECTIONS = 64
 _MOST_WORDS = 1 << 20  # bytes of complaints in its log
 _IDLE = 10.0  # seconds that a connection may stay without a question
 _LOOK = 5.0  # seconds between two looks whether the network is still there
+_COURTESY = 1.0  # seconds that whoever knocks may take to say why
+
+
+class Post:
+    """Two sockets, of UDP and of TCP, where it listens.
+
+    Args:
+        udp: Bound.
+        tcp: Bound, and listening.
+        container: The container that they are in; empty where everybody reaches them.
+    """
+
+    def __init__(self, udp: socket.socket, tcp: socket.socket, container: str = "") -> None:
+        self.udp = udp
+        self.tcp = tcp
+        self.container = container
+        self.talks: set[asyncio.Task[None]] = set()
 
 
 class Server:
@@ -53,23 +76,63 @@ class Server:
         self._internal = internal
         self._waiting: set[asyncio.Task[None]] = set()
         self._connections = 0
+        self._inside: dict[str, Post] = {}
 
-    async def serve(self, udp: socket.socket, tcp: socket.socket) -> None:
+    async def serve(self, sockets: list[socket.socket]) -> None:
         """Answer until the network is gone."""
-        loop = asyncio.get_running_loop()
-        udp.setblocking(False)
-        loop.add_reader(udp, self._read, udp)
-        listening = await asyncio.start_server(self._converse, sock=tcp)
-        async with listening:
-            while self._book.exists():
-                await asyncio.sleep(_LOOK)
+        if len(sockets) == 1:
+            asyncio.get_running_loop().add_reader(sockets[0], self._open_door, sockets[0])
+        else:
+            self._listen(Post(sockets[0], sockets[1]))
+        while self._book.exists():
+            await asyncio.sleep(_LOOK)
 
-    def _read(self, udp: socket.socket) -> None:
+    def _listen(self, post: Post) -> None:
+        loop = asyncio.get_running_loop()
+        for sock, act in ((post.udp, self._read), (post.tcp, self._accept)):
+            sock.setblocking(False)
+            loop.add_reader(sock, act, post)
+
+    def _open_door(self, door: socket.socket) -> None:
+        """Take the sockets of a container that comes, or give back those of one that leaves."""
+        with suppress(OSError, ValueError):  # whoever knocked was killed
+            channel = Channel(door.accept()[0])
+            with closing(channel.socket) as visitor:
+                visitor.settimeout(_COURTESY)
+                message = channel.receive() or {}
+                container = str(message.get("container"))
+                given = [socket.socket(fileno=fd) for fd in message.get("fds", [])]
+                if len(given) == 2:
+                    self._retire(container)
+                    post = Post(given[0], given[1], container)
+                    self._inside[container] = post
+                    self._listen(post)
+                    return
+                udp = self._retire(container)
+                channel.send("returned", [udp.fileno()] if udp else None)
+                if udp:
+                    udp.close()
+
+    def _retire(self, container: str) -> socket.socket | None:
+        """Listen no more inside a container; let nothing stay open there but what is returned."""
+        post = self._inside.pop(container, None)
+        if post is None:
+            return None
+        loop = asyncio.get_running_loop()
+        for sock in (post.udp, post.tcp):
+            loop.remove_reader(sock)
+        for talk in post.talks:
+            talk.cancel()
+        post.tcp.close()
+        return post.udp
+
+    def _read(self, post: Post) -> None:
         """Answer what has come; pass on what is not ours to answer."""
+        udp = post.udp
         with suppress(BlockingIOError, ConnectionError):
             for _ in range(64):  # then others have a turn
                 packet, who = udp.recvfrom(65535)
-                known = self._book.known_to(who[0])
+                known = self._book.known_to(who[0], post.container)
                 reply = answers.answer(packet, known)
                 if reply is not None:
                     _send(udp, reply, who)
@@ -96,15 +159,25 @@ class Server:
         reply = await self._upstream.ask(packet, known.servers, stream=stream)
         return reply or answers.failure(packet, dns.rcode.SERVFAIL)
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, post: Post) -> None:
+        with suppress(OSError):  # whoever came has gone again
+            connection, who = post.tcp.accept()
+            known_to = partial(self._book.known_to, who[0], post.container)
+            talk = asyncio.ensure_future(self._converse(connection, known_to))
+            post.talks.add(talk)
+            talk.add_done_callback(post.talks.discard)
+
+    async def _converse(self, connection: socket.socket, known_to: Callable[[], Known]) -> None:
         """Answer questions over TCP, one after the other: each behind its length in two bytes."""
+        connection.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=connection)
         self._connections += 1
         try:
             while self._connections <= _MOST_CONNECTIONS:
                 async with asyncio.timeout(_IDLE):
                     (length,) = struct.unpack("!H", await reader.readexactly(2))
                     packet = await reader.readexactly(length)
-                known = self._book.known_to(writer.get_extra_info("peername")[0])
+                known = known_to()
                 reply = answers.answer(packet, known, stream=True)
                 if reply is None and self._is_kept_in(known):
                     reply = answers.failure(packet, dns.rcode.NXDOMAIN)
@@ -143,15 +216,15 @@ def drop_privilege() -> None:
 
 def main(words: list[str]) -> None:
     """Be the name server that the words of the command line ask for."""
-    network, udp, tcp, lock, directory, kind = words
+    network, kind, lock, directory, *listening = words
     pid = os.getpid()
     os.pwrite(int(lock), f"{pid} {process.start_time(pid)}\n".encode(), 0)
     book = Book(int(directory), network)
     upstream = Upstream()
     upstream.servers()  # loads what reading it needs: it would not be found later
-    sockets = [socket.socket(fileno=int(fd)) for fd in (udp, tcp)]
+    sockets = [socket.socket(fileno=int(fd)) for fd in listening]
     drop_privilege()
-    asyncio.run(Server(book, upstream, internal=kind == "internal").serve(*sockets))
+    asyncio.run(Server(book, upstream, internal=kind == "internal").serve(sockets))
 
 
 if __name__ == "__main__":

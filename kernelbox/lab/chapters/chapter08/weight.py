@@ -91,7 +91,7 @@ def _shares(groups: list[Group | Container]) -> list[float]:
         "The check makes four groups with weights drawn anew. Burners run in some of them, all on "
         "one CPU, and it measures what each gets; then others run.",
         "Section 4: what did the group with the smallest weight get when nobody else was there?",
-        "A share is a part of a sum. Who belongs into that sum?",
+        "A share is a part of a sum. Who belongs in that sum?",
     ),
 )
 def not_a_limit(box: Lab, shares: object) -> Verdict:

@@ -28,7 +28,7 @@ _DEFENCES = ("walls", "filter", "mask", "quota", "seal")
     "hold-it",
     title="Hold it",
     points=4,
-    seconds=45.0,
+    seconds=90.0,
     hints=(
         "The check starts containers with your options: in one, a service runs a dozen processes "
         "and writes to `/dev/shm`; in another, all attacks of the grid are made.",

@@ -70,6 +70,7 @@ ANSWERS = {
             "with nothing left": held(
                 "'ALL'", "40", more="{'security_opt': ['no-new-privileges']}"
             ),
+            "as a user": held(more="{'user': '1000'}"),
             "nobody outside": held(more="{'userns': 'auto', 'memory': '128m'}"),
         },
         wrong={
