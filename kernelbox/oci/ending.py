@@ -90,7 +90,10 @@ def _has_orphans(box: Box) -> bool:
 
 
 def _has_pid_namespace(box: Box) -> bool:
-    return box.config().is_new("pid")
+    try:
+        return box.config().is_new("pid")
+    except UsageError:  # whoever waited for its end has deleted it meanwhile
+        return True
 
 
 def delete(root: str, container_id: str, *, force: bool = False) -> list[str]:
