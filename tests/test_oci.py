@@ -54,10 +54,12 @@ def test_what_the_spec_forbids_is_an_error_and_changes_nothing(engine: Engine) -
     assert "running" in engine.refused("start", "one")
     assert "not stopped" in engine.refused("delete", "one")
     assert "unknown signal" in engine.refused("kill", "one", "NONSENSE")
+    engine.ok("kill", "one", "0")  # kill(2): only asks
     assert not gone(pid)
     engine.ok("kill", "one", "9")
     looking.soon(lambda: gone(pid))
-    assert "not running" in engine.refused("kill", "one", "TERM")
+    for name in ("TERM", "KILL", "0"):
+        assert "not running" in engine.refused("kill", "one", name)
     assert "stopped" in engine.refused("start", "one")
     assert "not running" in engine.refused("exec", "one", "true")
     engine.ok("delete", "one")
@@ -121,6 +123,23 @@ def test_paths_are_hidden_and_kept_from_being_written_to(engine: Engine) -> None
     engine.config["process"]["args"] = ["sh", "-c", script]
     done = engine("run", "--bundle", engine.bundle, "box")
     assert done.stdout == "" and done.stderr.count("Read-only file system") == 2, done
+
+
+def test_memory_has_the_mode_of_what_it_covers(engine: Engine) -> None:
+    """runc, "tmpfs mount mode= inherit"; where nothing was, it is as the kernel has it."""
+    (engine.bundle / "rootfs/kept").mkdir(exist_ok=True)
+    (engine.bundle / "rootfs/kept").chmod(0o710)
+    for place, options in (("/kept", []), ("/new", []), ("/etc", ["mode=1500"])):
+        engine.config["mounts"].append(
+            {"destination": place, "type": "tmpfs", "source": "tmpfs", "options": options}
+        )
+    assert engine.sh("stat -c %a /kept /new /etc").split() == ["710", "1777", "1500"]
+
+
+def test_a_dev_that_is_read_only_has_all_that_it_should(engine: Engine) -> None:
+    engine.config["mounts"][1]["options"].append("ro")
+    script = "echo x >/dev/null; ls /dev/pts/ptmx /dev/fd/0; touch /dev/x 2>/dev/null || echo kept"
+    assert engine.sh(script).split() == ["/dev/fd/0", "/dev/pts/ptmx", "kept"]
 
 
 def test_a_mount_has_its_options(engine: Engine, tmp_path: Path) -> None:

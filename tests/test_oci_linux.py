@@ -59,7 +59,8 @@ def test_resources_are_written_and_zero_is_unset(engine: Engine) -> None:
     else:
         wanted = {"memory.max": str(40 << 20), "pids.max": "33", "cpu.max": "30000 100000"}
     assert {name: seen[name] for name in wanted} == wanted
-    engine.ok("update", "--memory", str(48 << 20), "limited")
+    engine.ok("update", "limited", "--memory", str(48 << 20))  # runc takes options there, too
+    assert "unexpected" in engine.refused("update", "limited", "other")
     more = {"pids": {"limit": 44}, "memory": {"limit": 0}, "cpu": {"quota": 0}}
     engine.ok("update", "--resources", "-", "limited", stdin=None, input=json.dumps(more))
     seen = limits(path)
@@ -178,6 +179,27 @@ def test_a_frozen_container_is_paused_and_can_be_killed(engine: Engine) -> None:
     engine.ok("kill", "still", "KILL")
     looking.soon(lambda: gone(pid))
     assert engine.status("still") == "stopped"
+
+
+def test_who_outlives_the_first_process_is_killed(engine: Engine) -> None:
+    """runc, "kill KILL [host pidns + init gone]": its end is not theirs without a PID namespace."""
+    linux = engine.config["linux"]
+    linux["namespaces"] = [one for one in linux["namespaces"] if one["type"] != "pid"]
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    for kill_first in (False, True):
+        pid = engine.create("many")
+        engine.ok("start", "many")
+        lost = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        engine.ok("exec", "--detach", "many", "sleep", "999", **lost)
+        others = set(json.loads(engine.ok("ps", "--format", "json", "many"))) - {pid}
+        assert others
+        if kill_first:
+            os.kill(pid, 9)
+            looking.soon(lambda pid=pid: gone(pid))
+            assert engine.status("many") == "stopped" and not any(map(gone, others))
+        engine.ok("kill", "many", "KILL")
+        looking.soon(lambda others=others: all(map(gone, others)))
+        engine.ok("delete", "many")
 
 
 def test_namespaces_are_new_joined_or_the_runtimes(engine: Engine) -> None:

@@ -36,10 +36,34 @@ netns = "none"
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+infra_image = "localhost/infra:1"
+init_path = "{init}"
 runtime = "kernelbox-runtime"
 runtime_supports_json = ["kernelbox-runtime"]
 [engine.runtimes]
 kernelbox-runtime = ["{runtime}"]
+"""
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  hostNetwork: true
+  restartPolicy: Never
+  initContainers:
+  - name: first
+    image: localhost/box:1
+    command: [sh, -c, "echo made >/shared/x"]
+    volumeMounts: [{name: both, mountPath: /shared}]
+  containers:
+  - name: one
+    image: localhost/box:1
+    command: [sh, -c, "cat /shared/x; sleep 1000"]
+    volumeMounts: [{name: both, mountPath: /shared}]
+    resources: {limits: {memory: 40Mi}}
+    securityContext: {runAsUser: 7, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+  - {name: two, image: "localhost/box:1", command: [sleep, "1000"]}
+  volumes: [{name: both, emptyDir: {}}]
 """
 
 
@@ -57,7 +81,7 @@ class Podman:
         )
         runtime.chmod(0o755)
         self.settings = directory / "containers.conf"
-        self.settings.write_text(SETTINGS.format(runtime=runtime))
+        self.settings.write_text(SETTINGS.format(runtime=runtime, init=shutil.which("tini-static")))
         self.holder = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-ec", PRIVATE],
             stdout=subprocess.PIPE,
@@ -69,8 +93,9 @@ class Podman:
         packed = subprocess.run(
             ["tar", "-C", directory / "rootfs", "-c", "."], stdout=subprocess.PIPE, check=True
         ).stdout
-        done = self.call("import", "--quiet", "-", "box:1", input=packed)
-        assert done.returncode == 0, done
+        for name, *words in (("box:1",), ("infra:1", "--change", 'CMD ["sleep", "1000"]')):
+            done = self.call("import", "--quiet", *words, "-", name, input=packed)
+            assert done.returncode == 0, done
 
     def call(self, *words: str, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
@@ -222,6 +247,50 @@ def test_ids_of_a_user_namespace_of_its_own(podman: Podman) -> None:
     podman.ok("run", "--detach", "--name", "mapped", *maps, "box:1", "sleep", "1000")
     status = Path(f"/proc/{podman.pid('mapped')}/status").read_text()
     assert re.search(r"^Uid:\t100000\t", status, re.M)
+    shared = ("--userns", "container:mapped", "--network", "container:mapped")
+    podman.ok("run", "--detach", "--name", "guest", *shared, "box:1", "sleep", "1000")
+    for kind in ("user", "net"):
+        both = {os.readlink(f"/proc/{podman.pid(one)}/ns/{kind}") for one in ("mapped", "guest")}
+        assert len(both) == 1, kind
+    podman.ok("rm", "--force", "--time", "0", "guest")
+
+
+def test_a_pod_that_a_file_describes(podman: Podman, tmp_path: Path) -> None:
+    """`podman play kube`: an init container, a volume that is shared, limits, no privilege."""
+    described = tmp_path / "pod.yaml"
+    described.write_text(POD)
+    podman.ok("play", "kube", str(described))
+    try:
+        looking.soon(lambda: podman.ok("logs", "web-one") == "made")
+        asked = "id -u; grep -E 'CapEff|NoNew' /proc/self/status"
+        seen = podman.ok("exec", "web-one", "sh", "-c", asked).split()
+        assert seen == ["7", "CapEff:", f"{0:016x}", "NoNewPrivs:", "1"]
+        limit = looking.limit_file(
+            podman.pid("web-one"), "memory", "memory.limit_in_bytes", "memory.max"
+        )
+        assert limit.read_text() == f"{40 << 20}\n"
+        pids = podman.pid("web-one"), podman.pid("web-two")
+        assert len({os.readlink(f"/proc/{pid}/ns/ipc") for pid in pids}) == 1
+        podman.ok("pod", "pause", "web")
+        podman.ok("pod", "unpause", "web")
+    finally:
+        podman("play", "kube", "--down", str(described))
+
+
+def test_a_secret_and_a_small_init(podman: Podman) -> None:
+    assert podman.call("secret", "create", "hush", "-", input=b"quiet").returncode == 0
+    words = ("--secret", "hush", "--secret", "hush,type=env,target=HUSH", "--user", "5")
+    script = "cat /run/secrets/hush; echo ,$HUSH"
+    try:
+        assert podman.ok("run", "--rm", *words, "box:1", "sh", "-c", script) == "quiet,quiet"
+    finally:
+        podman.ok("secret", "rm", "hush")
+    seen = podman.ok("run", "--rm", "--init", "box:1", "cat", "/proc/1/comm")
+    assert seen == "podman-init"
+    assert podman("run", "--rm", "--workdir", "/bin/sh", "box:1", "true")[0] != 0
+    podman.ok("run", "--detach", "--name", "one", "box:1", "sleep", "1000")
+    status, _, err = podman("exec", "--workdir", "/is/missing", "one", "true")
+    assert status == 127 and "no such file or directory" in err.lower()
 
 
 def test_a_limit_above_the_hosts_own_is_said_to_be_one(podman: Podman) -> None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 
+from kernelbox.cli.parser import read
+from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing.light import import_module
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
+    from kernelbox.cli.parser import Command
     from kernelbox.oci.log import Log
     from kernelbox.oci.state import Box
 
@@ -60,6 +64,21 @@ VERBS = {
     "features": ("oci_told", "Show what this runtime can do"),
     "spec": ("oci_told", "Write a config.json to begin with, or check one"),
 }
+
+
+def read_all(command: Command, argv: list[str]) -> dict[str, Any]:
+    """Parse a command line whose options may also follow the id, as runc has it.
+
+    Raises:
+        UsageError: There is something else behind the id.
+    """
+    given = read(command, argv)
+    if given["command"]:
+        given = read(command, [*argv[: len(argv) - len(given["command"]) - 1], *given["command"],
+                               given["id"]])  # fmt: skip
+    if given["command"]:
+        raise UsageError(f"unexpected words: {given['command']!r:.60}", "Name one container")
+    return given
 
 
 def run(verb: str, argv: list[str], where: Surroundings) -> int:

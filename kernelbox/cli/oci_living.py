@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kernelbox.cli.oci import read_all
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
 from kernelbox.oci import ending
@@ -39,7 +40,7 @@ def verb_start(argv: list[str], where: Surroundings) -> int:
     """Let the program of a created container begin."""
     from kernelbox.oci import starting  # not for the others
 
-    box = where.find(read(START, argv)["id"])
+    box = where.find(read_all(START, argv)["id"])
     starting.start(box, box.config())
     return 0
 
@@ -48,7 +49,7 @@ def verb_state(argv: list[str], where: Surroundings) -> int:
     """Show the state of a container."""
     import json  # it is for who reads it: with line ends
 
-    print(json.dumps(where.find(read(STATE, argv)["id"]).told(), indent=2))
+    print(json.dumps(where.find(read_all(STATE, argv)["id"]).told(), indent=2))
     return 0
 
 
@@ -64,21 +65,21 @@ def verb_kill(argv: list[str], where: Surroundings) -> int:
 
 def verb_delete(argv: list[str], where: Surroundings) -> int:
     """Take away what is left of a container."""
-    given = read(DELETE, argv)
+    given = read_all(DELETE, argv)
     where.warn(ending.delete(where.root, given["id"], force=given["force"]))
     return 0
 
 
 def verb_pause(argv: list[str], where: Surroundings) -> int:
     """Let a container stand still."""
-    box = _of_status(where.find(read(PAUSE, argv)["id"]), ("created", "running"), "pause")
+    box = _of_status(where.find(read_all(PAUSE, argv)["id"]), ("created", "running"), "pause")
     box.group.freeze()
     return 0
 
 
 def verb_resume(argv: list[str], where: Surroundings) -> int:
     """Let it run again."""
-    box = _of_status(where.find(read(RESUME, argv)["id"]), ("paused",), "resume")
+    box = _of_status(where.find(read_all(RESUME, argv)["id"]), ("paused",), "resume")
     box.group.thaw()
     return 0
 

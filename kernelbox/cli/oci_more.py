@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from kernelbox.cli.oci import read_all
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
 from kernelbox.oci import descriptors, document, entering, foreground, programs, refusals, resources
@@ -151,7 +152,7 @@ def _id(word: str) -> int:
 
 def verb_update(argv: list[str], where: Surroundings) -> int:
     """Give a container other limits."""
-    given = read(UPDATE, argv)
+    given = read_all(UPDATE, argv)
     box = where.find(given["id"])
     if box.status() == "stopped":
         raise UsageError("the container is stopped: there is nothing to be limited", "See: state")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kernelbox.cgroup import Hierarchy
     from kernelbox.oci.config import Config, Mount
 
+_DEV = "/dev"
 _INSIDE = k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS
 _TRUSTED = ("proc", "sysfs")  # what is read and written there later has to be the kernel's
 # What lxcfs and its kin may show a program instead. Source: runc, checkProcMount.
@@ -177,17 +178,52 @@ def attach(wanted: Wanted, root: int, group: cgroup.Cgroup, *, namespaced: bool)
 
 def _place(fd: int, wanted: Wanted, root: int) -> None:
     mount, options = wanted.mount, wanted.options
+    covered = _mode_of(mount.destination, root) if _is_as_it_comes(wanted) else None
     target = targets.open_target(mount.destination, wanted.directory, root)
     try:
         _check(target, wanted, root)
+        if covered is not None:
+            here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
+            os.fchmod(here, covered)
+            os.close(here)
         if options.copy_up and mount.type == "tmpfs":
             copying.copy(target, fd)
         if wanted.source is None:
-            _dress(fd, options)
+            late = k.MOUNT_ATTR_RDONLY if mount.destination == _DEV else 0
+            _dress(fd, options._replace(attributes=options.attributes & ~late))
         mounts.move_mount(fd, target, f"mount ... {mount.destination}")
     finally:
         os.close(target)
         os.close(fd)
+
+
+def _is_as_it_comes(wanted: Wanted) -> bool:
+    """Whether it is memory whose root nobody has given a mode."""
+    named = any(word.startswith("mode=") for word in wanted.options.data)
+    return wanted.mount.type == "tmpfs" and wanted.source is None and not named
+
+
+def _mode_of(path: str, root: int) -> int | None:
+    """Return the mode of what the image has there, which then looks the same; None of nothing.
+
+    Source: runc, "tmpfs mount mode= inherit".
+    """
+    try:
+        there = lookup.openat2(root, path, os.O_PATH, _INSIDE)
+    except KernelError:
+        return None
+    found = stat.S_IMODE(os.fstat(there).st_mode)
+    os.close(there)
+    return found
+
+
+def finish_dev(wanted: list[Wanted], root: int) -> None:
+    """Make /dev read-only if it is to be: by now it has its nodes and mount points."""
+    for one in wanted:
+        if one.mount.destination == _DEV and one.source is None and one.options.read_only:
+            there = lookup.openat2(root, _DEV, os.O_PATH, _INSIDE)
+            mounts.mount_setattr(there, attributes=k.MOUNT_ATTR_RDONLY, recursive=False)
+            os.close(there)
 
 
 def _check(target: int, wanted: Wanted, root: int) -> None:

@@ -28,7 +28,7 @@ def signal_number(word: str) -> int:
         UsageError: There is none such.
     """
     name = word.upper().removeprefix("SIG")
-    if name.isdecimal() and len(name) < 3 and 0 < int(name) <= signal.SIGRTMAX:
+    if name.isdecimal() and len(name) < 3 and int(name) <= signal.SIGRTMAX:  # 0 asks, and no more
         return int(name)
     base, plus, more = name.partition("+")
     if base == "RTMIN" and plus and more.isdecimal() and len(more) < 3:
@@ -50,12 +50,16 @@ def kill(box: Box, number: int, *, everybody: bool = False) -> None:
         everybody: Whether all in its control group hear it; then it may be stopped.
 
     Raises:
-        UsageError: It is stopped: there is nobody to hear it.
+        UsageError: It is stopped: there is nobody to hear it. But where it has no PID namespace of
+            its own, others may have outlived its first process, and hear SIGKILL.
     """
     if everybody:
         groups.signal_all(box.group, number)
         return
     status = box.status()
+    if status == "stopped" and number == signal.SIGKILL and _has_orphans(box):
+        box.group.kill()
+        return
     if status in ("stopped", "creating"):
         raise UsageError("container not running", f"It is {status}: see state")
     _send(box, number)
@@ -81,8 +85,15 @@ def _send(box: Box, number: int) -> None:
             os.close(pidfd)
 
 
+def _has_orphans(box: Box) -> bool:
+    return not _has_pid_namespace(box) and bool(box.group.processes())
+
+
 def _has_pid_namespace(box: Box) -> bool:
-    return box.config().is_new("pid")
+    try:
+        return box.config().is_new("pid")
+    except UsageError:  # whoever waited for its end has deleted it meanwhile
+        return True
 
 
 def delete(root: str, container_id: str, *, force: bool = False) -> list[str]:

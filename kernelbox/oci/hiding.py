@@ -35,7 +35,7 @@ def mask(paths: Iterable[str], root: int) -> None:
     Raises:
         KernelError: The kernel refuses it.
     """
-    for path in paths:
+    for path in dict.fromkeys(paths):
         target = _open(path, root)
         if target is None:
             continue

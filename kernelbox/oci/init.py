@@ -159,6 +159,7 @@ def build(birth: Birth) -> None:
         os.close(master)
 
     # What it must not see or change.
+    attaching.finish_dev(birth.mounts, root)
     for name, value in config.sysctl.items():
         files.write_proc(f"sys/{refusals.path_of_setting(name)}", value)
     hiding.protect(config.readonlyPaths, root)

@@ -125,7 +125,8 @@ def change_directory(path: str, *, make: bool = True) -> None:
     except KernelError as error:
         if make or error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV):
             raise
-        failure = UsageError(f"there is no directory {path[:100]} in the container", "Make it")
+        what = f"there is no directory {path[:100]} in the container"
+        failure = UsageError(f"{what}: no such file or directory", "Make it")
         failure.code = 126
         raise failure from error
     try:
