@@ -392,6 +392,7 @@ def test_a_parent_with_a_number_is_a_vlan_of_its_own(town: Town, far: Namespace)
         assert "this kernel has no 8021q, which the parent wire.50 needs" in line
         assert town.scene.host.links() & {"wire.50"} == set()
         return
+    far.run("ip address flush dev eth0")  # or it would answer there, without the number
     far.run("ip link add link eth0 name eth0.50 type vlan id 50")
     far.run("ip address add 192.168.77.7/24 dev eth0.50")
     far.run("ip link set eth0.50 up")
