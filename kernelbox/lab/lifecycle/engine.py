@@ -180,9 +180,12 @@ class Engine:
 
     def said(self, container: str) -> str:
         """Return what its program has printed; wait a little for the first word of it."""
-        file = self._streams(container)
-        until(lambda: file.stat().st_size > 0, 2)
-        return file.read_text(encoding="utf-8", errors="replace")
+        until(lambda: self._streams(container).stat().st_size > 0, 2)
+        return self.printed(container)
+
+    def printed(self, container: str) -> str:
+        """Return what its program has printed until now."""
+        return self._streams(container).read_text(encoding="utf-8", errors="replace")
 
     def left(self, container: str) -> remains.Remains:
         """Return what the kernel has of a container, whatever the runtime says."""

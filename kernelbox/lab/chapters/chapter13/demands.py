@@ -141,6 +141,8 @@ def _let_through(
     except LabError as error:
         if "hook" not in str(error):
             return failed(f"it was not a hook that refused it: {error}"[:200], "the hook")
+        if word in engine.printed(name):
+            return failed("its program has run all the same", "a refusal before it")
         if left := engine.left(name).things:
             return failed(f"{left} things are left of one that was refused", "nothing")
         return None

@@ -108,25 +108,44 @@ def _real(engine: Engine) -> list[tuple[Facts, str]]:
     try:
         engine.create(name)
         pid = engine.pid(name)
+        _, began = _life(engine, pid)
         for verb in ("", "start", "pause", "kill"):
             if verb == "kill":
                 engine.kill(name)
             elif verb:
                 engine(verb, name)
-            status = engine.status(name)
-            found.append((_facts(engine, pid, status), status))
+            found.append((_facts(engine, name, pid, began), engine.status(name)))
     finally:
         engine.delete(name)
         del engine.bundles[name]
     return found
 
 
-def _facts(engine: Engine, pid: int, status: str) -> Facts:
-    letter: str | None = None
-    if os.path.exists(f"/proc/{pid}/stat"):
-        letter = engine.read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0]
+def _facts(engine: Engine, container: str, pid: int, began: str) -> Facts:
+    """Return what the kernel says of a container whose first process began then."""
+    letter, begins = _life(engine, pid)
     waits = letter not in (None, "Z") and engine.program(pid) == "the runtime"
-    return {"process": letter, "same": True, "waits": waits, "frozen": status == "paused"}
+    frozen = _is_frozen(engine, container)
+    return {"process": letter, "same": begins == began, "waits": waits, "frozen": frozen}
+
+
+def _life(engine: Engine, pid: int) -> tuple[str | None, str]:
+    """Return a process's state, and when it began. Source: proc_pid_stat(5), fields 3 and 22."""
+    if not os.path.exists(f"/proc/{pid}/stat"):
+        return None, ""
+    fields = engine.read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return fields[0], fields[19]
+
+
+def _is_frozen(engine: Engine, container: str) -> bool:
+    """Whether a control group is frozen. Source: freezer-subsystem.rst; cgroup-v2.rst."""
+    for group in engine.left(container).groups:
+        names = engine.listing(group)
+        if "freezer.state" in names:
+            return engine.read(f"{group}/freezer.state").strip() == "FROZEN"
+        if "cgroup.freeze" in names:
+            return "frozen 1" in engine.read(f"{group}/cgroup.events").splitlines()
+    return False
 
 
 def _drawn() -> list[tuple[Facts, str]]:
