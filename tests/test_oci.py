@@ -20,6 +20,7 @@ import pytest
 
 from kernelbox.oci import checking
 from tests import looking
+from tests.command import Kernelbox
 from tests.engine import CONFIG, RUNTIME, Engine, gone
 
 
@@ -508,3 +509,22 @@ def test_a_terminal_in_the_foreground_is_shown_in_ours(engine: Engine) -> None:
         terminal.type("word\n")
         assert terminal.end() == 6
     assert engine.left() == []
+
+
+@pytest.mark.alone  # other tests reset, and read what that says
+def test_a_reset_leaves_an_engines_containers_alone_and_says_so(
+    engine: Engine, tmp_path: Path
+) -> None:
+    command = Kernelbox(tmp_path / "root")
+    assert command.ok("reset") == "clean: nothing of kernelbox's is left on this host\n"
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    engine.root = Path("/run/kernelbox-oci")  # as an engine has it that says nothing else
+    pid = engine.create("somebodys")
+    try:
+        said = command.ok("reset")
+        assert said.startswith("clean, but for one container of bundles"), said
+        assert "kernelbox oci delete --force somebodys" in said
+        assert engine.status("somebodys") == "created" and not gone(pid)
+    finally:
+        engine.ok("delete", "--force", "somebodys")
+    assert gone(pid)

@@ -32,7 +32,9 @@ class Surroundings(NamedTuple):
     @property
     def root(self) -> str:
         """Where the states of containers are."""
-        return os.path.abspath(self.given_root or "/run/kernelbox-oci")
+        from kernelbox.oci import state
+
+        return os.path.abspath(self.given_root or state.USUAL)
 
     def find(self, container_id: str) -> Box:
         """Return a container. Raises UsageError if there is none."""

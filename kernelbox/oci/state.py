@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kernelbox.cgroup import Cgroup
     from kernelbox.oci.config import Config
 
+USUAL = "/run/kernelbox-oci"  # where the states of containers are, if nobody says otherwise
 # Source: runc, validateID
 _OF_AN_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
 _LONGEST_ID = 128
