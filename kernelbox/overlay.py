@@ -21,6 +21,7 @@ from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
 
 # mount(2) takes one page of options, fsconfig(2) values of 255 bytes.
@@ -77,19 +78,21 @@ def mount(overlay: Overlay) -> None:
         mounts.mount("overlay", overlay.merged, "overlay", k.MS_NODEV, text)
         return
     # Some 50 layers fill a page with their paths, but 200 with the numbers of descriptors.
-    from contextlib import ExitStack  # few have so many
-
-    with ExitStack() as stack:
-        short = Overlay(*_by_descriptor(overlay, stack), overlay.merged)
+    opened: list[int] = []  # no ExitStack: in here, nothing can be imported any more
+    try:
+        short = Overlay(*_by_descriptor(overlay, opened.append), overlay.merged)
         text = options(short)
         if len(text) < _OPTIONS_SIZE:
             mounts.mount("overlay", overlay.merged, "overlay", k.MS_NODEV, text)
             return
         made = _make(short)
-        stack.callback(os.close, made)
+        opened.append(made)
         target = os.open(overlay.merged, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        stack.callback(os.close, target)
+        opened.append(target)
         mounts.move_mount(made, target)
+    finally:
+        for fd in opened:
+            os.close(fd)
 
 
 def detached(overlay: Overlay, userns_fd: int | None = None) -> int:
@@ -126,7 +129,8 @@ def detached(overlay: Overlay, userns_fd: int | None = None) -> int:
             _attach(layers, overlay.lowerdirs, stack)
         upper, work = overlay.upperdir, overlay.workdir
         if max(len(os.fsencode(path)) for path in (upper, work)) >= _VALUE_SIZE:
-            _, upper, work = _by_descriptor(overlay._replace(lowerdirs=[]), stack)
+            empty = overlay._replace(lowerdirs=[])
+            _, upper, work = _by_descriptor(empty, lambda fd: stack.callback(os.close, fd))
         # A layer is named by its descriptor: there is no path to a detached mount.
         return _make(Overlay([_name(layer) for layer in layers], upper, work, overlay.merged))
 
@@ -175,17 +179,17 @@ def _make(overlay: Overlay) -> int:
         os.close(context)
 
 
-def _by_descriptor(overlay: Overlay, stack: ExitStack) -> tuple[list[str], str, str]:
+def _by_descriptor(overlay: Overlay, keep: Callable[[int], object]) -> tuple[list[str], str, str]:
     """Return names for lowerdirs, upperdir and workdir that are short however long the paths are.
 
     Args:
         overlay: The directories.
-        stack: Closes the descriptors that the names stand for.
+        keep: Is given each descriptor that a name stands for, to be closed later.
     """
     names = []
     for path in (*overlay.lowerdirs, overlay.upperdir, overlay.workdir):
         fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        stack.callback(os.close, fd)
+        keep(fd)
         names.append(_name(fd))
     return names[:-2], names[-2], names[-1]
 

@@ -50,7 +50,7 @@ def test_a_monitor_with_nothing_to_do_takes_no_memory_and_goes_on_where_it_was(
     monitors = fall_asleep(kernelbox, "quiet", "shown", "ended", "again")
     assert [monitors[0], monitors[3]] == [one for _, one in before]
     assert max(map(memory, monitors)) < 100
-    assert {looking.status(one)["Name"] for one in monitors} == {"kernelbox"}
+    assert soon(lambda: {looking.status(one)["Name"] for one in monitors} == {"kernelbox"})
     # It is found as any other, and its lock is held.
     assert kernelbox.ok("ps", "--format", "{{.Names}}").split().count("quiet") == 1
     assert kernelbox.ok("logs", "quiet") == "one\n"

@@ -88,7 +88,7 @@ def assert_usable(notebook: Notebook) -> None:
         ),
         ("os.system('sleep 1000')", "pids_of({pid}) did not return within 3 s"),
         pytest.param(
-            "os.system('f() { f | f & }; f; exec sleep 1000')",
+            "os.system('f() { f | f & }; (f); exec sleep 1000')",
             "pids_of({pid}) did not return within 3 s",
             marks=pytest.mark.alone,
         ),

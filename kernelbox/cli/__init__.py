@@ -194,6 +194,10 @@ def _run(argv: list[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
+    if dream := os.environ.pop("KERNELBOX_DREAM", ""):  # not a person's: see container/dozing.py
+        from kernelbox.container import monitor
+
+        monitor.wake(dream)
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_usage())
         return 0
@@ -202,10 +206,6 @@ def _dispatch(argv: list[str]) -> int:
 
         print(f"kernelbox {kernelbox.__version__}")
         return 0
-    if argv[0] == "--wake" and len(argv) == 2:  # no person's word: see container/dozing.py
-        from kernelbox.container import monitor
-
-        monitor.wake(argv[1])
     command = argv[0]
     if command not in COMMANDS:
         raise KernelboxError(f"no command {command!r}", "See which there are: kernelbox --help")

@@ -4,7 +4,8 @@ After some quiet, when nobody is at the program's streams, nothing is to be aske
 of its own, and nobody waits at the reception, a monitor becomes a sleeper (kernel/sleeper.py): it
 is the same process, parent of the program, and holds the container's lock, but in a few pages of
 memory. Whatever comes (output, a guest, the end) wakes it: it is an interpreter again, and goes on
-where it was. What it had in its memory is on the disk, or in `Dream`, among its arguments.
+where it was. What it had in its memory is on the disk, or in `Dream`, among its environment
+variables: `ps` shows what it has always shown.
 
 Where the kernel executes nothing in memory, or there is no sleeper for the machine, it stays awake.
 
@@ -24,7 +25,7 @@ from kernelbox.kernel import process, sleeper
 from kernelbox.plumbing import documents, paths
 from kernelbox.plumbing.records import NamedTuple
 
-WAKE = "--wake"  # what the command line is told, with what the monitor knew
+_DREAM = "KERNELBOX_DREAM"  # where the command line finds what the monitor knew
 
 
 class Dream(NamedTuple):
@@ -72,10 +73,8 @@ def doze(
     )  # fmt: skip
     until = [relay.pidfd, reception.fileno(), *outputs.values()]
     kept = [fd for fd in (lock, relay.terminal, relay.stdin) if fd is not None]
-    # As this command was called, but for the words that were for kernelbox.
-    called = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
-    words = [sys.executable, *called, WAKE, documents.dumps(dream._asdict())]
-    sleeper.sleep(until, kept, words, os.environ)
+    words = [sys.executable, *sys.orig_argv[1:]]  # as this command was called
+    sleeper.sleep(until, kept, words, {**os.environ, _DREAM: documents.dumps(dream._asdict())})
 
 
 def remember(text: str) -> tuple[Dream, Relay, Reception]:
