@@ -636,14 +636,15 @@ def test_a_namespace_that_was_seen_is_read_again_when_something_has_changed(
     there = [make["far"].observed("far")]
     seen, entered = [], []
     with at(make["home"]):
-        for step in range(6):
+        for step in range(8):
             if step == 4:
                 make["far"].run(change)
             trace: list[door.Event] = []
             monkeypatch.setattr(door, "sink", trace.append)
             seen.append(network.look(there, {"far": {"name": "far"}}).namespaces[1])
             entered.append(len(trace))
-    assert entered[2:] == [0, 0, 2, 0]
+    # The kernel may tell of one change in two messages, the second a little later.
+    assert (entered[2:5], entered[-1]) == ([0, 0, 2], 0)
     if "ip_forward" not in change and "nft" not in change:
         assert seen[4] != seen[3]
 
