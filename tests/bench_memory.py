@@ -30,7 +30,7 @@ from tests.command import COMMAND
 TEN = 10
 MIB = 1 << 20
 FOREVER = ("sleep", "100000")
-SETTLE = 12.0  # seconds until nobody is busy with a start any more, and our monitors doze
+SETTLE = 35.0  # seconds until nobody is busy with a start any more, and our monitors doze
 
 Podman = Callable[[Path, str], tuple[list[str], list[str], str]]
 Groups = Callable[[], list[Path]]

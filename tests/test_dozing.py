@@ -34,7 +34,7 @@ def memory(pid: int) -> int:
 def fall_asleep(kernelbox: Kernelbox, *names: str) -> list[int]:
     """Wait until all of their monitors do; return these."""
     monitors = [monitor(kernelbox.pid(name)) for name in names]
-    assert soon(lambda: all(map(sleeps, monitors)))
+    assert soon(lambda: all(map(sleeps, monitors)), 90.0)
     return monitors
 
 

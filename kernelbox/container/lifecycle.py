@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _STEP = 0.005  # seconds between two looks at a monitor that is about to finish
 _STOP_TIMEOUT = 10.0  # seconds
 _LOOK_AGAIN = 0.05  # seconds between two looks for what may take long to come
-_CLEANUP = 15.0  # seconds that a monitor may take to clean up
+_CLEANUP = 60.0  # seconds that a monitor may take to wake and clean up, on a busy machine
 
 
 def pidfd_of_init(container_id: str) -> int:

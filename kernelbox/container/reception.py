@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PATIENCE = 5.0  # seconds that a monitor which is alive may take to answer
+_PATIENCE = 20.0  # seconds that a monitor which is alive may take to wake and answer
 
 
 class Reception:

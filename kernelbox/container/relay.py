@@ -21,7 +21,7 @@ from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelError
 from kernelbox.plumbing.light import signal, suppress
 
-_QUIET = 10_000  # milliseconds
+_QUIET = 30_000  # milliseconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
