@@ -99,8 +99,11 @@ class Agent:
         while strays := _children() - self._monitors:
             for pid in strays:
                 os.kill(pid, signal.SIGKILL)
-            for pid in strays:
-                os.waitpid(pid, 0)
+            # As they end: the first of a PID namespace does when all the others are collected.
+            while strays:
+                ended, _ = os.waitpid(-1, 0)
+                strays.discard(ended)
+                self._monitors.discard(ended)
 
     def _reap(self) -> None:
         """Collect the children that have ended."""
