@@ -21,8 +21,6 @@ from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelError
 from kernelbox.plumbing.light import signal, suppress
 
-_QUIET = 30_000  # milliseconds
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +41,9 @@ if TYPE_CHECKING:
 
         def act(self, ready: set[int]) -> None:
             """Do what is to be done, now that these can be read or the time has come."""
+
+
+_QUIET = 30_000  # milliseconds
 
 
 class Person:
