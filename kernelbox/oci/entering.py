@@ -67,6 +67,7 @@ def enter(
         raise UsageError("cannot exec in a paused container", "Let it run first: resume")
     if status not in ("created", "running"):
         raise UsageError("cannot exec in a container that is not running", f"It is {status}")
+    box.check_made("exec in")
     pidfd = process.pidfd_of(box.state.pid)
     if not box.alive():
         raise UsageError("cannot exec in a container that is not running", "It has just ended")
