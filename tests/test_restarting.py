@@ -199,6 +199,18 @@ def test_two_terminals_at_one_container(kernelbox: Kernelbox) -> None:
 # --- asking how it does ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "wrong", [("interval", "x"), ("timeout", "-1s"), ("start-period", "9"), ("retries", "-1")]
+)
+def test_an_option_of_health_that_cannot_be_is_refused_where_nothing_is_asked(
+    kernelbox: Kernelbox, wrong: tuple[str, str]
+) -> None:
+    """Before, it was passed over in silence without a --health-cmd."""
+    option, value = wrong
+    said = kernelbox.refused("run", "--rm", *ALONE, f"--health-{option}", value, "busybox", "true")
+    assert value in said
+
+
 def test_health_is_told_as_it_changes(kernelbox: Kernelbox) -> None:
     words = (*OFTEN, "--health-retries", "2", "--health-cmd", "echo asked; test -e /well")
     container = kernelbox.start(*ALONE, *words, *FOREVER)

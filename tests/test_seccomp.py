@@ -413,6 +413,8 @@ def test_a_file_that_is_no_profile_is_one_clear_line(tmp_path: Path) -> None:
         profile.load(str(tmp_path / "none"))
     with pytest.raises(UsageError, match=r"cannot read the profile .*directory"):
         profile.load(str(tmp_path))
+    with pytest.raises(UsageError, match="larger than 4 MiB"):
+        profile.load("/dev/zero")
 
 
 def test_a_filter_longer_than_the_kernel_takes_is_refused() -> None:

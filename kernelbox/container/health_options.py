@@ -38,14 +38,12 @@ def check(given: RunOptions, of_image: object) -> Healthcheck | None:
     test = said.get("Test") or ["NONE"]
     if given["health_cmd"]:
         test = ["CMD-SHELL", given["health_cmd"]]
-    known = isinstance(test, list) and test[0] in ("CMD", "CMD-SHELL") and len(test) > 1
-    if not known or not all(isinstance(one, str) for one in test):
-        return None
+    # An option that cannot be is wrong also where nothing is asked.
     retries = given["health_retries"]
     if retries is not None and retries < 0:
         raise UsageError(f"--health-retries {retries} is below 0", "Write it like 3")
     own = said.get("Retries")
-    return {
+    found: Healthcheck = {
         "test": test,
         "interval": _seconds(given["health_interval"], said.get("Interval")) or _INTERVAL,
         "timeout": _seconds(given["health_timeout"], said.get("Timeout")) or _TIMEOUT,
@@ -54,6 +52,10 @@ def check(given: RunOptions, of_image: object) -> Healthcheck | None:
         or _START_INTERVAL,
         "retries": retries or (own if isinstance(own, int) and own > 0 else _RETRIES),
     }
+    known = isinstance(test, list) and test[0] in ("CMD", "CMD-SHELL") and len(test) > 1
+    if not known or not all(isinstance(one, str) for one in test):
+        return None
+    return found
 
 
 def _seconds(text: str, nanoseconds: object) -> float:

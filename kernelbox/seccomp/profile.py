@@ -12,10 +12,9 @@ Source: OCI runtime-spec, config-linux.md, "Seccomp".
 from __future__ import annotations
 
 import errno
-import os
 
 from kernelbox.kernel.errors import UsageError
-from kernelbox.plumbing import documents, storage
+from kernelbox.plumbing import documents
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.seccomp import machines
 
@@ -137,9 +136,11 @@ def load(path: str) -> dict[str, Any]:
     """
     hint = "A profile is `default` or a file: JSON as in OCI runtime-spec, config-linux.md, Seccomp"
     try:
-        if os.path.isfile(path) and os.stat(path).st_size > _MOST_BYTES:
+        with open(path, "rb") as file:  # it may be without an end
+            text = file.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
             raise UsageError(f"the profile {path!r:.200} is larger than 4 MiB", hint)
-        found: Any = documents.loads(storage.read(path))
+        found: Any = documents.loads(text)
     except OSError as error:
         raise UsageError(
             f"cannot read the profile {path!r:.200}: {error.strerror}", hint
