@@ -108,6 +108,9 @@ order.config["mounts"].append(
             "whoever says the word": Wrong(
                 hook("createRuntime", "f'grep -q {label}'"), "it was created"
             ),
+            "whoever says it as a value": Wrong(
+                hook("createRuntime", """f'grep -q "\\\\"{label}\\\\""'"""), "it was created"
+            ),
             "nobody": Wrong(hook("createRuntime", "'exit 1'"), "with the annotation it cannot run"),
             "everybody": Wrong(hook("createRuntime", "'cat'"), "it was created"),
             "its environment": Wrong(

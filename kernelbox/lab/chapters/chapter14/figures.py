@@ -12,6 +12,8 @@ from kernelbox.lab.exercises.verdict import Verdict, failed, passed
 from kernelbox.lab.experiments import interval
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kernelbox.lab.notebook import Lab
 
 # --- how sure -------------------------------------------------------------------------------------
@@ -124,11 +126,14 @@ def per_call(box: Lab, price: object) -> Verdict:
     """Be a program whose prices are known, and compare."""
     for number in range(4):
         call, start = random.uniform(6e-8, 1.5e-7), random.uniform(0.04, 0.08)
+        luck = _luck(2 * number)
 
-        def took(count: int, call: float = call, start: float = start) -> float:
+        def took(
+            count: int, call: float = call, start: float = start, luck: Iterator[bool] = luck
+        ) -> float:
             if not isinstance(count, int) or not 0 <= count <= _MOST:
                 raise ValueError(f"a whole number of calls, {_MOST} at most, not {count!r:.20}")
-            unlucky = 0.3 if random.random() < 0.1 else 0.0
+            unlucky = 0.3 if next(luck) else 0.0
             return start * random.uniform(1, 1.1) + count * call + unlucky
 
         tried = attempt(price, took, seconds=5)
@@ -142,6 +147,17 @@ def per_call(box: Lab, price: object) -> Verdict:
                 f"{call * 1e9:.0f} ns" if not number else "what it costs, within a tenth",
             )
     return passed("the price of a call, without the start and without the unlucky moments")
+
+
+def _luck(first: int) -> Iterator[bool]:
+    """Yield whether the machine is busy: once in ten runs, the first time soon after so many.
+
+    Whoever trusts a single difference must not be lucky each time, whichever run it begins with.
+    """
+    place = first + random.randrange(2)
+    while True:
+        yield from (run == place for run in range(10))
+        place = random.randrange(10)
 
 
 # --- the dearest ----------------------------------------------------------------------------------

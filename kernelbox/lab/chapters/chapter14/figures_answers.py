@@ -112,6 +112,23 @@ return found[20], found[-21]
                 "return sorted(took(1_000_000) for _ in range(9))[4] / 1_000_000", "ns for a call"
             ),
             "the start alone": Wrong("return took(0)", "ns for a call"),
+            "one difference": Wrong(
+                "return (took(5_000_000) - took(0)) / 5_000_000", "ns for a call"
+            ),
+            "one difference, once it is warm": Wrong(
+                """
+                took(5_000_000), took(0)
+                return (took(5_000_000) - took(0)) / 5_000_000
+                """,
+                "ns for a call",
+            ),
+            "the mean": Wrong(
+                """
+                runs = [(took(5_000_000) - took(0)) / 5_000_000 for _ in range(3)]
+                return sum(runs) / 3
+                """,
+                "ns for a call",
+            ),
             "a difference of few": Wrong(
                 """
                 runs = sorted((took(2000) - took(1000)) / 1000 for _ in range(9))

@@ -77,7 +77,7 @@ def what_it_lacks(box: Lab, lacks: object) -> Verdict:
     extra = random.sample(["SYS_PTRACE", "SYS_NICE", "NET_ADMIN", "SYS_ADMIN"], 2)
     drawn: list[ContainerOptions] = [
         {"network": "none"},
-        {"security_opt": ["seccomp=unconfined", "no-new-privileges"]},
+        {"security_opt": ["seccomp=unconfined", "no-new-privileges"], "cap_drop": ["CHOWN"]},
         {"userns": "auto", "cap_add": extra[:1]},
         {"user": "1000", "cap_add": extra[1:], "cap_drop": ["MKNOD"]},
     ]

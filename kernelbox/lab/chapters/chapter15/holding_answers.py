@@ -108,9 +108,15 @@ ANSWERS = {
                 lacking(capabilities="int(status['CapBnd'][0], 16)"), "your function says"
             ),
             "other than Docker's": Wrong(
-                lacking(capabilities="int(status['CapBnd'][0], 16) != default").replace(
-                    "default = 0xA80425FB", "default = 0x1FFFFFFFFFF"
-                ),
+                lacking(capabilities="int(status['CapBnd'][0], 16) != default"),
+                "your function says",
+            ),
+            "more of them": Wrong(
+                lacking(capabilities="int(status['CapBnd'][0], 16).bit_count() > 14"),
+                "your function says",
+            ),
+            "a larger number": Wrong(
+                lacking(capabilities="int(status['CapBnd'][0], 16) > default"),
                 "your function says",
             ),
             "a filter is a lack": Wrong(
