@@ -108,7 +108,12 @@ def refusing(box: Lab, engine: Engine, hooks: object, label: str) -> Verdict:
     with_it = {label: random.choice(("blue", "red", "green"))}
     if verdict := _refused(engine, hooks, {"note": "x", **with_it}, word):
         return verdict
-    several = {}, {"note": f"its {label} is on holiday"}, {f"{label}s": "none"}, {"lacks": label}
+    several: tuple[dict[str, str], ...] = (
+        {},
+        {"note": f"its {label} is on holiday"},
+        {f"{label}s": "none"},
+        {"lacks": label},
+    )
     for without in several:
         if verdict := _let_through(engine, hooks, without, word):
             return verdict
