@@ -29,7 +29,7 @@ PLAN = {
         whole paths channel
     """,
     "kernelbox/kernel": """
-        flags errors
+        flags errors foreign
         explain mount_words stepping_stone
         door sleeper
         syscalls session netdevice packets trace

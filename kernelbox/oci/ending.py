@@ -10,7 +10,7 @@ import os
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
-from kernelbox.oci import groups, hooks, in_place
+from kernelbox.oci import groups, hooks
 from kernelbox.oci import state as states
 from kernelbox.plumbing.light import signal, suppress
 
@@ -91,7 +91,8 @@ def _has_orphans(box: Box) -> bool:
 
 def _has_pid_namespace(box: Box) -> bool:
     try:
-        return box.config().is_new("pid")
+        kinds = box.document().part("linux").parts("namespaces")
+        return any(one.text("type") == "pid" and not one.text("path") for one in kinds)
     except UsageError:  # whoever waited for its end has deleted it meanwhile
         return True
 
@@ -130,9 +131,11 @@ def delete(root: str, container_id: str, *, force: bool = False) -> list[str]:
     groups.remove(box.group, box.state.above)
     problems = []
     with suppress(UsageError):  # whose config.json is damaged has no hooks to run
-        config = box.config()
-        in_place.take_away(box.state.rootfs, box.state.mount, config)
-        problems = hooks.run_all(config, "poststop", box.as_told("stopped"))
+        if box.state.mount:
+            from kernelbox.oci import in_place  # for a few containers, and no other
+
+            in_place.take_away(box.state.rootfs, box.state.mount, box.config())
+        problems = hooks.run_all(hooks.read(box.document()), "poststop", box.as_told("stopped"))
     box.remove()
     return problems
 
