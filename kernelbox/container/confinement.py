@@ -60,8 +60,7 @@ def compiled(plain: dict[str, Any] | None) -> Filter | None:
     """
     if plain is None:
         return None
-    from kernelbox.seccomp import filter, machines, profile
+    from kernelbox.seccomp import kept  # only for who is filtered
 
-    machine = machines.this()
-    found = profile.read(plain, machine)
-    return Filter(filter.compile(found, machine), found.flags)
+    found = kept.given(plain)
+    return Filter(found.program, found.flags)
