@@ -55,7 +55,7 @@ BUDGET: dict[str, float] = {
     "test_isolation.py": 30,
     "test_joining.py": 60,
     "test_lab.py": 40,
-    "test_light.py": 15,
+    "test_light.py": 35,
     "test_lifecycle.py": 30,
     "test_limits.py": 60,
     "test_listing.py": 20,

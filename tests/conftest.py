@@ -26,7 +26,7 @@ from kernelbox import lab
 from kernelbox.lab import Lab
 from tests import budget, looking, store_notebooks, unsteady, workers
 from tests.command import Kernelbox, Running
-from tests.engine import Engine
+from tests.engine import RUNTIME, Engine
 from tests.scene import Scene
 from tests.town import Town
 
@@ -362,6 +362,7 @@ def one_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 def engine(one_engine: Engine) -> Iterator[Engine]:
     """The engine of a module, with the bundle as it was, and after the test no container."""
     one_engine.renew()
+    one_engine.runtime = RUNTIME
     yield one_engine
     for container in one_engine.left():
         one_engine.ok("delete", "--force", container)
