@@ -91,6 +91,7 @@ BUDGET: dict[str, float] = {
     "test_rtnetlink.py": 15,
     "test_seccomp.py": 25,
     "test_shaping.py": 15,
+    "test_shelf.py": 15,
     "test_smallest.py": 5,
     "test_spec.py": 10,
     "test_students.py": 95,

@@ -27,6 +27,7 @@ PLAN = {
         numbers records light
         documents sockets storage
         whole paths channel
+        shelf
     """,
     "kernelbox/kernel": """
         flags errors foreign
