@@ -115,7 +115,7 @@ docker() {
 environment() {
 	local locked project
 	locked=$({ pwd; echo "$python"; "$python" -V; cat requirements.lock; } | sha256sum)
-	project=$({ echo "$locked"; cat pyproject.toml kernelbox/lab/jupyter/*; } | sha256sum)
+	project=$({ echo "$locked"; declare -f start_script; cat pyproject.toml kernelbox/lab/jupyter/*; } | sha256sum)
 	if stale project "$project"; then
 		writable
 		if stale locked "$locked"; then
