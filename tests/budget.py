@@ -71,6 +71,7 @@ BUDGET: dict[str, float] = {
     "test_notebooks.py": 10,
     "test_observe.py": 40,
     "test_oci.py": 60,
+    "test_oci_groups.py": 25,
     "test_oci_linux.py": 40,
     "test_oci_many.py": 25,
     "test_oom.py": 20,

@@ -60,6 +60,12 @@ _WHY: tuple[tuple[str, int, str], ...] = (
     ("sethostname", errno.EINVAL, "A hostname has at most 64 bytes"),
     ("write", errno.EBUSY, "In cgroup v2 a group with processes cannot pass controllers down"),
     ("write", errno.EINVAL, "The kernel did not accept this value"),
+    (
+        "write",
+        errno.ENOSPC,
+        "A control group whose cpuset.cpus or cpuset.mems is empty takes nobody in: give it what "
+        "the one above has",
+    ),
     ("write", errno.ERANGE, "The value is outside the range that the kernel accepts"),
     ("rmdir", errno.EBUSY, "The cgroup still has processes or children"),
     *(

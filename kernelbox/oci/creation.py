@@ -159,7 +159,7 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
         box.write(box.state._replace(mount=in_place.mount_id(root)))
     group = box.group
     groups.make(group)
-    resources.apply(group, config.resources)
+    resources.apply(group, config.resources, config.ociVersion)
     group.limit_devices(resources.device_rules(config.resources))
     stone = stepping_stone.lay()
     listener = gate.build(box.fd)

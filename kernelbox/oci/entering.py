@@ -19,7 +19,7 @@ from kernelbox.container.messages import Go, Ready, Terminal
 from kernelbox.kernel import door, execution, lookup, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import console, standing
+from kernelbox.oci import console, groups, standing
 from kernelbox.oci import state as states
 from kernelbox.plumbing.channel import Channel
 
@@ -42,8 +42,11 @@ def enter(
     *,
     console_socket: str = "",
     pid_file: str = "",
+    pidfd_socket: str = "",
     preserved: tuple[int, ...] = (),
     keyring: bool = True,
+    below: list[str] | None = None,
+    paused_too: bool = False,
 ) -> Newborn:
     """Start a program more in a container.
 
@@ -55,17 +58,22 @@ def enter(
         what: The program.
         console_socket: Where its terminal is sent to; empty where the caller shows it.
         pid_file: Where its pid is written to; empty without.
+        pidfd_socket: Where a pidfd of it is sent to; empty without.
         preserved: Descriptors that it keeps, beside its streams.
         keyring: Whether it gets a session keyring of its own.
+        below: In which groups below the container's it is: see `groups.way_into`.
+        paused_too: Whether it may wait until a container that stands still runs again.
 
     Raises:
         UsageError: The container is stopped, or stands still.
         CommandError: The program was not found, or cannot be executed.
     """
     status = box.status()
-    if status == "paused":
-        raise UsageError("cannot exec in a paused container", "Let it run first: resume")
-    if status not in ("created", "running"):
+    if status == "paused" and not paused_too:
+        raise UsageError(
+            "cannot exec in a paused container", "Let it run first: resume; or use --ignore-paused"
+        )
+    if status not in ("created", "running", "paused"):
         raise UsageError("cannot exec in a container that is not running", f"It is {status}")
     pidfd = process.pidfd_of(box.state.pid)
     if not box.alive():
@@ -77,7 +85,8 @@ def enter(
     confined = compiled(config.seccomp)
     stone = stepping_stone.lay()
     ours, theirs = Channel.pair()
-    with closing(box.group.open()) as entrance:
+    way = groups.way_into(box.group, below or [], box.state.pid)
+    with closing(way) as entrance:
         # Nobody inside may look at this interpreter once it shares their PID namespace.
         syscalls.prctl(k.PR_SET_DUMPABLE, 0)
         # The child enters all others itself: this process stays where it can write a pid file.
@@ -98,6 +107,8 @@ def enter(
     if born.terminal is not None and console_socket:
         console.send(console_socket, born.terminal, "/dev/pts/ptmx")
         os.close(born.terminal)
+    if pidfd_socket:
+        console.send(pidfd_socket, child_pidfd, "pidfd")
     if pid_file:
         states.replace(pid_file, str(child))
     messages.send(ours, Go())
