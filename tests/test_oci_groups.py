@@ -100,7 +100,7 @@ def test_a_program_for_a_container_that_stands_still_waits(engine: Engine) -> No
         looking.soon(lambda: len(json.loads(engine.ok("ps", "--format", "json", "still"))) == 2)
         assert engine.status("still") == "paused" and waiting.poll() is None
         engine.ok("resume", "still")
-        assert waiting.communicate(timeout=60) == ("ok\n", None)
+        assert waiting.communicate(timeout=60)[0] == "ok\n"
 
 
 def test_a_program_is_described_in_a_pipe(engine: Engine) -> None:

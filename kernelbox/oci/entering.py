@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kernelbox.cgroup import Entrance
     from kernelbox.container.confinement import Filter
     from kernelbox.kernel.stepping_stone import Stone
-    from kernelbox.oci.config import Process
+    from kernelbox.oci.config import Config, Process
     from kernelbox.oci.state import Box
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -98,7 +98,10 @@ def enter(
         if child == 0:
             ours.close()
             rest = [kind for kind in others if kind != "pid"]
-            _entered(pidfd, rest, root, entrance, theirs, what, stone, confined, preserved, keyring)
+            _entered(
+                pidfd, rest, root, entrance, theirs, config, what, stone, confined, preserved,
+                keyring,
+            )  # fmt: skip
     theirs.close()
     os.close(pidfd)
     stone.close_taken()
@@ -130,6 +133,7 @@ def _entered(
     root: int | None,
     entrance: Entrance,
     control: Channel,
+    config: Config,
     what: Process,
     stone: Stone,
     confined: Filter | None,
@@ -139,8 +143,10 @@ def _entered(
     """Be the process that `enter` adds: a container's init without the building."""
     with reporting(control, door.sink is not None, stepped=False):
         process.die_with_parent()
-        standing.limit(what)
+        standing.limit(what, config.personality)
         entrance.enter()
+        if config.memoryPolicy is not None:
+            execution.set_memory_policy(*config.memoryPolicy)
         if what.affinity is not None and what.affinity.final is not None:
             execution.set_affinity(what.affinity.final)
         if kinds:
