@@ -149,10 +149,10 @@ PLAN = {
     "kernelbox/oci": """
         document checking config descriptors log mount_options copying console gate groups
         foreground
-        programs refusals resources devices hooks standing features attaching
+        programs refusals resources devices hooks standing handing attaching
         in_place joining
         reading hiding
-        state init
+        features state init
         ending
         starting entering telling creation
     """,

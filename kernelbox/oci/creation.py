@@ -26,6 +26,7 @@ from kernelbox.oci import (
     document,
     gate,
     groups,
+    handing,
     hooks,
     in_place,
     init,
@@ -159,7 +160,7 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
         box.write(box.state._replace(mount=in_place.mount_id(root)))
     group = box.group
     groups.make(group)
-    resources.apply(group, config.resources)
+    resources.apply(group, config.resources, config.ociVersion)
     group.limit_devices(resources.device_rules(config.resources))
     stone = stepping_stone.lay()
     listener = gate.build(box.fd)
@@ -208,6 +209,7 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
         id_maps.write_maps(born.pid, config.uidMappings, config.gidMappings)
         messages.send(control, Go())
     born.until(Ready)
+    handing.hand_over(config, born.pid)
     for kind in ("prestart", "createRuntime"):
         hooks.run(config, kind, box.as_told("created"))
     messages.send(control, Go())

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _LINUX = {
     "intelRdt": "Intel's cache and memory bandwidth allocation",
     "mountLabel": "SELinux labels",
-    "memoryPolicy": "a NUMA memory policy",
-    "netDevices": "moving network devices",
 }
 _NAMES = {"kernel/hostname": "hostname", "kernel/domainname": "domainname"}
 _PROCESS = {"selinuxLabel": "SELinux labels"}
@@ -63,6 +61,11 @@ def check_namespaces(config: Config) -> None:
             "a container with a user namespace needs a new mount namespace: it may mount nowhere "
             "else",
             'Add {"type": "mount"} to linux.namespaces',
+        )
+    if config.netDevices and config.namespace("network") is None:
+        raise UsageError(
+            "netDevices need a network namespace to be moved to",
+            'Add {"type": "network"} to linux.namespaces',
         )
 
 
