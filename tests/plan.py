@@ -119,8 +119,8 @@ PLAN = {
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options option_defaults
         mount_options
-        process_options program monitor_lock stdio dozing
-        run_options init enter cleanup
+        process_options program monitor_lock stdio
+        run_options init enter cleanup dozing
         networks lives renaming health
         runtime lifecycle update inspection audit
         living
