@@ -26,7 +26,6 @@ from kernelbox.oci import (
     document,
     gate,
     groups,
-    handing,
     hooks,
     in_place,
     init,
@@ -209,7 +208,10 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
         id_maps.write_maps(born.pid, config.uidMappings, config.gidMappings)
         messages.send(control, Go())
     born.until(Ready)
-    handing.hand_over(config, born.pid)
+    if config.netDevices:
+        from kernelbox.oci import handing  # hardly a container has any, and it speaks netlink
+
+        handing.hand_over(config, born.pid)
     for kind in ("prestart", "createRuntime"):
         hooks.run(config, kind, box.as_told("created"))
     messages.send(control, Go())
