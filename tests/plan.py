@@ -206,7 +206,7 @@ PLAN = {
         benches catalogue forms pictures
         given
         judge
-        guesses quiz recall score
+        guesses guess_first quiz recall score
         chart
         chapter
     """,
