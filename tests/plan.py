@@ -148,7 +148,7 @@ PLAN = {
     """,
     "kernelbox/oci": """
         document checking config descriptors log mount_options copying console gate groups
-        foreground
+        agents foreground
         programs refusals resources devices hooks standing handing attaching
         in_place joining
         reading hiding

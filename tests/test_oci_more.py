@@ -1,13 +1,18 @@
-"""What the runtime-spec has added since 1.2: memory policies, and links that a container is given.
+"""What few engines ask for: memory policies, links that are handed over, seccomp agents.
 
 Source of each: OCI runtime-spec, config-linux.md, by its sections.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
+import signal
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +21,7 @@ from typing import Any
 import pytest
 
 from tests import looking
-from tests.engine import Engine
+from tests.engine import Engine, gone
 
 NUMA_MAPS = Path("/proc/self/numa_maps")
 
@@ -145,3 +150,120 @@ def test_features_tell_of_both(engine: Engine) -> None:
     assert told["linux"]["netDevices"] == {"enabled": True}
     assert {"MPOL_BIND", "MPOL_WEIGHTED_INTERLEAVE"} <= set(told["linux"]["memoryPolicy"]["modes"])
     assert re.fullmatch(r"1\.3\.\d", told["ociVersionMax"])
+
+
+def test_an_output_that_is_no_terminal_has_lines_without_carriage_returns(engine: Engine) -> None:
+    """runc, ClearONLCR: what a container's terminal says can be read by a program."""
+    engine.config["process"] |= {"terminal": True, "args": ["sh", "-c", "tty; echo told"]}
+    output = engine.bundle / "output"
+    with output.open("w") as file:
+        assert engine("run", "--bundle", engine.bundle, "told", stdout=file).returncode == 0
+    assert output.read_bytes() == b"/dev/pts/0\ntold\n"
+
+
+RECEIVE, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_*, linux/seccomp.h
+ENOMEDIUM = 123
+
+
+def _agent(listener: socket.socket, told: Path) -> None:
+    """Be a seccomp agent for one process after another: mkdir fails, all else goes on."""
+    while True:
+        connection, _ = listener.accept()
+        payload, fds, _, _ = socket.recv_fds(connection, 1 << 16, 4)
+        assert connection.recv(1) == b""  # exactly one a connection
+        with told.open("a") as file:
+            print(payload.decode(), len(fds), file=file)
+        if os.fork() == 0:
+            with contextlib.suppress(OSError):  # until nobody has the filter any more
+                while True:
+                    call = bytearray(80)
+                    fcntl.ioctl(fds[0], RECEIVE, call)
+                    which, _, _, number = struct.unpack_from("=QIIi", call)
+                    is_mkdir = number in (83, 258, 34)  # x86-64's, and arm64's
+                    answer = (which, 0, -ENOMEDIUM, 0) if is_mkdir else (which, 0, 0, 1)
+                    fcntl.ioctl(fds[0], SEND, struct.pack("=QqiI", *answer))
+            os._exit(0)
+        os.close(fds[0])
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """The socket of a seccomp agent, and a file of what it is told."""
+    path, told = tmp_path / "agent", tmp_path / "told"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen()
+    pid = os.fork()
+    if pid == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        try:
+            _agent(listener, told)
+        finally:
+            os._exit(1)
+    listener.close()
+    yield path, told
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("promise", [True, False])
+@pytest.mark.parametrize("calls", [["mkdir", "mkdirat"], ["mkdirat", "mkdir", "write", "sendmsg",
+                                   "openat", "read", "close", "fcntl", "execve"]])  # fmt: skip
+def test_an_agent_answers_calls(
+    engine: Engine, agent: tuple[Path, Path], promise: bool, calls: list[str]
+) -> None:
+    """Section "Seccomp", "The Container Process State"; also for calls that the runtime makes."""
+    path, told = agent
+    engine.config["annotations"] = {"some": "thing"}
+    engine.config["process"]["noNewPrivileges"] = promise
+    engine.config["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "flags": ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "SECCOMP_FILTER_FLAG_TSYNC"],
+        "listenerPath": str(path),
+        "listenerMetadata": "for the agent",
+        "syscalls": [{"names": calls, "action": "SCMP_ACT_NOTIFY"}],
+    }
+    script = "mkdir /tmp/x 2>&1; ls /proc/self/fd | cat; sleep 1000"
+    engine.config["process"]["args"] = ["sh", "-c", script]
+    output = engine.bundle / "output"
+    with output.open("w") as file:
+        done = engine(
+            "run", "--detach", "--pid-file", engine.bundle / "pid", "--bundle", engine.bundle,
+            "asking", stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    assert done.returncode == 0, output.read_text()
+    assert looking.soon(lambda: output.read_text().count("\n") == 5), output.read_text()
+    assert "No medium found" in output.read_text()
+    assert output.read_text().split()[-4:] == ["0", "1", "2", "3"]  # the last is of `ls` itself
+    pid = int((engine.bundle / "pid").read_text())
+    text, _, count = told.read_text().rstrip().rpartition(" ")
+    state = json.loads(text)
+    assert (count, state["fds"], state["metadata"]) == ("1", ["seccompFd"], "for the agent")
+    assert state["pid"] == state["state"]["pid"] == pid
+    assert state["state"]["id"] == "asking" and state["state"]["bundle"] == str(engine.bundle)
+    assert state["state"]["annotations"] == {"some": "thing"}
+    assert "No medium" in engine("exec", "asking", "mkdir", "/tmp/y").stderr
+    second = json.loads(told.read_text().splitlines()[1].rpartition(" ")[0])
+    assert second["pid"] != pid and second["state"]["pid"] == pid
+    assert second["state"]["status"] == "running"
+
+
+def test_nobody_is_left_unanswered(engine: Engine, agent: tuple[Path, Path]) -> None:
+    """Section "Seccomp": if sending fails it MUST be an error; without NOTIFY nobody is sent to."""
+    path, told = agent
+    seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": str(path)}
+    engine.config["linux"]["seccomp"] = seccomp
+    assert engine.sh("mkdir /tmp/fine; echo done") == "done" and not told.exists()
+    seccomp["listenerPath"] = str(path.parent / "nobody")
+    assert engine.sh("echo done") == "done"
+    rules = [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY"}]
+    engine.config["linux"]["seccomp"] = {**seccomp, "syscalls": rules}
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    pid = engine.create("asking")
+    assert "seccomp agent" in engine.refused("start", "asking")
+    assert looking.soon(lambda: gone(pid)) and engine.status("asking") == "stopped"
+    engine.ok("delete", "asking")
+    engine.config["linux"]["seccomp"] |= {"listenerPath": "", "listenerMetadata": "x"}
+    assert "listenerMetadata" in engine.refused("create", "--bundle", engine.bundle, "bad")
+    engine.config["linux"]["seccomp"]["listenerMetadata"] = ""
+    assert "SCMP_ACT_NOTIFY" in engine.refused("create", "--bundle", engine.bundle, "bad")

@@ -14,6 +14,7 @@ kernel. Chapter 13 takes create and start apart. Begin with init.py.
     console.py        a terminal, and its other end sent to an engine
     gate.py           where a container's first process waits for `start`
     groups.py         the control group, wherever it is to be
+    agents.py         who is asked about calls that a filter leaves to others
     foreground.py     a program in the foreground: streams, terminal, signals
     programs.py       `process` becomes a record
     refusals.py       what a config.json may ask for and is not done, by name

@@ -21,6 +21,7 @@ from kernelbox.container.messages import Go, Ready
 from kernelbox.kernel import door, execution, process, stepping_stone
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.oci import (
+    agents,
     attaching,
     console,
     document,
@@ -175,7 +176,7 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
             mounts=mounts,
             mount_namespace=joined.get("mount"),
             rootfs=box.state.rootfs,
-            filter=compiled(config.seccomp),
+            filter=compiled(config.seccomp, agent=agents.has_one(config)),
             stone=stone,
             state=box.as_told("created"),
             preserved=asked.preserved,

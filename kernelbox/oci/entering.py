@@ -19,7 +19,7 @@ from kernelbox.container.messages import Go, Ready, Terminal
 from kernelbox.kernel import door, execution, lookup, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import console, groups, standing
+from kernelbox.oci import agents, console, groups, standing
 from kernelbox.oci import state as states
 from kernelbox.plumbing.channel import Channel
 
@@ -82,7 +82,7 @@ def enter(
     # A chroot is not entered with its namespaces.
     root = None if config.is_new("mount") else os.open(f"/proc/{box.state.pid}/root", _DIRECTORY)
     others = [one.proc for one in namespaces.KINDS if _differs(box.state.pid, one.proc)]
-    confined = compiled(config.seccomp)
+    confined = compiled(config.seccomp, agent=agents.has_one(config))
     stone = stepping_stone.lay()
     ours, theirs = Channel.pair()
     way = groups.way_into(box.group, below or [], box.state.pid)
@@ -114,6 +114,7 @@ def enter(
         console.send(pidfd_socket, child_pidfd, "pidfd")
     if pid_file:
         states.replace(pid_file, str(child))
+    agents.introduce(born, config, box.as_told(status))
     messages.send(ours, Go())
     born.until_executed()
     ours.close()

@@ -25,7 +25,6 @@ _LINUX = {
 }
 _NAMES = {"kernel/hostname": "hostname", "kernel/domainname": "domainname"}
 _PROCESS = {"selinuxLabel": "SELinux labels"}
-_SECCOMP = {"listenerPath": "a seccomp agent", "listenerMetadata": "a seccomp agent"}
 _BLOCK_IO = {"leafWeight": "weights of leaves, which BFQ has none of"}
 
 
@@ -39,10 +38,15 @@ def check(document: Part) -> None:
     check_process(document.part("process"))
     for part, refused in (
         (linux, _LINUX),
-        (linux.part("seccomp"), _SECCOMP),
         (linux.part("resources").part("blockIO"), _BLOCK_IO),
     ):
         _refuse(part, refused)
+    seccomp = linux.part("seccomp")
+    if seccomp.text("listenerMetadata") and not seccomp.text("listenerPath"):
+        raise UsageError(
+            f"{seccomp.name}.listenerMetadata is for the agent at listenerPath, and there is none",
+            "Add that, or leave it out",
+        )
 
 
 def check_process(part: Part) -> None:

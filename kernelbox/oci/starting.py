@@ -9,7 +9,7 @@ from kernelbox.container.birth import Newborn
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.stepping_stone import Stone
-from kernelbox.oci import ending, gate, hooks
+from kernelbox.oci import agents, ending, gate, hooks
 from kernelbox.plumbing.light import signal
 
 TYPE_CHECKING = False
@@ -40,6 +40,7 @@ def start(box: Box, config: Config) -> None:
     except OSError as error:
         raise UsageError("the container has been started meanwhile", "See: state") from error
     born = Newborn(box.state.pid, pidfd, control, Stone(-1, -1, heard))
+    agents.introduce(born, config, box.as_told("created"))
     try:
         born.until_executed()
     except KernelboxError:
