@@ -72,6 +72,7 @@ BUDGET: dict[str, float] = {
     "test_observe.py": 40,
     "test_oci.py": 60,
     "test_oci_groups.py": 25,
+    "test_oci_damage.py": 40,
     "test_oci_linux.py": 40,
     "test_oci_many.py": 25,
     "test_oci_more.py": 20,

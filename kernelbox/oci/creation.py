@@ -238,8 +238,10 @@ def _undo(box: Box, config: Config) -> None:
             process.pidfd_send_signal(pidfd, signal.SIGKILL)
             box.group.thaw_all()
             process.wait_exit(pid)
-        hooks.run_all(config, "poststop", box.as_told("stopped"))
     with suppress(KernelboxError, KernelError):
         groups.remove(box.group, box.state.above)
     in_place.take_away(box.state.rootfs, box.state.mount, config)
+    told = box.as_told("stopped")
     box.remove()
+    if pid:
+        hooks.run_all(config, "poststop", told)

@@ -75,6 +75,7 @@ def enter(
         )
     if status not in ("created", "running", "paused"):
         raise UsageError("cannot exec in a container that is not running", f"It is {status}")
+    box.check_made("exec in")
     pidfd = process.pidfd_of(box.state.pid)
     if not box.alive():
         raise UsageError("cannot exec in a container that is not running", "It has just ended")

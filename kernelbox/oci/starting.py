@@ -32,6 +32,7 @@ def start(box: Box, config: Config) -> None:
             f"cannot start a container that is {status}",
             "Only one that is created can be started, and only once",
         )
+    box.check_made("start")
     if config.process is None:
         raise UsageError("the container has no process to start", "Its config.json names none")
     pidfd = process.pidfd_of(box.state.pid)
