@@ -55,8 +55,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["KERNELBOX_ROOT"] = store_notebooks.ROOT
     progress = tempfile.mkdtemp(prefix="kernelbox-progress-")  # nobody's own is to be written
     os.environ["KERNELBOX_PROGRESS"] = f"{progress}/progress.json"
-    if (count := config.getoption("workers")) > 1:
-        second_tries = unsteady.SecondTries(config.getoption("second_tries"))
+    count, tries = config.getoption("workers"), config.getoption("second_tries")
+    if count > 1 or tries:
+        second_tries = unsteady.SecondTries(tries)
         config.pluginmanager.register(second_tries)
         config.pluginmanager.register(workers.Front(count, second_tries))
     if config.getoption("budget"):
@@ -81,7 +82,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="with workers: run again, alone, up to N tests that failed beside others",
+        help="run again, alone and last, up to N tests that failed",
     )
     parser.addoption(
         "--budget", action="store_true", help="end with what each file took, and what it may take"

@@ -149,11 +149,11 @@ PLAN = {
     """,
     "kernelbox/oci": """
         document checking config descriptors log mount_options copying console gate groups
-        foreground
-        programs refusals resources devices hooks standing features attaching
+        agents foreground
+        programs refusals resources devices hooks standing handing attaching
         in_place joining
         reading hiding
-        state init
+        features state init
         ending
         starting entering telling creation
     """,
@@ -207,7 +207,7 @@ PLAN = {
         benches catalogue forms pictures
         given
         judge
-        guesses quiz recall score
+        guesses guess_first quiz recall score
         chart
         chapter
     """,

@@ -76,6 +76,7 @@ def verb_delete(argv: list[str], where: Surroundings) -> int:
 def verb_pause(argv: list[str], where: Surroundings) -> int:
     """Let a container stand still."""
     box = _of_status(where.find(read_all(PAUSE, argv)["id"]), ("created", "running"), "pause")
+    box.check_made("pause")
     box.group.freeze()
     return 0
 

@@ -48,7 +48,7 @@ def set_filter(
     Source: seccomp(2), SECCOMP_SET_MODE_FILTER; seccomp_unotify(2).
     """
     if listened is not None:
-        flags |= k.SECCOMP_FILTER_FLAG_NEW_LISTENER | k.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+        flags |= k.SECCOMP_FILTER_FLAG_NEW_LISTENER
     code = ctypes.create_string_buffer(program, len(program))
     count = len(program) // _BYTES_OF_AN_INSTRUCTION
     asked = _Program(count, ctypes.addressof(code))

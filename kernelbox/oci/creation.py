@@ -21,6 +21,7 @@ from kernelbox.container.messages import Go, Ready
 from kernelbox.kernel import door, execution, process, stepping_stone
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.oci import (
+    agents,
     attaching,
     console,
     document,
@@ -161,7 +162,7 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
         box.write(box.state._replace(mount=in_place.mount_id(root)))
     group = box.group
     groups.make(group)
-    resources.apply(group, config.resources)
+    resources.apply(group, config.resources, config.ociVersion)
     group.limit_devices(resources.device_rules(config.resources))
     stone = stepping_stone.lay()
     listener = gate.build(box.fd)
@@ -177,7 +178,7 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
             mounts=mounts,
             mount_namespace=joined.get("mount"),
             rootfs=box.state.rootfs,
-            filter=compiled(config.seccomp),
+            filter=compiled(config.seccomp, agent=agents.has_one(config.seccomp)),
             stone=stone,
             state=box.as_told("created"),
             preserved=asked.preserved,
@@ -210,6 +211,10 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
         id_maps.write_maps(born.pid, config.uidMappings, config.gidMappings)
         messages.send(control, Go())
     born.until(Ready)
+    if config.netDevices:
+        from kernelbox.oci import handing  # hardly a container has any, and it speaks netlink
+
+        handing.hand_over(config, born.pid)
     for kind in ("prestart", "createRuntime"):
         hooks.run(config.hooks, kind, box.as_told("created"))
     messages.send(control, Go())
@@ -235,8 +240,10 @@ def _undo(box: Box, config: Config) -> None:
             process.pidfd_send_signal(pidfd, signal.SIGKILL)
             box.group.thaw_all()
             process.wait_exit(pid)
-        hooks.run_all(config.hooks, "poststop", box.as_told("stopped"))
     with suppress(KernelboxError, KernelError):
         groups.remove(box.group, box.state.above)
     in_place.take_away(box.state.rootfs, box.state.mount, config)
+    told = box.as_told("stopped")
     box.remove()
+    if pid:
+        hooks.run_all(config.hooks, "poststop", told)

@@ -15,7 +15,7 @@ import os
 from kernelbox.container import messages
 from kernelbox.container.birth import reporting
 from kernelbox.container.messages import Ready, Terminal
-from kernelbox.kernel import files, lookup, mounts, netdevice, process, session, syscalls
+from kernelbox.kernel import execution, files, lookup, mounts, netdevice, process, session, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.oci import (
     attaching,
@@ -139,6 +139,8 @@ def build(birth: Birth) -> None:
         syscalls.setdomainname(config.domainname)
     if what is not None:
         standing.limit(what, config.personality)
+    if config.memoryPolicy is not None:
+        execution.set_memory_policy(*config.memoryPolicy)
 
     # Its root, with all that is mounted there. What is made has the modes that stand here.
     session.umask(0)

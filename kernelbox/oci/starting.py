@@ -36,6 +36,7 @@ def start(box: Box, document: Part) -> None:
             f"cannot start a container that is {status}",
             "Only one that is created can be started, and only once",
         )
+    box.check_made("start")
     if not document.has("process"):
         raise UsageError("the container has no process to start", "Its config.json names none")
     pidfd = process.pidfd_of(box.state.pid)
@@ -44,6 +45,11 @@ def start(box: Box, document: Part) -> None:
     except OSError as error:
         raise UsageError("the container has been started meanwhile", "See: state") from error
     born = Newborn(box.state.pid, pidfd, control, Stone(-1, -1, heard))
+    seccomp = document.part("linux").part("seccomp")
+    if seccomp.has("listenerPath"):
+        from kernelbox.oci import agents  # hardly a container has one
+
+        agents.introduce(born, seccomp.plain, box.as_told("created"))
     try:
         born.until_executed()
     except KernelboxError:

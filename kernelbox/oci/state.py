@@ -18,7 +18,7 @@ import time
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import UsageError
 from kernelbox.oci import gate
-from kernelbox.oci.document import Part, load
+from kernelbox.oci.document import load
 from kernelbox.plumbing import documents, storage
 from kernelbox.plumbing.light import contextmanager, suppress
 from kernelbox.plumbing.records import NamedTuple
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 
     from kernelbox.cgroup import Cgroup
     from kernelbox.oci.config import Config
+    from kernelbox.oci.document import Part
 
 USUAL = "/run/kernelbox-oci"  # where the states of containers are, if nobody says otherwise
 # Source: runc, validateID
 _OF_AN_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
 _LONGEST_ID = 128
+_LATEST = 1 << 37  # seconds since the epoch: the year 6325
+_A_MOMENT = 0.01  # seconds between two looks at a lock
 
 
 class State(NamedTuple):
@@ -147,13 +150,44 @@ class Box:
         return process.stand_still(text)
 
     def is_being_made(self) -> bool:
-        """Whether somebody holds the lock that `new` takes."""
+        """Whether somebody holds the lock that `new` takes, or `lock`."""
         try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # many may ask at once
         except BlockingIOError:
             return True
         fcntl.flock(self.fd, fcntl.LOCK_UN)
         return False
+
+    def check_made(self, verb: str) -> None:
+        """Refuse what has to wait for the end of `create`: a hook of it may ask, and would wait.
+
+        Raises:
+            UsageError: It is being created, or deleted.
+        """
+        if self.is_being_made():
+            raise UsageError(
+                f"cannot {verb} a container that is being created or deleted", "Wait for its end"
+            )
+
+    def lock(self, seconds: float) -> bool:
+        """Be the only one who makes or removes it, from now on; False if time runs out.
+
+        Source: flock(2).
+        """
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    return False
+                time.sleep(_A_MOMENT)
+            else:
+                return True
+
+    def is_removed(self) -> bool:
+        """Whether somebody has deleted it meanwhile; its id may be another's by now."""
+        return os.fstat(self.fd).st_nlink == 0
 
     def told(self) -> dict[str, Any]:
         """Return its state, as the spec wants it on standard output and at a hook's input."""
@@ -190,8 +224,13 @@ def replace(path: str, text: str) -> None:
     Raises:
         OSError: ENOSPC, EROFS, EACCES, ENOENT.
     """
-    storage.write(f"{path}.new", text)
-    os.rename(f"{path}.new", path)
+    try:
+        storage.write(f"{path}.new", text)
+        os.rename(f"{path}.new", path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(f"{path}.new")
+        raise
 
 
 def delete(directory: str) -> None:
@@ -254,8 +293,12 @@ def new(root: str, state: State, config: str) -> Iterator[Box]:
         raise _taken(state.id) from None  # another was faster
     box = Box(root, state.id, state)
     fcntl.flock(box.fd, fcntl.LOCK_EX)
-    box.write(state)
-    replace(f"{box.directory}/config.json", config)
+    try:
+        box.write(state)
+        replace(f"{box.directory}/config.json", config)
+    except OSError:  # a full disk; nothing else has been made by now
+        box.remove()
+        raise
     try:
         yield box
     finally:
@@ -283,14 +326,33 @@ def _read(directory: str) -> State:
         UsageError: It is not complete, or something else.
     """
     try:
-        part: Part = load(f"{directory}/state.json")
-        # What another version knows besides is nothing to this one, which may know more itself.
-        return State(**{one: part.plain[one] for one in State._fields if one in part.plain})
-    except (TypeError, UsageError) as error:
+        part = load(f"{directory}/state.json")
+        return State(
+            ociVersion=part.text("ociVersion", None),
+            id=part.text("id", None),
+            bundle=part.text("bundle", None),
+            annotations=part.table("annotations"),
+            rootfs=part.text("rootfs", None),
+            created=_seconds(part),
+            group=part.text("group", None),
+            above=part.texts("above"),
+            pid=part.number("pid", None, 0),
+            start_time=part.number("start_time", None, 0),
+            mount=part.number("mount", None, 0),
+            freezer=part.text("freezer"),  # an older version does not know it
+        )
+    except UsageError as error:
         raise UsageError(
             f"the state of the container in {directory} is damaged",
             "delete --force takes away what is left of it",
         ) from error
+
+
+def _seconds(part: Part) -> float:
+    found: object = part.plain.get("created")
+    if not isinstance(found, int | float) or not 0 <= found < _LATEST:
+        raise part.wrong("created", "seconds since the epoch")
+    return found
 
 
 def every(root: str) -> list[str]:

@@ -29,11 +29,13 @@ class Kept(NamedTuple):
         profile: In OCI's form.
         program: Its filter: instructions of 8 bytes.
         flags: How that is to be installed: SECCOMP_FILTER_FLAG_* bits.
+        asks: Whether it asks another process about calls.
     """
 
     profile: dict[str, Any]
     program: bytes
     flags: int
+    asks: bool
 
 
 def default(capabilities: Sequence[str]) -> Kept:
@@ -58,16 +60,20 @@ def default(capabilities: Sequence[str]) -> Kept:
     return _kept(name, made_of, make)
 
 
-def given(profile: dict[str, Any]) -> Kept:
+def given(profile: dict[str, Any], *, agent: bool = False) -> Kept:
     """Return a profile, and its filter.
+
+    Args:
+        profile: In OCI's form.
+        agent: Whether another process can be asked about calls.
 
     Raises:
         UsageError: It cannot be one on this machine.
         KernelboxError: Filters are not made for this machine.
     """
     place = crc32(documents.dumps(profile).encode()) % _PLACES
-    made_of = {"machine": os.uname().machine, "profile": profile}
-    return _kept(f"given-{place}", made_of, lambda: _compiled(profile))
+    made_of = {"machine": os.uname().machine, "profile": profile, "agent": agent}
+    return _kept(f"given-{place}", made_of, lambda: _compiled(profile, agent=agent))
 
 
 def _kept(name: str, what: dict[str, Any], make: Callable[[], Kept]) -> Kept:
@@ -77,7 +83,8 @@ def _kept(name: str, what: dict[str, Any], make: Callable[[], Kept]) -> Kept:
     with suppress(OSError, ValueError, KeyError, TypeError):  # none yet, or none that can be read
         found = documents.loads(storage.read(path))
         if found["made_of"] == made_of:
-            return Kept(found["profile"], bytes.fromhex(found["program"]), found["flags"])
+            program = bytes.fromhex(found["program"])
+            return Kept(found["profile"], program, found["flags"], found["asks"])
     made = make()
     text = documents.dumps({"made_of": made_of, **made._asdict(), "program": made.program.hex()})
     with suppress(OSError):  # who cannot keep it goes on without
@@ -92,14 +99,14 @@ def _files() -> list[list[Any]]:
     return [[name, one.st_size, one.st_mtime_ns] for name, one in sorted(stats)]
 
 
-def _compiled(plain: dict[str, Any]) -> Kept:
+def _compiled(plain: dict[str, Any], *, agent: bool = False) -> Kept:
     # These take longer to load than what is kept takes to read.
     from kernelbox.seccomp import filter as filters
     from kernelbox.seccomp import machines, profile
 
     machine = machines.this()
-    found = profile.read(plain, machine)
-    return Kept(plain, filters.compile(found, machine), found.flags)
+    found = profile.read(plain, machine, agent=agent)
+    return Kept(plain, filters.compile(found, machine), found.flags, found.notifies)
 
 
 def _keep(path: str, content: bytes) -> None:
