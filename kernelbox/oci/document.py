@@ -24,12 +24,13 @@ LARGEST_ID = 2**32 - 2  # 2^32-1 means "no change" to setresuid(2)
 _INT64 = 1 << 63
 
 
-def load(path: str, what: str = "") -> Part:
+def load(path: str, what: str = "", *, pipe: bool = False) -> Part:
     """Return the JSON object in a file.
 
     Args:
         path: Of it; no FIFO or device, which could keep us waiting or be without an end.
         what: What an error calls it; empty for its name.
+        pipe: Whether it may be one of the caller's own: `/dev/fd/3`.
 
     Raises:
         UsageError: There is none, or it is something else.
@@ -44,11 +45,22 @@ def load(path: str, what: str = "") -> Part:
         ) from error
     try:
         status = os.fstat(fd)
+        if pipe and stat.S_ISFIFO(status.st_mode) and path.startswith("/dev/fd/"):
+            return parse(_to_the_end(fd), name)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
             raise UsageError(f"{path} is no file of at most 8 MiB", "It should be a JSON object")
         return parse(os.read(fd, _MOST_BYTES), name)
     finally:
         os.close(fd)
+
+
+def _to_the_end(pipe: int) -> bytes:
+    """Return what somebody writes into a pipe, as far as it can be a document."""
+    os.set_blocking(pipe, True)
+    text = b""
+    while len(text) <= _MOST_BYTES and (more := os.read(pipe, _MOST_BYTES)):
+        text += more
+    return text
 
 
 def parse(text: bytes, name: str) -> Part:

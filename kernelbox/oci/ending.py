@@ -10,13 +10,14 @@ import os
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
-from kernelbox.oci import groups, hooks, in_place
+from kernelbox.oci import groups, hooks
 from kernelbox.oci import state as states
 from kernelbox.oci.document import load
 from kernelbox.plumbing.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kernelbox.oci.hooks import Hooks
     from kernelbox.oci.state import Box
 
 _PATIENCE = 10.0  # seconds that a killed process may take to be gone
@@ -92,7 +93,8 @@ def _has_orphans(box: Box) -> bool:
 
 def _has_pid_namespace(box: Box) -> bool:
     try:
-        return box.config().is_new("pid")
+        kinds = box.document().part("linux").parts("namespaces")
+        return any(one.text("type") == "pid" and not one.text("path") for one in kinds)
     except UsageError:  # whoever waited for its end has deleted it meanwhile
         return True
 
@@ -136,14 +138,17 @@ def delete(root: str, container_id: str, *, force: bool = False) -> list[str]:
     if box.is_removed():
         return []
     groups.remove(box.group, box.state.above)
-    config = None
+    poststop: Hooks = {}
     with suppress(UsageError):  # whose config.json is damaged has no hooks to run
-        config = box.config()
-        in_place.take_away(box.state.rootfs, box.state.mount, config)
+        poststop = hooks.read(box.document())
+        if box.state.mount:
+            from kernelbox.oci import in_place  # for a few containers, and no other
+
+            in_place.take_away(box.state.rootfs, box.state.mount, box.config())
     told = box.as_told("stopped")
     box.remove()
     # There is no such container from here on: a hook may make another of its id.
-    return [] if config is None else hooks.run_all(config, "poststop", told)
+    return hooks.run_all(poststop, "poststop", told)
 
 
 def _clear(directory: str, container_id: str) -> None:

@@ -17,7 +17,7 @@ import time
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import gate, groups
+from kernelbox.oci import gate
 from kernelbox.oci.document import load
 from kernelbox.plumbing import documents, storage
 from kernelbox.plumbing.light import contextmanager, suppress
@@ -55,6 +55,7 @@ class State(NamedTuple):
         pid: Of its first process, as the runtime's PID namespace counts; 0 before it is there.
         start_time: Of that, in clock ticks since boot.
         mount: The id of its root's mount, where others see that, too; else 0.
+        freezer: The file that tells whether it stands still; empty if there is none.
     """
 
     ociVersion: str
@@ -68,6 +69,7 @@ class State(NamedTuple):
     pid: int = 0
     start_time: int = 0
     mount: int = 0
+    freezer: str = ""
 
 
 class Box:
@@ -89,6 +91,8 @@ class Box:
     @property
     def group(self) -> Cgroup:
         """Its control group."""
+        from kernelbox.oci import groups  # not for `start`
+
         return groups.of(self.state.group)
 
     def write(self, state: State) -> None:
@@ -97,14 +101,22 @@ class Box:
         replace(f"{self.directory}/state.json", documents.dumps(state._asdict()))
 
     def config(self) -> Config:
-        """Return its bundle's config.json, as it was when the container was created.
+        """Return what its bundle's config.json describes.
 
         Raises:
             UsageError: It is damaged.
         """
         from kernelbox.oci import reading  # not for who only asks for its state
 
-        return reading.config(load(f"{self.directory}/config.json"))
+        return reading.config(self.document())
+
+    def document(self) -> Part:
+        """Return its bundle's config.json, as it was when the container was created.
+
+        Raises:
+            UsageError: It is damaged.
+        """
+        return load(f"{self.directory}/config.json")
 
     def alive(self) -> bool:
         """Whether its first process is there, and no zombie, and no other of the same pid."""
@@ -123,9 +135,19 @@ class Box:
             return "creating"
         if not self.alive():
             return "stopped"
-        if self.group.frozen():
+        if self.stands_still():
             return "paused"
         return "created" if gate.is_waited_at(self.fd) else "running"
+
+    def stands_still(self) -> bool:
+        """Whether every process in its control group does."""
+        if not self.state.freezer:
+            return self.group.frozen()
+        try:
+            text = storage.read(self.state.freezer)
+        except OSError:  # ENOENT, ENODEV: with the group, nobody is there any more
+            return False
+        return process.stand_still(text)
 
     def is_being_made(self) -> bool:
         """Whether somebody holds the lock that `new` takes, or `lock`."""
@@ -317,6 +339,7 @@ def _read(directory: str) -> State:
             pid=part.number("pid", None, 0),
             start_time=part.number("start_time", None, 0),
             mount=part.number("mount", None, 0),
+            freezer=part.text("freezer"),  # an older version does not know it
         )
     except UsageError as error:
         raise UsageError(
