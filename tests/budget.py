@@ -37,7 +37,7 @@ BUDGET: dict[str, float] = {
     "test_disks.py": 15,
     "test_docker_runtime.py": 45,
     "test_doctor.py": 5,
-    "test_dozing.py": 130,
+    "test_dozing.py": 180,
     "test_events.py": 25,
     "test_exercises.py": 720,
     "test_experiments.py": 20,

@@ -43,13 +43,13 @@ def fall_asleep(kernelbox: Kernelbox, *names: str) -> list[int]:
 def change_dream(pid: int, was: str, becomes: str) -> None:
     """Change, in its memory, what a sleeping monitor will find among its variables."""
     start, end = map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[47:49])
-    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
-        memory.seek(start)
-        dream = memory.read(end - start).partition(b"KERNELBOX_DREAM=")[2].partition(b"\0")[0]
+    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as its:
+        its.seek(start)
+        dream = its.read(end - start).partition(b"KERNELBOX_DREAM=")[2].partition(b"\0")[0]
         place = start + Path(f"/proc/{pid}/environ").read_bytes().index(dream)
         assert len(was) == len(becomes) and dream.count(was.encode()) == 1
-        memory.seek(place)
-        memory.write(dream.replace(was.encode(), becomes.encode()))
+        its.seek(place)
+        its.write(dream.replace(was.encode(), becomes.encode()))
 
 
 @pytest.mark.vm
