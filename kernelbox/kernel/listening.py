@@ -13,12 +13,12 @@ Source: seccomp_unotify(2); linux/seccomp.h.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
 import struct
 
+from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import raw
 from kernelbox.plumbing.light import suppress
 

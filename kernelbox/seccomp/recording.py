@@ -11,7 +11,7 @@ from __future__ import annotations
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
 from kernelbox.seccomp import filter, profile
-from kernelbox.seccomp.profile import ALLOW, LOG, Profile, Rule
+from kernelbox.seccomp.profile import ALLOW, LOG, NOTIFY, Profile, Rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from kernelbox.seccomp.machines import Machine
 
-_ASK = 0x7FC00000  # SECCOMP_RET_USER_NOTIF
 _ALLOWING = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG")
 
 # Whether a run makes these is up to chance: to the place that is left in its memory, to a signal
@@ -51,7 +50,8 @@ def watched(plain: dict[str, Any] | None, machine: Machine) -> tuple[bytes, int]
         rules=tuple(part for one in found.rules for part in _parts(one)),
     )
     # Threads there are none, and the kernel would not know what to return (EINVAL).
-    return filter.compile(asking, machine), found.flags & ~k.SECCOMP_FILTER_FLAG_TSYNC
+    flags = found.flags & ~k.SECCOMP_FILTER_FLAG_TSYNC | k.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+    return filter.compile(asking, machine), flags
 
 
 def _parts(rule: Rule) -> Iterator[Rule]:
@@ -59,14 +59,14 @@ def _parts(rule: Rule) -> Iterator[Rule]:
     if rule.action not in (ALLOW, LOG):
         yield rule
         return
-    for wanted, action in ((False, _ASK), (True, rule.action)):
+    for wanted, action in ((False, NOTIFY), (True, rule.action)):
         names = tuple(name for name in rule.names if (name in BY_CHANCE) == wanted)
         if names:
             yield rule._replace(names=names, action=action)
 
 
 def _asked(action: int) -> int:
-    return _ASK if action in (ALLOW, LOG) else action
+    return NOTIFY if action in (ALLOW, LOG) else action
 
 
 def check(plain: dict[str, Any] | None) -> None:
