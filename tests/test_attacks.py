@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,28 @@ def test_one_container_is_attacked_alone_with_options_of_its_own() -> None:
     through = {name for name, one in found.items() if one.through}
     assert through == {"set-user-ID", "a changed program", "one kernel"}
     assert (found["raw packets"].said, found["a fork bomb"].said) == ("EPERM", "EAGAIN")
+
+
+def test_what_is_after_is_planted_where_no_keyring_leads_to_the_users() -> None:
+    """As systemd has it for a service, the agent of the lab VM's among them."""
+    code = """
+import ctypes
+from kernelbox.lab import notebook
+from kernelbox.lab.attacks import planted
+from kernelbox.seccomp import machines
+
+keyctl, join = machines.this().numbers["keyctl"], 1  # KEYCTL_JOIN_SESSION_KEYRING
+assert ctypes.CDLL(None).syscall(keyctl, join, None) > 0
+box = notebook.Lab()
+try:
+    with planted.planted(box) as told:
+        print(told["key"])
+finally:
+    box.close()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() not in Path("/proc/keys").read_text()
 
 
 @pytest.mark.parametrize(

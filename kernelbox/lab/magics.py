@@ -8,6 +8,7 @@ Opening a lab brings them along; `%load_ext kernelbox.lab` does so without one.
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,12 @@ def offer() -> None:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register the magics; called by `%load_ext kernelbox.lab`."""
+    """Register the magics; called by `%load_ext kernelbox.lab`.
+
+    And let a first picture be drawn in silence: where it takes long to find this machine's fonts,
+    matplotlib says so in red, as if something had failed.
+    """
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
     def inside(line: str, cell: str) -> None:
         _inside(shell, line, cell)

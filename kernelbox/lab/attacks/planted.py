@@ -19,7 +19,8 @@ SECRET = "this is the host's"
 _DISK = 1 << 20  # bytes
 _LAST = 300  # seconds that the key lasts if nobody takes it away
 
-# Source: name_to_handle_at(2); keyctl(2), KEYCTL_SET_TIMEOUT and KEYCTL_UNLINK.
+# Source: name_to_handle_at(2); keyctl(2), KEYCTL_LINK, KEYCTL_SET_TIMEOUT and KEYCTL_UNLINK;
+# systemd.exec(5), KeyringMode=.
 _PLANT = """
 import ctypes, os, struct
 
@@ -38,6 +39,8 @@ def plant(path, disk, secret, name, calls, lasting):
         file.write(secret)
     with open(disk, "r+b") as device:
         device.write(secret.encode())
+    # A key's time is set by who possesses it, and under systemd no keyring leads to the user's.
+    asked(calls["keyctl"], 8, -4, -2)
     key = asked(calls["add_key"], b"user", name.encode(), secret.encode(), len(secret), -4)
     asked(calls["keyctl"], 15, key, lasting)
     handle, mount = ctypes.create_string_buffer(struct.pack("=Ii", 128, 0), 136), ctypes.c_int()
