@@ -27,9 +27,10 @@ PLAN = {
         numbers records light
         documents sockets storage
         whole paths channel
+        shelf
     """,
     "kernelbox/kernel": """
-        flags errors
+        flags errors foreign
         explain mount_words stepping_stone
         door sleeper
         syscalls session netdevice packets trace
@@ -119,8 +120,8 @@ PLAN = {
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options option_defaults
         mount_options
-        process_options program monitor_lock stdio dozing
-        run_options init enter cleanup
+        process_options program monitor_lock stdio
+        run_options init enter cleanup dozing
         networks lives renaming health
         runtime lifecycle update inspection audit
         living
@@ -148,11 +149,11 @@ PLAN = {
     """,
     "kernelbox/oci": """
         document checking config descriptors log mount_options copying console gate groups
-        foreground
-        programs refusals resources devices hooks standing features attaching
+        agents foreground
+        programs refusals resources devices hooks standing handing attaching
         in_place joining
         reading hiding
-        state init
+        features state init
         ending
         starting entering telling creation
     """,

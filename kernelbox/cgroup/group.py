@@ -18,6 +18,7 @@ from kernelbox.kernel.errors import KernelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Self
 
     from kernelbox.cgroup.stats import Stats
@@ -59,10 +60,14 @@ class Cgroup(Limited):
         steps = ["/".join(["", *parts[:count]]) for count in range(len(parts) + 1)]
         return [f"{parent}{step}".rstrip("/") for parent in self.host.parents for step in steps]
 
-    def create(self) -> None:
+    def create(self, *, taken: bool = False) -> None:
         """Make the group, and what it lies in where that is missing.
 
         When a request in the middle is refused, what was made stays: `remove` takes it away.
+
+        Args:
+            taken: Whether what there is of it already is taken. In v1 somebody may have made it in
+                some hierarchies only.
 
         Raises:
             KernelError: EEXIST if there is such a group; EACCES, EROFS; EBUSY if the v2 root has
@@ -71,24 +76,27 @@ class Cgroup(Limited):
         Source: cgroups(7), "Creating cgroups and moving processes".
         """
         depth = len(self.above) // len(self.directories)
+        make = tree.make_unless_there if taken else tree.make
         for place, directory in enumerate(self.directories):
-            self._make_below(self.above[place * depth : (place + 1) * depth], directory)
+            self._make_below(self.above[place * depth : (place + 1) * depth], directory, make)
 
-    def _make_below(self, above: list[str], directory: str, attempts: int = 3) -> None:
+    def _make_below(
+        self, above: list[str], directory: str, make: Callable[[str], None], attempts: int = 3
+    ) -> None:
         """Make a directory of the group, and those above it that are missing."""
         try:
-            tree.make_parent(above[0])
+            tree.make_unless_there(above[0])
             if self.host.base:
                 self._pass_down(os.path.dirname(above[0]))
             for parent in above:
-                tree.make_parent(parent)
+                tree.make_unless_there(parent)
                 self._pass_down(parent)
-            tree.make(directory)
+            make(directory)
         except (KernelError, FileNotFoundError) as refusal:
             # The last group in one of those above has just gone, and taken that with it.
             if attempts == 1 or refusal.errno != errno.ENOENT:
                 raise
-            self._make_below(above, directory, attempts - 1)
+            self._make_below(above, directory, make, attempts - 1)
 
     def _pass_down(self, directory: str) -> None:
         """Let the groups in `directory` use the controllers a container needs.

@@ -51,8 +51,8 @@ _WHY_NOT_MADE = {
 }
 
 
-def make_parent(directory: str) -> None:
-    """Make the `/kernelbox` that groups lie in, unless it is there: another start may be faster.
+def make_unless_there(directory: str) -> None:
+    """Make one group in one hierarchy, unless it is there: another start may be faster.
 
     Raises:
         KernelError: EACCES, EROFS, ENOSPC.

@@ -30,17 +30,23 @@ EXEC = Command(
         Option(("--tty", "-t"), "give it a terminal", default=False),
         Option(("--console-socket",), "where its terminal is sent to", "SOCKET", default=""),
         Option(("--pid-file",), "where its pid is written to", "FILE", default=""),
+        Option(("--pidfd-socket",), "where a pidfd of it is sent to", "SOCKET", default=""),
         Option(("--cwd",), "working directory inside", "PATH", default=""),
         Option(("--env", "-e"), "set a variable", "NAME=VALUE", default=[]),
         Option(("--user", "-u"), "who it runs as", "UID[:GID]", default=""),
         Option(("--additional-gids", "-g"), "one more group", "GID", default=[]),
         Option(("--cap", "-c"), "give it a capability more", "NAME", default=[]),
+        Option(("--apparmor",), "the AppArmor profile that it runs under", "PROFILE", default=""),
         Option(("--no-new-privs",), "it shall gain no privilege", default=False),
         Option(("--preserve-fds",), "descriptors that it keeps beside 0 to 2", "N", int, default=0),
         Option(("--no-new-keyring",), "let it have the caller's session keyring", default=False),
+        Option(("--cgroup",), "be in a control group below the container's",
+               "[CONTROLLER,...:]PATH", default=[]),
+        Option(("--ignore-paused",), "wait until a container that stands still runs again",
+               default=False),
     ),
     "ID",
-)
+)  # fmt: skip
 _NUMBERS = {  # option: part of resources, its key there, what it is
     "memory": ("memory", "limit", "bytes of memory"),
     "memory-reservation": ("memory", "reservation", "bytes that are taken from it last"),
@@ -83,6 +89,9 @@ def verb_exec(argv: list[str], where: Surroundings) -> int:
         pid_file=given["pid_file"] and os.path.abspath(given["pid_file"]),
         preserved=descriptors.reserve(given["preserve_fds"]),
         keyring=not given["no_new_keyring"],
+        pidfd_socket=given["pidfd_socket"],
+        below=given["cgroup"],
+        paused_too=given["ignore_paused"],
     )  # fmt: skip
     return 0 if given["detach"] else foreground.wait(born)
 
@@ -94,7 +103,7 @@ def _process(given: dict[str, Any], box: Box) -> Process:
         UsageError: It is none.
     """
     if given["process"]:
-        part = document.load(given["process"], "process.json")
+        part = document.load(given["process"], "process.json", pipe=True)
         refusals.check_process(part)
         what = programs.read(part)
         of_container = box.config().process if what.affinity is None else None
@@ -122,6 +131,7 @@ def _process(given: dict[str, Any], box: Box) -> Process:
         terminal=given["tty"],
         size=None,
         noNewPrivileges=given["no_new_privs"] or own.noNewPrivileges,
+        apparmor=given["apparmor"] or own.apparmor,
     )
 
 
@@ -156,7 +166,7 @@ def verb_update(argv: list[str], where: Surroundings) -> int:
     box = where.find(given["id"])
     if box.status() == "stopped":
         raise UsageError("the container is stopped: there is nothing to be limited", "See: state")
-    resources.apply(box.group, _asked(given))
+    resources.apply(box.group, _asked(given), box.state.ociVersion)
     return 0
 
 

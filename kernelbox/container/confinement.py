@@ -6,6 +6,7 @@ only handed to the kernel inside.
 
 from __future__ import annotations
 
+from kernelbox.kernel import flags as k
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -21,12 +22,15 @@ class Filter(NamedTuple):
     Attributes:
         program: Its instructions.
         flags: SECCOMP_FILTER_FLAG_* bits.
-        watched: Whether it asks a listener about what it allows.
+        watched: Whether it asks a listener.
+        handed_on: Whether who installs it waits until somebody has the listener: else, if it asks
+            about few calls, it may be the program by then, which has none.
     """
 
     program: bytes
     flags: int
     watched: bool = False
+    handed_on: bool = False
 
 
 def filter_of(spec: Spec, *, watched: bool = False) -> Filter | None:
@@ -52,16 +56,24 @@ def filter_of(spec: Spec, *, watched: bool = False) -> Filter | None:
     return Filter(usual.program, 0) if wanted == usual.profile else compiled(wanted)
 
 
-def compiled(plain: dict[str, Any] | None) -> Filter | None:
+def compiled(plain: dict[str, Any] | None, *, agent: bool = False) -> Filter | None:
     """Return the filter that a profile of OCI's is; None without one.
+
+    Args:
+        plain: The profile.
+        agent: Whether another process can be asked about calls.
 
     Raises:
         UsageError: It cannot be one on this machine.
     """
     if plain is None:
         return None
-    from kernelbox.seccomp import filter, machines, profile
+    from kernelbox.seccomp import kept  # only for who is filtered
 
-    machine = machines.this()
-    found = profile.read(plain, machine)
-    return Filter(filter.compile(found, machine), found.flags)
+    found = kept.given(plain, agent=agent)
+    # Threads there are none, and with a listener the kernel would not know what to return (EINVAL).
+    useless = k.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+    if found.asks:
+        useless = k.SECCOMP_FILTER_FLAG_TSYNC
+    flags = found.flags & ~useless
+    return Filter(found.program, flags, watched=found.asks, handed_on=found.asks)

@@ -141,6 +141,8 @@ def confine(confined: Filter, control: Channel) -> None:
         messages.send(control, Watched(number))
 
     seccomp.set_filter(confined.program, confined.flags, tell if confined.watched else None)
+    if confined.handed_on and messages.receive(control) is None:
+        os._exit(1)  # the runtime side is dead, and nobody would answer
 
 
 def leave_session_keyring() -> None:

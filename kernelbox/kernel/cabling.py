@@ -42,13 +42,15 @@ class CablingSocket(RouteSocket):
             lambda: self.change(k.RTM_NEWLINK, body, CREATE | EXCLUSIVE),
         )
 
-    def move(self, name: str, netns_fd: int, netns: str = "") -> None:
+    def move(self, name: str, netns_fd: int, netns: str = "", name_there: str = "") -> None:
         """Carry a link into the namespace behind `netns_fd`. It is down there, without addresses.
 
         Args:
-            name: Of the link, here; it keeps its name.
+            name: Of the link, here.
             netns_fd: An open /proc/PID/ns/net.
             netns: How `ip` would name that namespace (a pid), for the shell equivalent.
+            name_there: What it is called there; `%d` stands for the first number that is free.
+                Empty for its name here.
 
         Raises:
             KernelError: EEXIST if a link there has the name; EINVAL if the link has to stay where
@@ -59,10 +61,18 @@ class CablingSocket(RouteSocket):
 
         def act() -> None:
             there = attribute(k.IFLA_NET_NS_FD, netns_fd)
+            if called:
+                there += attribute(k.IFLA_IFNAME, called)
             self.change(k.RTM_NEWLINK, LINK.pack(0, 0, self._index(name), 0, 0) + there)
 
-        shown = fields(ifname=name, net_ns_fd=netns_fd)
-        self._request("RTM_NEWLINK", shown, f"ip link set {name} netns {netns or '...'}", act)
+        called = name_there if name_there != name else ""
+        shell = f"ip link set {name} netns {netns or '...'}{called and f' name {called}'}"
+        if called:
+            index = Symbol(f'if_nametoindex("{name}")')
+            shown = fields(ifi_index=index, net_ns_fd=netns_fd, ifname=called)
+        else:
+            shown = fields(ifname=name, net_ns_fd=netns_fd)
+        self._request("RTM_NEWLINK", shown, shell, act)
 
     def rename(self, name: str, new: str) -> None:
         """Give a link another name.

@@ -5,14 +5,15 @@ All of it is inherited and survives execve(2), so it is set before, by the proce
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import struct
+import sys
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import by_name, checked, libc, permitted_capabilities
 
 TYPE_CHECKING = False
@@ -127,6 +128,31 @@ def set_affinity(cpus: Iterable[int]) -> None:
     """
     chosen = sorted(cpus)
     request("sched_setaffinity", (0, chosen), lambda: os.sched_setaffinity(0, chosen))
+
+
+def set_memory_policy(mode: int, nodes: Iterable[int], flags: int) -> None:
+    """Choose which of the machine's memories the caller's pages come from.
+
+    Args:
+        mode: MPOL_*.
+        nodes: Numbers of NUMA nodes.
+        flags: MPOL_F_* bits.
+
+    Raises:
+        KernelError: EINVAL for nodes that the mode does not take, or that there are none of;
+            ENOSYS for a kernel without NUMA.
+
+    Source: set_mempolicy(2); numa(7).
+    """
+    chosen = sorted(nodes)
+    size = max(chosen, default=0) + 2  # the kernel looks at one bit less than it is told
+    mask = sum(1 << one for one in chosen).to_bytes((size + 63) // 64 * 8, sys.byteorder)
+    shown = Symbol(f"{mode:#x}|{flags:#x}") if flags else mode
+    request(
+        "set_mempolicy",
+        (shown, chosen, size),
+        lambda: by_name("set_mempolicy", mode | flags, mask, size),
+    )
 
 
 def set_io_priority(kind: int, level: int) -> None:

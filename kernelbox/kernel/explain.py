@@ -57,9 +57,21 @@ _WHY: tuple[tuple[str, int, str], ...] = (
     ("RTM_NEWROUTE", errno.EEXIST, "There is a default route already"),
     ("nft", errno.EOPNOTSUPP, "This kernel lacks nftables: modprobe nf_tables"),
     ("write", errno.EROFS, "/proc/sys or /sys is read-only: are we in an unprivileged container?"),
+    (
+        "set_mempolicy",
+        errno.EINVAL,
+        "MPOL_DEFAULT and MPOL_LOCAL take no nodes; the others need some that the machine has, and "
+        "the cpuset of the caller",
+    ),
     ("sethostname", errno.EINVAL, "A hostname has at most 64 bytes"),
     ("write", errno.EBUSY, "In cgroup v2 a group with processes cannot pass controllers down"),
     ("write", errno.EINVAL, "The kernel did not accept this value"),
+    (
+        "write",
+        errno.ENOSPC,
+        "A control group whose cpuset.cpus or cpuset.mems is empty takes nobody in: give it what "
+        "the one above has",
+    ),
     ("write", errno.ERANGE, "The value is outside the range that the kernel accepts"),
     ("rmdir", errno.EBUSY, "The cgroup still has processes or children"),
     *(

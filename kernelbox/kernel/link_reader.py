@@ -69,6 +69,22 @@ class LinkReader(NetlinkSocket):
         messages = self.all(k.RTM_GETADDR, ADDRESS.pack(family, 0, 0, 0, 0))
         return [one for message in messages for one in links.addresses(message)]
 
+    def lasting_addresses(self, name: str) -> list[Address]:
+        """Return a link's addresses that were given for good, and that are good everywhere.
+
+        Raises:
+            Refusal: ENODEV if there is no such link.
+
+        Source: RFC 3549, 2.3.3.2; ip-address(8), `permanent`, `scope global`.
+        """
+        found: list[Address] = []
+        index = self._index(name)
+        for message in self.all(k.RTM_GETADDR, ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0)):
+            _, _, flags, scope, of = ADDRESS.unpack_from(message)
+            if of == index and flags & k.IFA_F_PERMANENT and scope == k.RT_SCOPE_UNIVERSE:
+                found += links.addresses(message)
+        return found
+
     def routes(self, table: int = 0, family: int = socket.AF_INET) -> list[Route]:
         """Return the routes of a table, or of all, in the kernel's order.
 

@@ -8,13 +8,13 @@ Source: seccomp(2); linux/seccomp.h; linux/filter.h, `struct sock_fprog`.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.errors import KernelError
+from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import by_name
 
 TYPE_CHECKING = False
@@ -48,7 +48,7 @@ def set_filter(
     Source: seccomp(2), SECCOMP_SET_MODE_FILTER; seccomp_unotify(2).
     """
     if listened is not None:
-        flags |= k.SECCOMP_FILTER_FLAG_NEW_LISTENER | k.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+        flags |= k.SECCOMP_FILTER_FLAG_NEW_LISTENER
     code = ctypes.create_string_buffer(program, len(program))
     count = len(program) // _BYTES_OF_AN_INSTRUCTION
     asked = _Program(count, ctypes.addressof(code))

@@ -7,19 +7,16 @@ what is mounted in `mounts.py`.
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Symbol, request
+from kernelbox.kernel.foreign import ctypes
+from kernelbox.kernel.foreign import libc as libc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-# PyDLL keeps the interpreter lock: a caller of this module is a process with a single thread
-# (the agent, the command line, a container's init), and clone3 must not return without the lock.
-libc = ctypes.PyDLL(None, use_errno=True)
 
 # asm-generic numbers, the same on x86_64, arm64 and riscv64 for all calls from 424 on.
 NR_CLONE3 = 435
@@ -27,10 +24,12 @@ NR_CLONE3 = 435
 _X86_64 = {
     **{"pivot_root": 155, "capset": 126, "capget": 125, "setns": 308},
     **{"keyctl": 250, "bpf": 321, "seccomp": 317, "sched_setattr": 314, "ioprio_set": 251},
+    "set_mempolicy": 238,
 }
 _GENERIC = {
     **{"pivot_root": 41, "capset": 91, "capget": 90, "setns": 268},
     **{"keyctl": 219, "bpf": 280, "seccomp": 277, "sched_setattr": 274, "ioprio_set": 30},
+    "set_mempolicy": 237,
 }
 _MACHINE = os.uname().machine  # as we began: personality(2) changes what is told
 _MACHINE_NUMBERS = {"x86_64": _X86_64, "aarch64": _GENERIC, "riscv64": _GENERIC}

@@ -14,6 +14,7 @@ kernel. Chapter 13 takes create and start apart. Begin with init.py.
     console.py        a terminal, and its other end sent to an engine
     gate.py           where a container's first process waits for `start`
     groups.py         the control group, wherever it is to be
+    agents.py         who is asked about calls that a filter leaves to others
     foreground.py     a program in the foreground: streams, terminal, signals
     programs.py       `process` becomes a record
     refusals.py       what a config.json may ask for and is not done, by name
@@ -21,12 +22,13 @@ kernel. Chapter 13 takes create and start apart. Begin with init.py.
     devices.py        device nodes
     hooks.py          programs of the bundle's at moments of a container's life
     standing.py       limits, user, capabilities; then the program
-    features.py       what this runtime can do, and a config.json to begin with
+    handing.py        links of the host's, handed to a container
     attaching.py      mounts, made where nobody sees them, attached below the rootfs
     in_place.py       a root where others see its mounts, too
     joining.py        new namespaces and those of others, and the birth into them
     reading.py        config.json becomes records
     hiding.py         paths that are hidden, or not to be written to
+    features.py       what this runtime can do, and a config.json to begin with
     state.py          what is known of a container between two commands
     init.py           the container side: from birth to the gate
     ending.py         `kill` and `delete`
@@ -35,5 +37,5 @@ kernel. Chapter 13 takes create and start apart. Begin with init.py.
     telling.py        `list`, `ps`, `events`
     creation.py       the runtime side of `create`
 
-Source: OCI runtime-spec 1.2, runtime.md, config.md and config-linux.md.
+Source: OCI runtime-spec 1.3, runtime.md, config.md and config-linux.md.
 """

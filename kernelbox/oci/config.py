@@ -57,6 +57,14 @@ class Scheduler(NamedTuple):
     period: int = 0
 
 
+class MemoryPolicy(NamedTuple):
+    """Which of the machine's memories it gets: see `kernel.execution.set_memory_policy`."""
+
+    mode: int
+    nodes: tuple[int, ...] = ()
+    flags: int = 0
+
+
 class Affinity(NamedTuple):
     """On which processors `exec` is: before its process is in the control group, and then.
 
@@ -177,6 +185,8 @@ class Config(NamedTuple):
         maskedPaths: Hidden.
         readonlyPaths: Seen, but not to be written to.
         personality: Of the machine, for `uname`; None for this one's.
+        memoryPolicy: Of all its processes; None for what the runtime has.
+        netDevices: Links of the host's that it gets, and what they are called inside.
     """
 
     ociVersion: str
@@ -201,6 +211,8 @@ class Config(NamedTuple):
     maskedPaths: tuple[str, ...]
     readonlyPaths: tuple[str, ...]
     personality: int | None
+    memoryPolicy: MemoryPolicy | None
+    netDevices: dict[str, str]
 
     def namespace(self, kind: str) -> Namespace | None:
         """Return the container's namespace of an OCI kind; None if it has the runtime's."""

@@ -87,16 +87,29 @@ def send(path: str, master: int, name: str) -> None:
         UsageError: Nobody listens there.
     """
     try:
-        with closing(sockets.new(sockets.SOCK_STREAM)) as connection:
-            directory, name_there = os.path.split(os.path.abspath(path))
-            place = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:  # its path may be longer than the 108 bytes of a socket's
-                connection.connect(f"/proc/self/fd/{place}/{name_there}")
-            finally:
-                os.close(place)
+        with closing(connected(path)) as connection:
             sockets.send(connection, name.encode(), [master])
     except OSError as error:
         raise UsageError(
             f"nobody takes the terminal at {path}: {(error.strerror or 'no socket').lower()}",
             "--console-socket is a socket that an engine listens at",
         ) from error
+
+
+def connected(path: str) -> sockets.socket:
+    """Return a connection to whoever listens at a socket, whose path may be of any length.
+
+    Raises:
+        OSError: ENOENT, ECONNREFUSED: nobody does; EPROTOTYPE: it is for messages of another kind.
+    """
+    connection = sockets.new(sockets.SOCK_STREAM)
+    directory, name_there = os.path.split(os.path.abspath(path))
+    place = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:  # a socket's own has 108 bytes at most
+        connection.connect(f"/proc/self/fd/{place}/{name_there}")
+    except OSError:
+        connection.close()
+        raise
+    finally:
+        os.close(place)
+    return connection

@@ -24,12 +24,13 @@ LARGEST_ID = 2**32 - 2  # 2^32-1 means "no change" to setresuid(2)
 _INT64 = 1 << 63
 
 
-def load(path: str, what: str = "") -> Part:
+def load(path: str, what: str = "", *, pipe: bool = False) -> Part:
     """Return the JSON object in a file.
 
     Args:
         path: Of it; no FIFO or device, which could keep us waiting or be without an end.
         what: What an error calls it; empty for its name.
+        pipe: Whether it may be one of the caller's own: `/dev/fd/3`.
 
     Raises:
         UsageError: There is none, or it is something else.
@@ -44,11 +45,22 @@ def load(path: str, what: str = "") -> Part:
         ) from error
     try:
         status = os.fstat(fd)
+        if pipe and stat.S_ISFIFO(status.st_mode) and path.startswith("/dev/fd/"):
+            return parse(_to_the_end(fd), name)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_BYTES:
             raise UsageError(f"{path} is no file of at most 8 MiB", "It should be a JSON object")
         return parse(os.read(fd, _MOST_BYTES), name)
     finally:
         os.close(fd)
+
+
+def _to_the_end(pipe: int) -> bytes:
+    """Return what somebody writes into a pipe, as far as it can be a document."""
+    os.set_blocking(pipe, True)
+    text = b""
+    while len(text) <= _MOST_BYTES and (more := os.read(pipe, _MOST_BYTES)):
+        text += more
+    return text
 
 
 def parse(text: bytes, name: str) -> Part:
@@ -83,9 +95,9 @@ class Part:
         return bool(self.plain.get(key))
 
     def text(self, key: str, default: str | None = "") -> str:
-        """Return a text without a NUL in it; the default where there is none."""
+        """Return a text that can be a name or an argument; the default where there is none."""
         found = self._get(key, default)
-        if not isinstance(found, str) or "\0" in found:
+        if not isinstance(found, str) or not _is_text(found):
             raise self.wrong(key, "a text")
         return found
 
@@ -115,7 +127,7 @@ class Part:
         """Return a list of texts."""
         found = self._list(key)
         for one in found:
-            if not isinstance(one, str) or "\0" in one:
+            if not _is_text(one):
                 raise self.wrong(key, "a list of texts")
         return found
 
@@ -130,7 +142,7 @@ class Part:
     def table(self, key: str) -> dict[str, str]:
         """Return an object whose values are texts."""
         found = self.part(key).plain
-        if not all(isinstance(one, str) and "\0" not in name + one for name, one in found.items()):
+        if not all(_is_text(one) and _is_text(name) for name, one in found.items()):
             raise self.wrong(key, "an object of texts")
         return found
 
@@ -167,6 +179,16 @@ class Part:
         if not isinstance(found, list):
             raise self.wrong(key, "a list")
         return found
+
+
+def _is_text(found: object) -> bool:
+    """Whether it is a text that the kernel can be told: no NUL, and no half of a character.
+
+    Source: RFC 8259, section 8.2: JSON can write half a surrogate pair, UTF-8 cannot.
+    """
+    if not isinstance(found, str) or "\0" in found:
+        return False
+    return found.isascii() or not any("\ud800" <= one <= "\udfff" for one in found)
 
 
 def _wrong(name: str, wanted: str) -> UsageError:

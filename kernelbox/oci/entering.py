@@ -19,7 +19,7 @@ from kernelbox.container.messages import Go, Ready, Terminal
 from kernelbox.kernel import door, execution, lookup, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import console, standing
+from kernelbox.oci import agents, console, groups, standing
 from kernelbox.oci import state as states
 from kernelbox.plumbing.channel import Channel
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kernelbox.cgroup import Entrance
     from kernelbox.container.confinement import Filter
     from kernelbox.kernel.stepping_stone import Stone
-    from kernelbox.oci.config import Process
+    from kernelbox.oci.config import Config, Process
     from kernelbox.oci.state import Box
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
@@ -42,8 +42,11 @@ def enter(
     *,
     console_socket: str = "",
     pid_file: str = "",
+    pidfd_socket: str = "",
     preserved: tuple[int, ...] = (),
     keyring: bool = True,
+    below: list[str] | None = None,
+    paused_too: bool = False,
 ) -> Newborn:
     """Start a program more in a container.
 
@@ -55,18 +58,24 @@ def enter(
         what: The program.
         console_socket: Where its terminal is sent to; empty where the caller shows it.
         pid_file: Where its pid is written to; empty without.
+        pidfd_socket: Where a pidfd of it is sent to; empty without.
         preserved: Descriptors that it keeps, beside its streams.
         keyring: Whether it gets a session keyring of its own.
+        below: In which groups below the container's it is: see `groups.way_into`.
+        paused_too: Whether it may wait until a container that stands still runs again.
 
     Raises:
         UsageError: The container is stopped, or stands still.
         CommandError: The program was not found, or cannot be executed.
     """
     status = box.status()
-    if status == "paused":
-        raise UsageError("cannot exec in a paused container", "Let it run first: resume")
-    if status not in ("created", "running"):
+    if status == "paused" and not paused_too:
+        raise UsageError(
+            "cannot exec in a paused container", "Let it run first: resume; or use --ignore-paused"
+        )
+    if status not in ("created", "running", "paused"):
         raise UsageError("cannot exec in a container that is not running", f"It is {status}")
+    box.check_made("exec in")
     pidfd = process.pidfd_of(box.state.pid)
     if not box.alive():
         raise UsageError("cannot exec in a container that is not running", "It has just ended")
@@ -74,10 +83,11 @@ def enter(
     # A chroot is not entered with its namespaces.
     root = None if config.is_new("mount") else os.open(f"/proc/{box.state.pid}/root", _DIRECTORY)
     others = [one.proc for one in namespaces.KINDS if _differs(box.state.pid, one.proc)]
-    confined = compiled(config.seccomp)
+    confined = compiled(config.seccomp, agent=agents.has_one(config.seccomp))
     stone = stepping_stone.lay()
     ours, theirs = Channel.pair()
-    with closing(box.group.open()) as entrance:
+    way = groups.way_into(box.group, below or [], box.state.pid)
+    with closing(way) as entrance:
         # Nobody inside may look at this interpreter once it shares their PID namespace.
         syscalls.prctl(k.PR_SET_DUMPABLE, 0)
         # The child enters all others itself: this process stays where it can write a pid file.
@@ -89,7 +99,10 @@ def enter(
         if child == 0:
             ours.close()
             rest = [kind for kind in others if kind != "pid"]
-            _entered(pidfd, rest, root, entrance, theirs, what, stone, confined, preserved, keyring)
+            _entered(
+                pidfd, rest, root, entrance, theirs, config, what, stone, confined, preserved,
+                keyring,
+            )  # fmt: skip
     theirs.close()
     os.close(pidfd)
     stone.close_taken()
@@ -98,8 +111,11 @@ def enter(
     if born.terminal is not None and console_socket:
         console.send(console_socket, born.terminal, "/dev/pts/ptmx")
         os.close(born.terminal)
+    if pidfd_socket:
+        console.send(pidfd_socket, child_pidfd, "pidfd")
     if pid_file:
         states.replace(pid_file, str(child))
+    agents.introduce(born, config.seccomp, box.as_told(status))
     messages.send(ours, Go())
     born.until_executed()
     ours.close()
@@ -119,6 +135,7 @@ def _entered(
     root: int | None,
     entrance: Entrance,
     control: Channel,
+    config: Config,
     what: Process,
     stone: Stone,
     confined: Filter | None,
@@ -128,8 +145,10 @@ def _entered(
     """Be the process that `enter` adds: a container's init without the building."""
     with reporting(control, door.sink is not None, stepped=False):
         process.die_with_parent()
-        standing.limit(what)
+        standing.limit(what, config.personality)
         entrance.enter()
+        if config.memoryPolicy is not None:
+            execution.set_memory_policy(*config.memoryPolicy)
         if what.affinity is not None and what.affinity.final is not None:
             execution.set_affinity(what.affinity.final)
         if kinds:

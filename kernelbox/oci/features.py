@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from kernelbox import namespaces
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.oci import mount_options
+from kernelbox.oci import mount_options, reading
 from kernelbox.oci.config import HOOKS
 from kernelbox.root import masks
 from kernelbox.seccomp import machines, profile
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-OCI_VERSION = "1.2.1"
+OCI_VERSION = "1.3.0"
 
 
 def features() -> dict[str, Any]:
@@ -50,7 +50,12 @@ def features() -> dict[str, Any]:
             "apparmor": {"enabled": True},
             "selinux": {"enabled": False},
             "intelRdt": {"enabled": False},
+            "memoryPolicy": {
+                "modes": list(reading.MEMORY_MODES),
+                "flags": list(reading.MEMORY_FLAGS),
+            },
             "mountExtensions": {"idmap": {"enabled": True}},
+            "netDevices": {"enabled": True},
         },
         "potentiallyUnsafeConfigAnnotations": [],
     }

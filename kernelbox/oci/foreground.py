@@ -50,6 +50,10 @@ def wait(born: Newborn) -> int:
 def _show(master: int, pidfd: int) -> None:
     """Carry bytes between a terminal and ours until nobody has the other end open any more."""
     before = None
+    if not os.isatty(1):  # who reads it wants lines, and no carriage returns
+        modes = termios.tcgetattr(master)
+        modes[1] &= ~termios.ONLCR  # c_oflag
+        termios.tcsetattr(master, termios.TCSANOW, modes)
     if os.isatty(0):
         import tty
 

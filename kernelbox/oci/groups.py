@@ -13,6 +13,7 @@ import os
 
 from kernelbox import cgroup
 from kernelbox.cgroup import tree
+from kernelbox.cgroup.entrance import Entrance
 from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.plumbing import paths
@@ -91,30 +92,66 @@ def make(group: Cgroup) -> None:
     Raises:
         KernelError: EACCES, EROFS.
     """
-    try:
-        group.create()
-    except KernelError as refusal:
-        if refusal.errno != errno.EEXIST:
-            raise
-        for directory in group.directories:
-            if not os.path.isdir(directory):
-                tree.make(directory)
+    group.create(taken=True)
     _inherit_cpus(group)
 
 
 def _inherit_cpus(group: Cgroup) -> None:
     """Give the group the CPUs and memory nodes of the one above: v1 lets nobody in without.
 
+    An engine may have made what it lies in, and left that empty.
+
     Source: cgroup-v1/cpusets.rst.
     """
     mount = group.host.mounts.get("cpuset")
     if group.host.version == 2 or mount is None:
         return
-    directory = f"{mount}/{group.name}"
-    for file in ("cpuset.cpus", "cpuset.mems"):
-        if not tree.read(f"{directory}/{file}").strip():
-            text = tree.read(f"{os.path.dirname(directory)}/{file}").strip()
-            files.write(f"{directory}/{file}", text)
+    directory = mount
+    for part in group.name.split("/"):
+        above, directory = directory, f"{directory}/{part}"
+        for file in ("cpuset.cpus", "cpuset.mems"):
+            if not tree.read(f"{directory}/{file}").strip():
+                files.write(f"{directory}/{file}", tree.read(f"{above}/{file}").strip())
+
+
+def way_into(group: Cgroup, asked: list[str], pid: int) -> Entrance:
+    """Open the way into a container's group for a process more, or into groups below it.
+
+    Args:
+        group: The container's.
+        asked: Which ones: `PATH`, or in v1 also `CONTROLLER[,CONTROLLER]:PATH`. Empty for itself.
+        pid: Of the container's first process: in v2 who lives in there may have moved it below,
+            since a group that passes controllers down takes nobody in.
+
+    Raises:
+        UsageError: A path leads elsewhere; this host has no such controller.
+        KernelError: ENOENT if there is no such group.
+
+    Source: runc-exec(8), `--cgroup`; cgroup-v2.rst, "No Internal Process Constraint".
+    """
+    if not asked and not (group.host.version == 2 and group.get("cgroup.subtree_control")):
+        return group.open()
+    if not asked:
+        own = files.read(f"/proc/{pid}/cgroup").rpartition("0::/")[2].strip()
+        return Entrance(directory=f"{group.host.mounts['cgroup']}/{own}")
+    places = {mount: "" for mount in group.host.mounts.values()}
+    for one in asked:
+        controllers, colon, path = one.rpartition(":")
+        if ".." in path.split("/"):
+            raise UsageError(f"--cgroup {one!r:.100}: a group of the container's", "Without `..`")
+        if not colon:
+            places = dict.fromkeys(places, path)
+        for controller in controllers.split(",") if colon else ():
+            if controller not in group.host.mounts or group.host.version == 2:
+                raise UsageError(
+                    f"--cgroup {one!r:.100}: no hierarchy of cgroup v1 has this controller",
+                    "See /proc/self/cgroup",
+                )
+            places[group.host.mounts[controller]] = path
+    v2 = group.host.mounts.get("cgroup" if group.host.version == 2 else "cgroup2")
+    ways = {mount: f"{mount}/{group.name}/{path}".rstrip("/") for mount, path in places.items()}
+    directory = ways.pop(v2) if v2 else None
+    return Entrance(directory=directory, tasks=[f"{way}/tasks" for way in ways.values()])
 
 
 def remove(group: Cgroup, above: list[str]) -> None:

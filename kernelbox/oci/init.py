@@ -15,7 +15,7 @@ import os
 from kernelbox.container import messages
 from kernelbox.container.birth import reporting
 from kernelbox.container.messages import Ready, Terminal
-from kernelbox.kernel import files, lookup, mounts, netdevice, process, session, syscalls
+from kernelbox.kernel import execution, files, lookup, mounts, netdevice, process, session, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.oci import (
     attaching,
@@ -98,7 +98,7 @@ def main(birth: Birth) -> NoReturn:
         control.close()
         starter = gate.wait(birth.listener, stone)
         with reporting(starter, observed=False, stepped=False):
-            hooks.run(config, "startContainer", birth.state)
+            hooks.run(config.hooks, "startContainer", birth.state)
             assert config.process is not None  # `start` has looked
             standing.become(
                 config.process, starter, stone, birth.filter,
@@ -139,6 +139,8 @@ def build(birth: Birth) -> None:
         syscalls.setdomainname(config.domainname)
     if what is not None:
         standing.limit(what, config.personality)
+    if config.memoryPolicy is not None:
+        execution.set_memory_policy(*config.memoryPolicy)
 
     # Its root, with all that is mounted there. What is made has the modes that stand here.
     session.umask(0)
@@ -170,7 +172,7 @@ def build(birth: Birth) -> None:
     # From outside it is complete: others may look at it now.
     messages.send(birth.control, Ready())
     _await_go(birth.control)
-    hooks.run(config, "createContainer", state)
+    hooks.run(config.hooks, "createContainer", state)
 
     # The tree becomes /.
     os.close(root)

@@ -142,15 +142,24 @@ def _io_priority(part: Part) -> tuple[int, int]:
 def _affinity(part: Part) -> Affinity | None:
     if not part.plain:
         return None
-    return Affinity(*(_cpus(part, key) if part.has(key) else None for key in ("initial", "final")))
+    pairs = (
+        numbers(part, key, _MOST_CPUS, "processors") if part.has(key) else None
+        for key in ("initial", "final")
+    )
+    return Affinity(*pairs)
 
 
-def _cpus(part: Part, key: str) -> tuple[int, ...]:
+def numbers(part: Part, key: str, below: int, what: str) -> tuple[int, ...]:
+    """Return the numbers that a text such as `0-3,7` lists, in order.
+
+    Raises:
+        UsageError: It lists none, or others.
+    """
     found: set[int] = set()
     for piece in part.text(key).split(","):
         first, _, last = piece.strip().partition("-")
         last = last or first
-        if not (first.isdecimal() and last.isdecimal() and int(last) < _MOST_CPUS):
-            raise part.wrong(key, "a list of processors such as 0-3,7")
+        if not (first.isdecimal() and last.isdecimal() and int(last) < below):
+            raise part.wrong(key, f"a list of {what} such as 0-3,7")
         found.update(range(int(first), int(last) + 1))
     return tuple(sorted(found))

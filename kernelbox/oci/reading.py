@@ -14,14 +14,8 @@ import stat
 from kernelbox import namespaces
 from kernelbox.container.spec import Namespace
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import programs
-from kernelbox.oci.config import (
-    HOOKS,
-    Config,
-    Device,
-    Hook,
-    Mount,
-)
+from kernelbox.oci import hooks, programs
+from kernelbox.oci.config import Config, Device, MemoryPolicy, Mount
 from kernelbox.oci.document import Part
 from kernelbox.users.id_maps import Mapping
 
@@ -30,6 +24,23 @@ _PROPAGATIONS = ("private", "rprivate", "slave", "rslave", "shared", "rshared", 
                  "runbindable")  # fmt: skip
 _KINDS = tuple(one.oci for one in namespaces.KINDS)
 _LONGEST_NAME = 64  # __NEW_UTS_LEN
+_LONGEST_LINK = 15  # IFNAMSIZ
+_MOST_NODES = 1024  # MAX_NUMNODES
+# Source: linux/mempolicy.h
+MEMORY_MODES = {
+    "MPOL_DEFAULT": 0,
+    "MPOL_PREFERRED": 1,
+    "MPOL_BIND": 2,
+    "MPOL_INTERLEAVE": 3,
+    "MPOL_LOCAL": 4,
+    "MPOL_PREFERRED_MANY": 5,
+    "MPOL_WEIGHTED_INTERLEAVE": 6,
+}
+MEMORY_FLAGS = {
+    "MPOL_F_NUMA_BALANCING": 1 << 13,
+    "MPOL_F_RELATIVE_NODES": 1 << 14,
+    "MPOL_F_STATIC_NODES": 1 << 15,
+}
 
 
 def config(document: Part) -> Config:
@@ -48,7 +59,7 @@ def config(document: Part) -> Config:
         hostname=document.text("hostname"),
         domainname=document.text("domainname"),
         mounts=tuple(map(_mount, document.parts("mounts"))),
-        hooks=_hooks(document.part("hooks")),
+        hooks=hooks.read(document),
         annotations=document.table("annotations"),
         namespaces=_namespaces(linux),
         uidMappings=_mappings(linux, "uidMappings"),
@@ -63,6 +74,8 @@ def config(document: Part) -> Config:
         maskedPaths=_absolute(linux, "maskedPaths"),
         readonlyPaths=_absolute(linux, "readonlyPaths"),
         personality=_personality(linux.part("personality")),
+        memoryPolicy=_memory_policy(linux),
+        netDevices=_links(linux.part("netDevices")),
     )
     _check(found)
     return found
@@ -80,7 +93,7 @@ def _check_version(document: Part) -> None:
     if numbers[0] != "1":
         raise UsageError(
             f"the bundle is for version {version:.40} of the OCI runtime-spec",
-            "kernelbox knows 1.0.0 to 1.2.1, and what is like them",
+            "kernelbox knows 1.0.0 to 1.3.0, and what is like them",
         )
 
 
@@ -103,23 +116,6 @@ def _mount(part: Part) -> Mount:
         options=tuple(part.texts("options")),
         uidMappings=_mappings(part, "uidMappings"),
         gidMappings=_mappings(part, "gidMappings"),
-    )
-
-
-def _hooks(part: Part) -> dict[str, tuple[Hook, ...]]:
-    return {kind: tuple(map(_hook, part.parts(kind))) for kind in HOOKS if part.has(kind)}
-
-
-def _hook(part: Part) -> Hook:
-    path = part.text("path", None)
-    if not path.startswith("/"):
-        raise part.wrong("path", "an absolute path")
-    timeout = part.plain.get("timeout")
-    return Hook(
-        path=path,
-        args=tuple(part.texts("args")),
-        env=tuple(part.texts("env")),
-        timeout=None if timeout is None else part.number("timeout", None, 1, 1 << 31),
     )
 
 
@@ -181,6 +177,37 @@ def _absolute(part: Part, key: str) -> tuple[str, ...]:
 
 def _personality(part: Part) -> int | None:
     return _DOMAINS[part.chosen("domain", tuple(_DOMAINS), None)] if part.plain else None
+
+
+def _memory_policy(part: Part) -> MemoryPolicy | None:
+    if part.plain.get("memoryPolicy") is None:
+        return None
+    policy = part.part("memoryPolicy")
+    flags = policy.texts("flags")
+    for one in flags:
+        if one not in MEMORY_FLAGS:
+            raise policy.wrong("flags", f"a list of {', '.join(MEMORY_FLAGS)}")
+    return MemoryPolicy(
+        mode=MEMORY_MODES[policy.chosen("mode", tuple(MEMORY_MODES), None)],
+        nodes=programs.numbers(policy, "nodes", _MOST_NODES, "memory nodes")
+        if policy.has("nodes")
+        else (),
+        flags=sum(MEMORY_FLAGS[one] for one in set(flags)),
+    )
+
+
+def _links(part: Part) -> dict[str, str]:
+    return {
+        name: _link_name(part, name, part.part(name).text("name") or name) for name in part.plain
+    }
+
+
+def _link_name(part: Part, key: str, name: str) -> str:
+    """Return the name of a link; one that ends in `%d` gets a number. Source: ip-link(8)."""
+    plain = name.removesuffix("%d")
+    if len(name.encode()) > _LONGEST_LINK or {*plain} & set("/:% \t\n") or name in (".", ".."):
+        raise part.wrong(key, f"the name of a link, of at most {_LONGEST_LINK} bytes")
+    return name
 
 
 def _check(found: Config) -> None:

@@ -22,12 +22,9 @@ if TYPE_CHECKING:
 _LINUX = {
     "intelRdt": "Intel's cache and memory bandwidth allocation",
     "mountLabel": "SELinux labels",
-    "memoryPolicy": "a NUMA memory policy",
-    "netDevices": "moving network devices",
 }
 _NAMES = {"kernel/hostname": "hostname", "kernel/domainname": "domainname"}
 _PROCESS = {"selinuxLabel": "SELinux labels"}
-_SECCOMP = {"listenerPath": "a seccomp agent", "listenerMetadata": "a seccomp agent"}
 _BLOCK_IO = {"leafWeight": "weights of leaves, which BFQ has none of"}
 
 
@@ -41,10 +38,15 @@ def check(document: Part) -> None:
     check_process(document.part("process"))
     for part, refused in (
         (linux, _LINUX),
-        (linux.part("seccomp"), _SECCOMP),
         (linux.part("resources").part("blockIO"), _BLOCK_IO),
     ):
         _refuse(part, refused)
+    seccomp = linux.part("seccomp")
+    if seccomp.text("listenerMetadata") and not seccomp.text("listenerPath"):
+        raise UsageError(
+            f"{seccomp.name}.listenerMetadata is for the agent at listenerPath, and there is none",
+            "Add that, or leave it out",
+        )
 
 
 def check_process(part: Part) -> None:
@@ -63,6 +65,11 @@ def check_namespaces(config: Config) -> None:
             "a container with a user namespace needs a new mount namespace: it may mount nowhere "
             "else",
             'Add {"type": "mount"} to linux.namespaces',
+        )
+    if config.netDevices and config.namespace("network") is None:
+        raise UsageError(
+            "netDevices need a network namespace to be moved to",
+            'Add {"type": "network"} to linux.namespaces',
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 
-from kernelbox.cgroup import devices, limit_values
+from kernelbox.cgroup import devices, limit_values, tree
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.oci.document import Part
@@ -27,12 +27,13 @@ _RATES = {
 }
 
 
-def apply(group: Cgroup, plain: dict[str, object]) -> None:
+def apply(group: Cgroup, plain: dict[str, object], version: str) -> None:
     """Write limits to a group that exists. What is not named stays as it is.
 
     Args:
         group: Which.
         plain: `linux.resources`, or what `update` was given; device rules are not looked at.
+        version: Of the spec that the container is written to.
 
     Raises:
         UsageError: It is against the spec.
@@ -41,8 +42,7 @@ def apply(group: Cgroup, plain: dict[str, object]) -> None:
     part = Part(plain, "resources")
     _memory(group, part.part("memory"))
     _cpu(group, part.part("cpu"))
-    if limit := part.part("pids").number("limit"):
-        group.set("pids.max", limit if limit > 0 else "max")
+    _processes(group, part.part("pids"), version)
     _block_io(group, part.part("blockIO"))
     for one in part.parts("hugepageLimits"):
         size = one.text("pageSize", None)
@@ -52,6 +52,20 @@ def apply(group: Cgroup, plain: dict[str, object]) -> None:
     _network(group, part.part("network"))
     _rdma(group, part.part("rdma"))
     _unified(group, part)
+
+
+def _processes(group: Cgroup, part: Part, version: str) -> None:
+    """Limit the number of processes: from version 1.3 on, 0 is a limit, and the first is let in.
+
+    Before, the number could not be left out, so engines wrote 0 for none.
+
+    Source: OCI runtime-spec, config-linux.md, "PIDs"; runc, fs/pids.go.
+    """
+    limit = part.number("limit", 0)
+    if limit:
+        group.set("pids.max", limit if limit > 0 else "max")
+    elif part.plain.get("limit") == 0 and not version.startswith(("1.0.", "1.1.", "1.2.")):
+        group.set("pids.max", 1)
 
 
 def _memory(group: Cgroup, part: Part) -> None:
@@ -97,12 +111,23 @@ def _cpu(group: Cgroup, part: Part) -> None:
         group.set("cpu.max", f"{now} {period or before[-1]}")
     if burst := part.number("burst", 0, 0):
         group.set("cpu.max.burst", burst)
-    if period := part.number("realtimePeriod", 0, 0):
-        _write(group, "", "cpu.rt_period_us", period)
-    if runtime := part.number("realtimeRuntime"):
-        _write(group, "", "cpu.rt_runtime_us", runtime)
+    _real_time(group, part.number("realtimePeriod", 0, 0), part.number("realtimeRuntime"))
     if part.plain.get("idle") is not None:
         group.set("cpu.idle", part.number("idle", 0, 0, 1))
+
+
+def _real_time(group: Cgroup, period: int, runtime: int) -> None:
+    """Limit who runs before all others; the runtime never exceeds the period, not even between.
+
+    Source: scheduler/sched-rt-group.rst.
+    """
+    writes = {"cpu.rt_period_us": period, "cpu.rt_runtime_us": runtime}
+    file = group.path("cpu.rt_period_us")
+    if period and runtime and period < int(tree.read(file) or 0):
+        writes = dict(reversed(writes.items()))
+    for name, value in writes.items():
+        if value:
+            _write(group, "", name, value)
 
 
 def _block_io(group: Cgroup, part: Part) -> None:

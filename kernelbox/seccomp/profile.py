@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from kernelbox.seccomp.machines import Machine
 
 # SECCOMP_RET_*; the lower half of one is data: an error number, or what a tracer is told.
-KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, TRACE, LOG, ALLOW = (
+KILL_PROCESS, KILL_THREAD, TRAP, ERRNO, NOTIFY, TRACE, LOG, ALLOW = (
     0x80000000,
     0x00000000,
     0x00030000,
     0x00050000,
+    0x7FC00000,
     0x7FF00000,
     0x7FFC0000,
     0x7FFF0000,
@@ -41,6 +42,7 @@ ACTIONS = {
     "SCMP_ACT_KILL_PROCESS": KILL_PROCESS,
     "SCMP_ACT_TRAP": TRAP,
     "SCMP_ACT_ERRNO": ERRNO,
+    "SCMP_ACT_NOTIFY": NOTIFY,
     "SCMP_ACT_TRACE": TRACE,
     "SCMP_ACT_LOG": LOG,
     "SCMP_ACT_ALLOW": ALLOW,
@@ -58,6 +60,7 @@ FLAGS = {  # SECCOMP_FILTER_FLAG_*
     "SECCOMP_FILTER_FLAG_TSYNC": 1,
     "SECCOMP_FILTER_FLAG_LOG": 2,
     "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4,
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": 32,
 }
 _MOST_BYTES = 4 << 20  # of a profile
 _ARGUMENTS = 6
@@ -128,6 +131,11 @@ class Profile(NamedTuple):
     flags: int = 0
     dropped: tuple[str, ...] = ()
 
+    @property
+    def notifies(self) -> bool:
+        """Whether it leaves a call to another process."""
+        return NOTIFY in (self.default, *(one.action for one in self.rules))
+
 
 def load(path: str) -> dict[str, Any]:
     """Return what is in the file of a profile.
@@ -151,12 +159,13 @@ def load(path: str) -> dict[str, Any]:
     return found
 
 
-def read(plain: dict[str, Any], machine: Machine) -> Profile:
+def read(plain: dict[str, Any], machine: Machine, *, agent: bool = False) -> Profile:
     """Return the profile that an OCI document describes, as it is on a machine.
 
     Args:
         plain: The object `linux.seccomp`.
         machine: Whose calls are to be filtered.
+        agent: Whether another process can be asked about calls.
 
     Raises:
         UsageError: It is not of this form; it asks for what no filter can do.
@@ -172,12 +181,18 @@ def read(plain: dict[str, Any], machine: Machine) -> Profile:
         some = ", ".join(sorted(strange)[:_SHOWN])
         more = ", ..." if len(strange) > _SHOWN else ""
         dropped.append(f"{len(strange)} calls that no machine here has: {some:.200}{more}")
-    return Profile(
+    found = Profile(
         _action(plain, "defaultAction", "defaultErrnoRet"),
         tuple(rule for rule in rules if rule.names),
         _flags(plain),
         tuple(dict.fromkeys(dropped)),
     )
+    if found.notifies and not agent:
+        raise UsageError(
+            "SCMP_ACT_NOTIFY asks another process about each call, and there is none",
+            "Use SCMP_ACT_ERRNO or SCMP_ACT_LOG; a bundle's config.json may have a listenerPath",
+        )
+    return found
 
 
 def _demand_machine(plain: dict[str, Any], machine: Machine, dropped: list[str]) -> None:
@@ -231,11 +246,6 @@ def _is_number(value: object, below: int) -> TypeGuard[int]:
 
 def _action(plain: dict[str, Any], key: str, data_key: str) -> int:
     name = plain.get(key)
-    if name == "SCMP_ACT_NOTIFY":
-        raise UsageError(
-            "SCMP_ACT_NOTIFY asks another process about each call, and kernelbox has none",
-            "Use SCMP_ACT_ERRNO or SCMP_ACT_LOG",
-        )
     if not isinstance(name, str) or name not in ACTIONS:
         raise wrong(key, name)
     action = ACTIONS[name]
