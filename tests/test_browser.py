@@ -795,6 +795,19 @@ def test_the_keyboard_reaches_every_control_and_each_has_a_name(
         assert all(reached) and (reached or name == "resources"), name  # which is only looked at
 
 
+def test_a_guess_is_made_without_a_mouse(
+    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab
+) -> None:
+    notebook = open_notebook(MADE_UP, FORMS["guess-choice"])
+    notebook.run()
+    output, press = notebook.output(1), jupyterlab.page.keyboard.press
+    output.evaluate(BEFORE)
+    for key in ("Tab", "ArrowDown", "Tab", "Enter"):
+        press(key)
+    expect(output.get_by_role("radio", name="that")).to_be_checked()
+    expect(output.get_by_role("status")).to_have_text("that")
+
+
 def test_a_process_is_chosen_without_a_mouse(
     open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab
 ) -> None:

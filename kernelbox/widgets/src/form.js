@@ -3,6 +3,10 @@
 import { h } from "./dom.js";
 import { adopt } from "./widget.js";
 
+// JupyterLab has plans of its own for the arrow keys; a choice needs them. It looks for this at what
+// has the focus before it looks further out, and by then it has found its own.
+const OURS = { "data-lm-suppress-shortcuts": "true" };
+
 let forms = 0;
 
 export default {
@@ -17,8 +21,7 @@ export default {
     const show = () => {
       for (const [place, { reply }] of asked.entries()) reply.innerHTML = model.get("replies")[place] ?? "";
     };
-    // JupyterLab has plans of its own for the arrow keys; a choice needs them.
-    const form = h("div", { class: "kernelbox kb-view kb-form", "data-lm-suppress-shortcuts": "true" }, asked.map((one) => one.element));
+    const form = h("div", { class: "kernelbox kb-view kb-form" }, asked.map((one) => one.element));
     adopt(el);
     el.append(form);
     model.on("change:replies", show);
@@ -30,14 +33,14 @@ export default {
 function choice(field, group, tell) {
   const chosen = () => options.findIndex((one) => one.checked);
   const options = field.choices.map((_, place) =>
-    h("input", { type: "radio", name: group, value: place, onchange: () => field.button || tell(chosen()) }));
+    h("input", { ...OURS, type: "radio", name: group, value: place, onchange: () => field.button || tell(chosen()) }));
   const ready = field.button && button(field, () => tell(chosen() < 0 ? null : chosen()));
   return h("fieldset", {}, html("legend", field.asked),
     field.choices.map((text, place) => h("label", {}, options[place], html("span", text))), ready || null);
 }
 
 function written(field, tell) {
-  const input = field.kind === "number" ? h("input", { type: "number", step: "any" }) : h("input", { type: "text", placeholder: "a word or two" });
+  const input = field.kind === "number" ? h("input", { ...OURS, type: "number", step: "any" }) : h("input", { ...OURS, type: "text", placeholder: "a word or two" });
   const value = () => (input.value === "" ? null : field.kind === "number" ? Number(input.value) : input.value);
   const send = () => tell(value());
   input.addEventListener("keydown", (event) => event.key === "Enter" && send());
@@ -45,7 +48,7 @@ function written(field, tell) {
 }
 
 function button(field, press) {
-  return h("button", { type: "button", onclick: press }, field.button);
+  return h("button", { ...OURS, type: "button", onclick: press }, field.button);
 }
 
 function html(tag, text) {
