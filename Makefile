@@ -16,6 +16,8 @@ bench: FOR := test bench
 vagrant-test: FOR := vm
 pictures: FOR := browser
 
+NICE := 0 # of the lab VM that runs tests
+
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb notebooks/workbook/*.ipynb))
 COMPARED := --nbval-sanitize-with=tests/nbval-sanitize.cfg $(NOTEBOOKS)
 
@@ -77,7 +79,8 @@ machine: setup ## get QEMU, and a kernel for the virtual machine that chapter 14
 OUTSIDE := browser ci quick vagrant vm workers
 vm-test: ## run what touches control groups, or modules, in the lab VM (ALL=1: every test and every notebook)
 	@labs-vm/provision.sh packages for vm
-	exec labs-vm/run --machines 2 --test --runxfail $(if $(ALL),,-m vm) $(OUTSIDE:%=--ignore=tests/test_%.py) tests \
+	labs-vm/build >/dev/null
+	exec nice -n $(NICE) labs-vm/run --machines 2 --test --runxfail --second-tries 5 --durations 20 $(if $(ALL),,-m vm) $(OUTSIDE:%=--ignore=tests/test_%.py) tests \
 		$(if $(ALL),$(if $(NOTEBOOKS),--nbval --nbval-cell-timeout=1200 $(COMPARED)))
 
 vagrant-test: setup ## do with Vagrant what a student does, for real, in a root and namespaces of its own

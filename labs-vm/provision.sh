@@ -115,7 +115,7 @@ docker() {
 environment() {
 	local locked project
 	locked=$({ pwd; echo "$python"; "$python" -V; cat requirements.lock; } | sha256sum)
-	project=$({ echo "$locked"; cat pyproject.toml kernelbox/lab/jupyter/*; } | sha256sum)
+	project=$({ echo "$locked"; declare -f start_script; cat pyproject.toml kernelbox/lab/jupyter/*; } | sha256sum)
 	if stale project "$project"; then
 		writable
 		if stale locked "$locked"; then
@@ -136,11 +136,12 @@ environment() {
 	fi
 	# Every command starts faster from bytecode, and PYTHONDONTWRITEBYTECODE does not stop this.
 	.venv/bin/python -m compileall -q kernelbox
+	.venv/bin/python -m kernelbox.plumbing.shelf
 	find kernelbox -name __pycache__ | while IFS= read -r directory; do hand_over "$directory"; done
 }
 
-# pip's start script goes through all of `site`, a tenth of a start. Ours does not, where it can be
-# written: a `#!` line takes 255 bytes without a space. Source: execve(2).
+# pip's start script goes through all of `site`, a tenth of a start, and looks for each room. Ours
+# does not, where it can be written: a `#!` line takes 255 bytes without a space. Source: execve(2).
 start_script() {
 	[[ "$PWD" =~ ^[[:alnum:]/._-]{1,200}$ ]] || return 0
 	local packages
@@ -148,7 +149,8 @@ start_script() {
 	local name room
 	while read -r name room; do
 		printf '%s\n' "#!$PWD/.venv/bin/python -IS" 'import sys' '' \
-			"sys.path += ['$PWD', '$packages']" "from $room import main" '' 'main()' \
+			"sys.path += ['$PWD', '$packages']" 'from kernelbox.plumbing import shelf' '' 'shelf.use()' \
+			"from $room import main" '' 'main()' \
 			>".venv/bin/$name"
 		chmod +x ".venv/bin/$name"
 	done <<<'kernelbox kernelbox.cli

@@ -26,7 +26,7 @@ from kernelbox import lab
 from kernelbox.lab import Lab
 from tests import budget, looking, store_notebooks, unsteady, workers
 from tests.command import Kernelbox, Running
-from tests.engine import Engine
+from tests.engine import RUNTIME, Engine
 from tests.scene import Scene
 from tests.town import Town
 
@@ -55,8 +55,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["KERNELBOX_ROOT"] = store_notebooks.ROOT
     progress = tempfile.mkdtemp(prefix="kernelbox-progress-")  # nobody's own is to be written
     os.environ["KERNELBOX_PROGRESS"] = f"{progress}/progress.json"
-    if (count := config.getoption("workers")) > 1:
-        second_tries = unsteady.SecondTries(config.getoption("second_tries"))
+    count, tries = config.getoption("workers"), config.getoption("second_tries")
+    if count > 1 or tries:
+        second_tries = unsteady.SecondTries(tries)
         config.pluginmanager.register(second_tries)
         config.pluginmanager.register(workers.Front(count, second_tries))
     if config.getoption("budget"):
@@ -81,7 +82,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="with workers: run again, alone, up to N tests that failed beside others",
+        help="run again, alone and last, up to N tests that failed",
     )
     parser.addoption(
         "--budget", action="store_true", help="end with what each file took, and what it may take"
@@ -362,6 +363,7 @@ def one_engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 def engine(one_engine: Engine) -> Iterator[Engine]:
     """The engine of a module, with the bundle as it was, and after the test no container."""
     one_engine.renew()
+    one_engine.runtime = RUNTIME
     yield one_engine
     for container in one_engine.left():
         one_engine.ok("delete", "--force", container)

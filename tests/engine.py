@@ -57,6 +57,7 @@ class Engine:
     Attributes:
         bundle: The directory of the bundle that is used next.
         root: Where the runtime keeps the states of containers.
+        runtime: The words of the runtime's command, before its own options.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -64,6 +65,7 @@ class Engine:
         self.root = directory / "states"
         self.bundle.mkdir()
         lay_root(self.bundle / "rootfs")
+        self.runtime = RUNTIME
         self.config: dict[str, Any] = {}
         self.log = directory / "log"
         self.renew()
@@ -80,7 +82,7 @@ class Engine:
             "stderr": subprocess.PIPE,
         }
         return subprocess.run(
-            [*RUNTIME, "--root", str(self.root), *map(str, words)],
+            [*self.runtime, "--root", str(self.root), *map(str, words)],
             text=True,
             timeout=120,
             check=False,

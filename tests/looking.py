@@ -26,6 +26,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PATIENCE = 20.0  # seconds until what must happen has happened, on the busiest of machines
+# A program takes 10 to 30 times as long there: what is tried at every one of many places natively
+# is tried at some of them.
+IS_EMULATED = "QEMU TCG" in Path("/proc/cpuinfo").read_text()
 # Signals 32 and 33, in a mask of /proc/PID/status, are libc's own: posix_spawn(3), and so make,
 # leaves them ignored in its children, and no program may change that through libc.
 OF_LIBC = 3 << 31

@@ -27,9 +27,10 @@ PLAN = {
         numbers records light
         documents sockets storage
         whole paths channel
+        shelf
     """,
     "kernelbox/kernel": """
-        flags errors
+        flags errors foreign
         explain mount_words stepping_stone
         door sleeper
         syscalls session netdevice packets trace
@@ -119,8 +120,8 @@ PLAN = {
         option_values names image_lookup host_mounts birth pause orders front gate relay
         network_options option_defaults
         mount_options
-        process_options program monitor_lock stdio dozing
-        run_options init enter cleanup
+        process_options program monitor_lock stdio
+        run_options init enter cleanup dozing
         networks lives renaming health
         runtime lifecycle update inspection audit
         living
@@ -206,7 +207,7 @@ PLAN = {
         benches catalogue forms pictures
         given
         judge
-        guesses quiz recall score
+        guesses guess_first quiz recall score
         chart
         chapter
     """,

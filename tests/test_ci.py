@@ -62,7 +62,7 @@ def test_both_run_and_count_whichever_ends_first(
     assert running.returncode == status, said
     made = (checkout / "made").read_text().splitlines()
     assert made[0].startswith("setup ")
-    assert sorted(made[1:]) == ["test", "vm-test"]
+    assert sorted(made[1:]) == ["test", "vm-test NICE=19"]
     assert f"make test ended with {test}, make vm-test with {vm}, after 0 min" in said
     assert said.splitlines()[-1] == CLOSING
     assert "===== 2 passed in 1.23s =====" in said

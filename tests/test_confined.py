@@ -91,14 +91,21 @@ def test_the_default_profile_keeps_a_container_from_new_namespaces_and_lets_it_w
     assert kernelbox.ok(*run, "unshare", "-n", "echo", "new") == "new\n"
 
 
+@pytest.mark.parametrize("given", [False, True], ids=["the default", "one that is given"])
 def test_the_filter_that_is_kept_is_the_profiles_whatever_has_become_of_it(
-    kernelbox: Kernelbox, tests_root: Path
+    kernelbox: Kernelbox, tests_root: Path, tmp_path: Path, given: bool
 ) -> None:
     """What is kept is no more than a short cut: broken, or of other files, it is made anew."""
     status_of_it = ("busybox", "grep", "^Seccomp:", "/proc/self/status")
-    run = ("run", "--rm", *ALONE, "--cap-add", "SYS_PTRACE", *status_of_it)
+    options, sign = ("--cap-add", "SYS_PTRACE"), "SYS_PTRACE"
+    if given:
+        profile, sign = tmp_path / "profile.json", '"names": ["acct"]'
+        refused = {"names": ["acct"], "action": "SCMP_ACT_ERRNO"}
+        profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refused]}))
+        options = ("--security-opt", f"seccomp={profile}")
+    run = ("run", "--rm", *ALONE, *options, *status_of_it)
     kernelbox.ok(*run)
-    (kept,) = [one for one in (tests_root / "filters").iterdir() if "SYS_PTRACE" in one.read_text()]
+    (kept,) = [one for one in (tests_root / "filters").iterdir() if sign in one.read_text()]
     whole = json.loads(kept.read_text())
     allows_all = struct.pack("=HBBI", 6, 0, 0, 0x7FFF0000).hex()
     stale = {**whole, "program": allows_all, "made_of": {**whole["made_of"], "files": []}}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,18 @@ def fall_asleep(kernelbox: Kernelbox, *names: str) -> list[int]:
     monitors = [monitor(kernelbox.pid(name)) for name in names]
     assert soon(lambda: all(map(sleeps, monitors)), 90.0)
     return monitors
+
+
+def change_dream(pid: int, was: str, becomes: str) -> None:
+    """Change, in its memory, what a sleeping monitor will find among its variables."""
+    start, end = map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[47:49])
+    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+        memory.seek(start)
+        dream = memory.read(end - start).partition(b"KERNELBOX_DREAM=")[2].partition(b"\0")[0]
+        place = start + Path(f"/proc/{pid}/environ").read_bytes().index(dream)
+        assert len(was) == len(becomes) and dream.count(was.encode()) == 1
+        memory.seek(place)
+        memory.write(dream.replace(was.encode(), becomes.encode()))
 
 
 @pytest.mark.vm
@@ -106,3 +120,60 @@ def test_a_monitor_stays_awake_while_somebody_is_there_or_health_is_asked(
         kernelbox.ok("kill", "seen")
         assert front.wait() == 137
     kernelbox.ok("rm", "-f", "alone", "asked")
+
+
+@pytest.mark.vm
+def test_a_monitor_that_wakes_into_another_kernelbox_or_into_none_costs_no_container(
+    kernelbox: Kernelbox, tmp_path: Path
+) -> None:
+    # One that is called by programs of its own, which can be taken away.
+    elsewhere, interpreter = Kernelbox(kernelbox.root), tmp_path / "bin/python"
+    interpreter.parent.mkdir()
+    interpreter.symlink_to(os.path.realpath(sys.executable))
+    program = tmp_path / "bin/kernelbox"
+    text = f"import sys\nsys.path += {sys.path}\nfrom kernelbox.cli import main\nmain()\n"
+    program.write_text(text)
+    elsewhere.command = [str(interpreter), "-IS", str(program)]
+    counting = (*SHELL, "trap 'exit 5' USR1; echo one; while :; do sleep 0.1; done")
+    for name in ("older", "shorter"):
+        kernelbox.start(*ALONE, "-i", "--name", name, *SHELL, AFTER_A_LINE)
+    for name in ("torn", "nothing"):
+        kernelbox.start(*ALONE, "--name", name, *counting)
+    elsewhere.start(*ALONE, "--name", "gone", *counting)
+    names = ("older", "shorter", "torn", "nothing", "gone")
+    monitors = dict(zip(names, fall_asleep(kernelbox, *names), strict=True))
+
+    # Its dream has a field that nobody knows, and lacks another.
+    change_dream(monitors["older"], '"waited"', '"wonted"')
+    change_dream(monitors["shorter"], ', "within": []', "              ")
+    for name in ("older", "shorter"):
+        assert kernelbox("attach", name, input="go\n").returncode == 7
+        assert kernelbox.ok("logs", name) == "one\ntwo\n"
+
+    # It is no dream at all: the container has a parent, and no more.
+    change_dream(monitors["torn"], '"lock"', '"luck"')
+    change_dream(monitors["nothing"], '{"id"', '"id" ')
+    for name in ("torn", "nothing"):
+        kernelbox.ok("exec", name, "sh", "-c", "echo two >/proc/1/fd/1")
+        assert soon(lambda name=name: kernelbox.inspect(name)["State"]["Error"])  # type: ignore[misc]
+        its = kernelbox.inspect(name)["State"]
+        assert "only waits for its end" in its["Error"] and its["Status"] == "running"
+        assert monitor(its["Pid"]) == monitors[name]
+        kernelbox.ok("kill", "-s", "USR1", name)
+        assert soon(lambda name=name: kernelbox.inspect(name)["State"]["Status"] == "exited")  # type: ignore[misc]
+        assert kernelbox.inspect(name)["State"]["ExitCode"] == 5
+        assert not looking.is_alive(monitors[name])
+
+    # What it would wake into is not there, nor all of it; then it is.
+    pid = kernelbox.pid("gone")
+    program.rename(tmp_path / "kernelbox")
+    interpreter.unlink()
+    kernelbox.ok("exec", "gone", "sh", "-c", "echo two >/proc/1/fd/1")
+    assert soon(lambda: "poll" in Path(f"/proc/{monitors['gone']}/wchan").read_text())
+    interpreter.symlink_to(os.path.realpath(sys.executable))
+    time.sleep(2)
+    assert sleeps(monitors["gone"]) and looking.is_alive(pid)
+    (tmp_path / "kernelbox").rename(program)
+    assert soon(lambda: kernelbox.ok("logs", "gone") == "one\ntwo\n")
+    assert monitor(kernelbox.pid("gone")) == monitors["gone"] and kernelbox.pid("gone") == pid
+    kernelbox.ok("rm", "-f", *names)

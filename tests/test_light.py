@@ -1,4 +1,7 @@
-"""What stands in for parts of the standard library, beside the parts themselves."""
+"""What stands in for parts of the standard library, beside the parts themselves.
+
+And what is loaded when: little at a start, and nothing once a process has left the host's files.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelbox.plumbing import documents, light, sockets
+from tests import looking
+from tests.command import Kernelbox
+from tests.engine import Engine
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -207,7 +214,8 @@ def test_descriptors_pass_through_a_socket() -> None:
     [
         "kernelbox.cli.run, kernelbox.container.run_options, kernelbox.container.monitor",
         "kernelbox.cli.runtime, kernelbox.cli.oci_making, kernelbox.oci.foreground",
-        "kernelbox.cli.oci_living, kernelbox.oci.starting, kernelbox.cgroup.v1",
+        "kernelbox.cli.oci_living, kernelbox.oci.starting",
+        "kernelbox.cli.oci_living, kernelbox.oci.ending, kernelbox.cgroup.v1",
     ],
 )
 def test_a_start_loads_nothing_heavy(rooms: str) -> None:
@@ -218,3 +226,133 @@ def test_a_start_loads_nothing_heavy(rooms: str) -> None:
     code = f"import sys; sys.path += {sys.path}\nimport {rooms}\n{look}"
     loaded = subprocess.check_output([sys.executable, "-I", "-S", "-c", code], text=True)
     assert loaded == "set()\n"
+
+
+# Whoever has nowhere to import from any more asks for a module all the same: CPython tells of it
+# before it looks. A mapping of a file is all that such a process keeps open until its execve.
+WATCH = """
+import mmap, os, sys
+fd = os.open({notes!r}, os.O_RDWR)
+notes = mmap.mmap(fd, 0)
+os.close(fd)
+
+def note(event, arguments):
+    if event == "import" and not sys.meta_path:
+        line = (arguments[0] + "\\n").encode()
+        begin = notes.find(b"\\0")
+        notes[begin : begin + len(line)] = line
+
+sys.addaudithook(note)
+from kernelbox.{room} import main
+main()
+"""
+
+
+class Notes:
+    """What processes without a host's files have asked to import.
+
+    Args:
+        path: Of the file that they note it in.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.write_bytes(bytes(1 << 16))
+
+    def command(self, room: str) -> list[str]:
+        """Return the words of a command that is watched."""
+        return [sys.executable, "-c", WATCH.format(notes=str(self._path), room=room)]
+
+    def read(self) -> list[str]:
+        return self._path.read_bytes().rstrip(b"\0").decode().split()
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Notes:
+    return Notes(tmp_path / "notes")
+
+
+def test_an_import_behind_the_last_file_is_noted(notes: Notes) -> None:
+    code = notes.command("cli")[2].rpartition("from kernelbox")[0]
+    code += "sys.meta_path.clear()\ntry:\n    import colorsys\nexcept ImportError:\n    pass\n"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+    assert notes.read() == ["colorsys"]
+
+
+def test_the_first_process_of_a_bundle_imports_nothing_in_its_container(
+    engine: Engine, notes: Notes
+) -> None:
+    engine.runtime = notes.command("cli.runtime")
+    config, process = engine.config, engine.config["process"]
+    linux = config["linux"]
+    linux["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW"}
+    linux["namespaces"] += [{"type": "cgroup"}, {"type": "time"}]
+    linux["timeOffsets"] = {"monotonic": {"secs": 100}}
+    linux["resources"] = {"pids": {"limit": 50}, "devices": [{"allow": False, "access": "rwm"}]}
+    linux["sysctl"] = {"net.ipv4.ip_forward": "1"}
+    linux["devices"] = [{"path": "/dev/mine", "type": "c", "major": 1, "minor": 3}]
+    hook = {"path": "/bin/true"}
+    kinds = ("prestart", "createRuntime", "createContainer", "startContainer", "poststart")
+    config["hooks"] = {kind: [hook] for kind in (*kinds, "poststop")}
+    config["mounts"] += [
+        {"destination": "/etc", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]},
+        {"destination": "/bound", "source": "/usr", "options": ["rbind", "ro", "rslave"]},
+        {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"},
+        {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro"]},
+    ][::-1]
+    process |= {"rlimits": [{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}], "oomScoreAdj": 100}
+    process |= {"noNewPrivileges": True, "scheduler": {"policy": "SCHED_BATCH", "nice": 1}}
+    process |= {"ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 4}, "cwd": "/tmp/new"}
+    process["user"] = {"uid": 1000, "gid": 1000, "umask": 0o27, "additionalGids": [7]}
+    process["args"] = ["sleep", "1000"]
+    engine.create("all")
+    engine.ok("start", "all")
+    engine.ok("exec", "all", "true")
+    engine.ok("exec", "--user", "7:7", "--cap", "CAP_KILL", "--cwd", "/bin", "all", "true")
+    engine("exec", "all", "nothing-of-this-name")
+    engine.ok("delete", "--force", "all")
+    # What fails there, and in the words of whom, is no reason either.
+    for change in (
+        {"args": ["nothing-of-this-name"]}, {"args": ["/etc"]}, {"cwd": "/proc/1/mem"},
+        {"rlimits": [{"type": "RLIMIT_NOFILE", "soft": 1 << 40, "hard": 1 << 40}]},
+    ):  # fmt: skip
+        engine.renew()
+        engine.config["process"] |= change
+        engine("run", "--bundle", engine.bundle, "wrong")
+    for kind in kinds:
+        engine.renew()
+        engine.config["hooks"] = {kind: [{"path": "/bin/false"}]}
+        engine("run", "--bundle", engine.bundle, "hooked")
+    engine.renew()
+    engine.config["linux"]["namespaces"].append({"type": "user"})
+    maps = [{"containerID": 0, "hostID": 100_000, "size": 65536}]
+    engine.config["linux"] |= {"uidMappings": maps, "gidMappings": maps}
+    engine.config["process"]["terminal"] = True
+    engine("run", "--bundle", engine.bundle, "owned")
+    assert notes.read() == []
+
+
+def test_the_first_process_of_an_image_imports_nothing_in_its_container(
+    kernelbox: Kernelbox, notes: Notes, tmp_path: Path
+) -> None:
+    watched = Kernelbox(kernelbox.root)
+    watched.command = notes.command("cli")
+    for options in (
+        (), ("-i", "--init", "--read-only", "--tmpfs", "/tmp"), ("--userns", "auto"),
+        ("-v", f"{tmp_path}:/there", "--device", "/dev/null:/dev/mine", "--ulimit", "core=0"),
+        ("--user", "nobody", "--workdir", "/new", "--cap-drop", "ALL"), ("--trace",),
+        ("--security-opt", "seccomp=unconfined", "--privileged", "--hostname", "x"),
+    ):  # fmt: skip
+        done = watched("run", "--rm", "--network", "none", *options, "busybox", "true")
+        assert done.returncode == 0, done
+    for wrong in (["nothing-of-this-name"], ["/etc"]):
+        assert watched("run", "--rm", "--network", "none", "busybox", *wrong).returncode > 100
+    watched("run", "--rm", "--network", "none", "--user", "of-no-name", "busybox", "true")
+    with watched.terminal("run", "--rm", "-it", "--network", "none", "busybox", "true") as terminal:
+        assert terminal.end() == 0
+    watched.start("--network", "none", "--name", "entered", "busybox", "sleep", "infinity")
+    assert looking.soon(lambda: "entered" in kernelbox.ok("ps"))
+    watched.ok("exec", "entered", "true")
+    assert watched("exec", "--user", "7", "entered", "nothing-of-this-name").returncode == 127
+    watched.ok("rm", "-f", "entered")
+    assert notes.read() == []

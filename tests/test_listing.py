@@ -50,6 +50,13 @@ def test_a_template_is_filled_in_as_go_does(template: str, text: str) -> None:
     assert render(template, WHAT) == text
 
 
+@pytest.mark.parametrize("wrong", ["status=asleep", "health=odd", "exited=abc", "exited=-1"])
+def test_a_filter_that_nothing_can_pass_is_refused(kernelbox: Kernelbox, wrong: str) -> None:
+    """Source: moby, daemon/list.go; before, the answer was that there are no containers."""
+    done = kernelbox("ps", "-a", "--filter", wrong)
+    assert (done.returncode, done.stdout) == (125, "") and wrong in done.stderr
+
+
 @pytest.mark.parametrize(
     ("template", "reason"),
     [
@@ -66,6 +73,9 @@ def test_a_template_is_filled_in_as_go_does(template: str, text: str) -> None:
         ("{{index .Args 9}}", "no number"),
         ("{{len .State.Pid}}", "cannot be done"),
         ("{{__import__}}", "not known here"),
+        (r'{{println "\q"}}', "no text"),
+        ("{{index .Args %s}}" % ("9" * 5000), "too large"),
+        ("{{if .Id}}" * 3000 + "{{end}}" * 3000, "stand in each other"),
     ],
 )
 def test_what_a_template_cannot_have_is_refused_by_name(template: str, reason: str) -> None:

@@ -99,7 +99,8 @@ def test_one_that_does_not_boot_is_ended_and_what_it_said_is_told(
     with pytest.raises(LabError, match="ended instead of booting; it said last: qemu: no such ker"):
         machine.boot()
     qemu(tmp_path, monkeypatch, f"echo $$ >{tmp_path}/pid; {NEVER}")
-    monkeypatch.setattr(machine, "PATIENCE", 1)
+    for name in ("PATIENCE", "PATIENCE_EMULATED"):
+        monkeypatch.setattr(machine, name, 1)
     with pytest.raises(LabError, match="was not ready after 1 s; it said last: nothing"):
         machine.boot()
     assert not is_alive(int((tmp_path / "pid").read_text()))
@@ -136,3 +137,25 @@ def test_what_is_missing_is_named_with_its_cure(
     assert machine.missing().startswith(told)
     with pytest.raises(LabError, match="make machine"):
         machine.boot()
+
+
+def test_where_a_kernel_is_here_already_qemu_alone_is_to_be_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The lab VM has the kernel that it has booted, and no make."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("the virtual machine is one for x86_64")
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(machine, "kernel", lambda: tmp_path)
+    assert "apt-get install" in machine.missing() and "make" not in machine.missing()
+
+
+def test_who_is_emulated_already_is_told_that_it_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert machine.is_emulated() == ("TCG" in Path("/proc/cpuinfo").read_text())
+    qemu(tmp_path, monkeypatch, f"echo 'kernelbox: ready'; {NEVER}")
+    for emulated in (True, False):
+        monkeypatch.setattr(machine, "is_emulated", lambda answer=emulated: answer)
+        with machine.boot(show=True):
+            assert ("interrupt this cell" in capsys.readouterr().out) == emulated

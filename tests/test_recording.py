@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from kernelbox.kernel.errors import UsageError
-from kernelbox.seccomp import decision, filter, machines, profile, recording
+from kernelbox.seccomp import decision, machines, profile, recording
 from tests.command import Kernelbox
 from tests.looking import descendants, is_alive, soon, status
 from tests.test_ordinary_work import TOOLS, WEB
+from tests.test_seccomp import run
 
 ALONE = ("--network", "none")
 HERE = machines.this()
@@ -133,6 +134,7 @@ def test_a_program_of_exec_is_recorded_too(kernelbox: Kernelbox, tmp_path: Path)
     )  # fmt: skip
     assert kernelbox.ok("exec", container, "sh", "-c", "mkdir /a; ln -s /a /b; echo $?") == "0\n"
     _, recorder = recorder_of(kernelbox, container)
+    assert os.sched_getscheduler(recorder) == os.SCHED_FIFO  # a call waits for it
     assert soon(lambda: kernelbox.inspect(container)["State"]["Health"]["Status"] == "healthy")
     assert not file.exists()
     kernelbox.ok("stop", "-t", "0", container)
@@ -216,7 +218,24 @@ def test_a_directory_that_has_gone_meanwhile_is_said_in_the_end(
     away.mkdir()
     run = ("run", "--rm", *ALONE, "-v", f"{tmp_path}:/t", "--record-seccomp", away / "profile")
     said = kernelbox.refused(*run, "busybox", "rmdir", "/t/away")
-    assert "the program ended with 0, but cannot write --record-seccomp" in said
+    complaint = "the program ended with 0, but cannot write --record-seccomp"
+    assert complaint in said
+    # Where nobody waited for its end, it is told to whoever asks.
+    away.mkdir()
+    run = ("run", "-d", *run[2:])
+    container = kernelbox.ok(*run, "busybox", "sh", "-c", "echo went; rmdir /t/away").strip()
+    assert kernelbox.ok("wait", container) == "0\n"
+    done = kernelbox("logs", container)
+    assert (done.returncode, done.stdout) == (0, "went\n")
+    assert done.stderr.startswith(f"kernelbox: {complaint}") and done.stderr.count("\n") == 1
+    assert complaint in kernelbox.inspect(container)["State"]["Error"]
+    events = kernelbox.ok("events", "--since", "1h", "--until", "0s", "--filter", "event=die")
+    assert complaint in events
+    # A life that nothing was wrong with has nothing to tell.
+    kernelbox.ok("start", container)
+    kernelbox.ok("wait", container)
+    assert kernelbox.inspect(container)["State"]["Error"] == ""
+    kernelbox.ok("rm", container)
 
 
 def test_a_profile_that_allows_what_it_does_not_name_is_not_narrowed(
@@ -255,7 +274,29 @@ def test_what_is_recorded_allows_nothing_that_was_not_allowed() -> None:
     for default in ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG"):
         with pytest.raises(UsageError, match="cannot be narrowed"):
             recording.check({"defaultAction": default})
-    # Asked is about what is allowed, and about nothing else.
-    program, flags = recording.watched({**plain, "flags": ["SECCOMP_FILTER_FLAG_TSYNC"]}, HERE)
-    assert flags == profile.FLAGS["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]  # and no TSYNC
-    assert program != filter.compile(profile.read(plain, HERE), HERE)
+
+
+def test_asked_is_about_what_is_allowed_but_not_about_what_each_profile_has() -> None:
+    tests = [{"index": 0, "op": "SCMP_CMP_EQ", "value": 7}]
+    rules: list[dict[str, Any]] = [
+        {"names": ["read", "futex"], "action": "SCMP_ACT_ALLOW"},
+        {"names": ["mmap", "socket"], "action": "SCMP_ACT_LOG", "args": tests},
+        {"names": ["ptrace", "brk"], "action": "SCMP_ACT_TRAP"},
+    ]
+    plain = {
+        "defaultAction": "SCMP_ACT_KILL_PROCESS",
+        "syscalls": rules,
+        "flags": ["SECCOMP_FILTER_FLAG_TSYNC"],
+    }
+    asked = 0x7FC00000
+    for wanted, answers in (
+        (plain, {
+            "read": asked, "futex": profile.ALLOW, "mmap": profile.LOG, "socket": asked,
+            "ptrace": profile.TRAP, "brk": profile.TRAP, "listen": profile.KILL_PROCESS,
+        }),
+        (None, {"read": asked, "futex": profile.ALLOW, "mmap": profile.ALLOW, "listen": asked}),
+    ):  # fmt: skip
+        program, flags = recording.watched(wanted, HERE)
+        assert flags == profile.FLAGS["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]  # and no TSYNC
+        for name, answer in answers.items():
+            assert run(program, HERE.numbers[name], HERE.audit, (7,) * 6) == answer, name

@@ -161,6 +161,25 @@ def test_a_guest_that_goes_takes_nothing_along(kernelbox: Kernelbox) -> None:
     assert again.returncode == 137
 
 
+def test_a_guest_whose_output_nobody_takes_goes_and_the_program_goes_on(
+    kernelbox: Kernelbox,
+) -> None:
+    """`attach | head` ends when head has: before, it stayed for as long as the program ran."""
+    script = "while :; do echo tick; sleep 0.05; done"
+    container = kernelbox.start(*ALONE, "busybox", "sh", "-c", script)
+    guest = kernelbox.popen("attach", "--no-stdin", container)
+    assert guest.stdout is not None and guest.stdout.readline() == "tick\n"
+    guest.stdout.close()
+    assert guest.wait(timeout=60) == 1
+    guest.communicate()
+    with open("/dev/full", "w") as full:
+        other = kernelbox.popen("attach", "--no-stdin", container, stdout=full)
+        said = other.communicate(timeout=60)[1]
+    assert other.returncode == 125 and "no space left" in said.lower()
+    logged = len(kernelbox.ok("logs", container))
+    soon(lambda: len(kernelbox.ok("logs", container)) > logged)
+
+
 def test_two_terminals_at_one_container(kernelbox: Kernelbox) -> None:
     container = kernelbox.start("-it", *ALONE, "busybox", "sh")
     with (

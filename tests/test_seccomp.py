@@ -26,6 +26,8 @@ from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.seccomp import decision, default, docker, listing, machines, profile
 from kernelbox.seccomp import filter as filters
 from kernelbox.seccomp.machines import MACHINES, Machine
+from kernelbox.users import capabilities
+from tests.command import Kernelbox
 
 X86, ARM = MACHINES
 HERE = machines.this()
@@ -143,11 +145,11 @@ def test_numbers_are_those_of_libseccomp(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda one: one.name)
-@pytest.mark.parametrize("capabilities", [DEFAULT_CAPABILITIES, ("CAP_SYS_ADMIN",)])
+@pytest.mark.parametrize("held", [DEFAULT_CAPABILITIES, ("CAP_SYS_ADMIN",)])
 def test_the_default_profile_decides_as_libseccomp_does_for_every_call_and_10_000_arguments(
-    machine: Machine, capabilities: tuple[str, ...]
+    machine: Machine, held: tuple[str, ...]
 ) -> None:
-    wanted = profile.read(default.profile(machine, capabilities), machine)
+    wanted = profile.read(default.profile(machine, held), machine)
     ours, theirs = filters.compile(wanted, machine), oracle(wanted, machine)
     decisions = decision.Decisions(wanted, machine)
     names = machine.names
@@ -165,6 +167,38 @@ def test_the_default_profile_decides_as_libseccomp_does_for_every_call_and_10_00
     assert compared > 8_000
     for foreign in {one.audit for one in MACHINES} - {machine.audit} | {0x40000003}:
         assert run(ours, 0, foreign, (0,) * 6) == profile.KILL_PROCESS
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda one: one.name)
+def test_what_is_explained_of_a_machine_is_what_libseccomp_decides_for_it(
+    machine: Machine, kernelbox: Kernelbox
+) -> None:
+    """Of this one and of the other: for whoever writes a profile here that is to hold there."""
+    explain = ("seccomp", "explain", "--arch", docker.ARCHITECTURES[machine.name], "default")
+    caps = [f"CAP_{name}" for name in capabilities.choose([], [])]
+    theirs = oracle(profile.read(default.profile(machine, caps), machine), machine)
+    told: dict[str, str] = {}
+    fate = ""
+    for line in kernelbox.ok(*explain).splitlines():
+        if line.startswith(" "):
+            told |= dict.fromkeys(line.split(), fate)
+        else:
+            fate = line.partition(" ")[2]
+    assert told.keys() == machine.numbers.keys()
+    for name, fate in told.items():
+        if oracle_knows(name, machine):
+            answer = run(theirs, machine.numbers[name], machine.audit, (0,) * 6)
+            assert decision.in_words(answer) in fate, name
+    for name, argument in (
+        ("clone", 0x10000000), ("clone", 0x11), ("personality", 0), ("personality", 0x40000),
+        ("socket", 40), ("socket", 2), ("openat", 0), ("unshare", 0), ("clone3", 0),
+    ):  # fmt: skip
+        arguments = (argument, 0, 0, 0, 0, 0)
+        answer = run(theirs, machine.numbers[name], machine.audit, arguments)
+        said = kernelbox.ok(*explain, name, str(argument))
+        assert said.startswith(f"{name} {decision.in_words(answer)}: "), said
+    line = kernelbox.refused("seccomp", "explain", "--arch", "vax", "default")
+    assert "no machine that is known here. There are x86_64 and aarch64" in line
 
 
 def interesting(lot: random.Random) -> tuple[int, ...]:

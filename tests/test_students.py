@@ -340,3 +340,17 @@ def test_a_check_ends_in_its_time_whatever_it_has_called(
     assert observed in said
     assert len(said) < LONGEST
     assert_usable(notebook)
+
+
+# --- an answer before the guess -------------------------------------------------------------------
+
+
+def test_a_cell_that_observes_does_nothing_before_there_is_a_guess(notebook: Notebook) -> None:
+    cell = 'measured = len(os.listdir("/proc/self/ns"))\ncourse.observe("pids", 2)'
+    refused = notebook.run(cell)
+    assert refused.failure["ename"] == "LabError"
+    assert "predict('pids')" in refused.failure["evalue"]
+    assert notebook.ok('print("measured" in globals())') == "False\n"
+    notebook.ok('_ = course.predict("pids", 1)')
+    assert notebook.run(cell).shown["text/plain"] == "guessed:  1\nobserved: 2"
+    assert notebook.ok('print("measured" in globals())') == "True\n"

@@ -332,6 +332,21 @@ def test_the_checkout_travels_as_it_is_now(
     assert travelling() == [".gitignore", ".job", "labs run"]
 
 
+def test_an_environment_that_is_a_link_to_another_does_not_travel(
+    run: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine has one of its own: a link in its place kept the checkout from being unpacked."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / ".gitignore").write_text((run.needs.TOP / ".gitignore").read_text())
+    (tree / ".venv").symlink_to(tmp_path)
+    assert shell("git", "init", "-q", tree).returncode == 0
+    monkeypatch.setattr(run.needs, "TOP", tree)
+    run.disks.checkout_tar(tmp_path / "out.tar", "")
+    with tarfile.open(tmp_path / "out.tar") as tar:
+        assert tar.getnames() == [".gitignore"]
+
+
 def test_results_come_back_with_how_the_job_ended(run: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "status").write_text("3\n")
     (tmp_path / "junit.xml").write_text("<xml/>")

@@ -66,6 +66,43 @@ def test_memory_of_a_user_namespace_is_its_roots(kernelbox: Kernelbox) -> None:
     assert kernelbox.ok("exec", container, "stat", "-c", "%u %a", "/yours") == "7 755\n"
 
 
+@pytest.mark.parametrize("name", ["a:b", "a,b", 'a"b', "a:ro"])
+def test_mount_takes_a_path_as_it_is(kernelbox: Kernelbox, tmp_path: Path, name: str) -> None:
+    """Which is what it is for, beside -v. Source: Docker, "docker run --mount"; RFC 4180."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "here").write_text(name)
+    field = f"source={tmp_path / name}".replace('"', '""')
+    wish = f'type=bind,"{field}","target=/{name}",readonly=False'.replace(
+        'target=/a"b', "target=/x"
+    )
+    script = 'cat "$0/here"; echo >"$0/new"'
+    where = "/x" if '"' in name else f"/{name}"
+    words = ("run", "--rm", *ALONE, "--mount", wish, "busybox", "sh", "-c", script, where)
+    assert kernelbox.ok(*words) == name
+    assert (tmp_path / name / "new").exists()
+
+
+def test_a_file_of_variables_is_parted_at_its_line_ends_alone(
+    kernelbox: Kernelbox, tmp_path: Path
+) -> None:
+    """Unicode knows more ends of lines, which a value may have. Source: Go, bufio.ScanLines."""
+    file = tmp_path / "vars"
+    value = "a\x0bb\x0cc\x85d\u2028e\x1cf"
+    file.write_text(f"\ufeffONE={value}\r\n\tTWO=2\n#THREE=3\n\nFOUR=", newline="")
+    script = 'printf "%s|%s|%s|%s" "$ONE" "$TWO" "$THREE" "${FOUR-unset}"'
+    words = ("run", "--rm", *ALONE, "--env-file", str(file), "busybox", "sh", "-c", script)
+    assert kernelbox.ok(*words) == f"{value}|2||"
+
+
+@pytest.mark.parametrize("content", [b"A=\xff\n", b"A=1\n" * 300_000, b"A=\0\n"])
+def test_a_file_of_variables_is_taken_whole_or_not_at_all(
+    kernelbox: Kernelbox, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "vars").write_bytes(content)
+    done = kernelbox("run", "--rm", "--env-file", str(tmp_path / "vars"), "busybox", "true")
+    assert done.returncode == 125 and str(tmp_path / "vars") in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -90,6 +127,11 @@ def test_memory_of_a_user_namespace_is_its_roots(kernelbox: Kernelbox) -> None:
         (("--mount", "type=bind,sauce=/etc,target=/x"), "no key of --mount"),
         (("--tmpfs", "/x", "-v", "/etc:/x/"), "two things"),
         (("--env-file", "/nosuchfile"), "cannot read --env-file"),
+        (("--env-file", "/dev/zero"), "more than 1 MiB"),
+        (("--mount", "type=bind,source=/etc,target=/x,ro=maybe"), "neither true nor false"),
+        (("--mount", 'type=bind,"source=/etc,target=/x'), "quotes"),
+        (("--mount", "type=bind,source=/etc,target=/x/.."), "container's root"),
+        (("-v", "/etc:/x/.."), "container's root"),
         (("--label", "=x"), "no label"),
         (("--cidfile", "/etc/passwd"), "exists"),
         (("--group-add", "nosuchgroup"), "no group"),

@@ -186,6 +186,17 @@ def test_failing(number):
     assert sorted((tmp_path / "tried").read_text()) == list("00112")
 
 
+def test_one_worker_tries_again_as_well(tmp_path: Path) -> None:
+    unsteady = """
+def test_at_first():
+    was_there = (HERE / "tried").exists()
+    (HERE / "tried").touch()
+    assert was_there, "at first"
+"""
+    said = told(session(tmp_path, "--workers", "1", "--second-tries", "1", unsteady=unsteady), 0)
+    assert "= 1 passed, 1 unsteady in " in said and "at first" in said, said
+
+
 def test_a_second_try_finds_no_root_of_the_first(tmp_path: Path) -> None:
     unsteady = """
 from tests.command import Kernelbox

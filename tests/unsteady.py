@@ -3,7 +3,8 @@
 Every test here is about one kernel that others use meanwhile: two more workers, and in continuous
 integration two emulated machines. So one of four thousand fails now and then by what its neighbours
 did to its clock. When all the others have ended it is run again, on a quiet machine. What fails
-then has failed. What passes then is *unsteady*: it does not fail the run, and the run ends with all
+then has failed. (An emulated machine has the rest of its host for a neighbour, and gives a second
+try as well.) What passes then is *unsteady*: it does not fail the run, and the run ends with all
 that it said at first, because it is a race of the test's or of kernelbox's, to be found and mended.
 
 More failures than N are no bad luck: then nothing is tried again.

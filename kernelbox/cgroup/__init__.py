@@ -46,8 +46,8 @@ from kernelbox.cgroup.entrance import Entrance
 from kernelbox.cgroup.group import Cgroup
 from kernelbox.cgroup.hierarchy import Hierarchy, find
 from kernelbox.cgroup.limit_values import cpu_quota
-from kernelbox.cgroup.members import stand_still
 from kernelbox.cgroup.tree import remove
+from kernelbox.kernel.process import stand_still
 
 __all__ = [
     "Cgroup",

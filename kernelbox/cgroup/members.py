@@ -12,6 +12,7 @@ from kernelbox.cgroup.interface import Interface
 from kernelbox.cgroup.translation import IO_FILES
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError, KernelError
+from kernelbox.kernel.process import stand_still
 from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
@@ -149,11 +150,6 @@ class Members(Interface):
         with suppress(KernelError):
             self.thaw()
             self.thaw_all()
-
-
-def stand_still(state: str) -> bool:
-    """Say whether processes are frozen, by the text of their group's `state_file`."""
-    return "frozen 1" in state or state == "FROZEN\n"
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

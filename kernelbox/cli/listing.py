@@ -10,6 +10,7 @@ from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import ago, columns
 from kernelbox.container import inspection, volume_store
 from kernelbox.kernel.errors import UsageError
+from kernelbox.plumbing.numbers import natural
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
     Pair = tuple[Spec, State]
 
+# What these can be; Docker's, also where nothing here ever is that.
+_VALUES = {
+    "health": ("none", "starting", "healthy", "unhealthy"),
+    "status": ("created", "restarting", "running", "removing", "paused", "exited", "dead"),
+}
 _TABLE = (
     "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
 )
@@ -144,6 +150,11 @@ def _filter(text: str) -> tuple[str, str]:
             f"{text!r:.80} is no filter of containers",
             f"Write KEY=VALUE; keys: {', '.join(_FILTERS)}",
         )
+    known = _VALUES.get(key)
+    if known and value not in known:
+        raise UsageError(f"no container has {text!r:.80}", f"There are: {', '.join(known)}")
+    if key == "exited" and natural(value) is None:
+        raise UsageError(f"{text!r:.80}: that is no exit code", "Such as exited=0")
     return key, value
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from kernelbox.cli.oci import read_all
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import ending
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def verb_start(argv: list[str], where: Surroundings) -> int:
     from kernelbox.oci import starting  # not for the others
 
     box = where.find(read_all(START, argv)["id"])
-    starting.start(box, box.config())
+    starting.start(box, box.document())
     return 0
 
 
@@ -55,6 +54,8 @@ def verb_state(argv: list[str], where: Surroundings) -> int:
 
 def verb_kill(argv: list[str], where: Surroundings) -> int:
     """Send a signal to a container."""
+    from kernelbox.oci import ending
+
     given = read(KILL, argv)
     words = [one for one in given["command"] if one not in ("--all", "-a")]
     number = ending.signal_number(words[0] if words else "TERM")
@@ -65,6 +66,8 @@ def verb_kill(argv: list[str], where: Surroundings) -> int:
 
 def verb_delete(argv: list[str], where: Surroundings) -> int:
     """Take away what is left of a container."""
+    from kernelbox.oci import ending
+
     given = read_all(DELETE, argv)
     where.warn(ending.delete(where.root, given["id"], force=given["force"]))
     return 0
@@ -73,6 +76,7 @@ def verb_delete(argv: list[str], where: Surroundings) -> int:
 def verb_pause(argv: list[str], where: Surroundings) -> int:
     """Let a container stand still."""
     box = _of_status(where.find(read_all(PAUSE, argv)["id"]), ("created", "running"), "pause")
+    box.check_made("pause")
     box.group.freeze()
     return 0
 

@@ -64,7 +64,7 @@ def verb_run(argv: list[str], where: Surroundings) -> int:
     where.warn(created.warnings)
     box, born = created.box, created.born
     try:
-        starting.start(box, created.config)
+        starting.start(box, created.document)
     except BaseException:
         ending.delete(where.root, box.id, force=True)
         raise

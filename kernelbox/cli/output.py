@@ -12,6 +12,7 @@ from kernelbox.container import cleanup, log, monitor_lock, names, state
 from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
+from kernelbox.plumbing.light import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def command_logs(argv: list[str]) -> int:
-    """Print what a container printed, each stream to the same stream here."""
+    """Print what a container printed, each stream to the same stream here, and what failed."""
     parser = parser_for("logs", "Show what a container printed.")
     parser.add_argument("-f", "--follow", action="store_true", help="go on while it runs")
     parser.add_argument("-t", "--timestamps", action="store_true", help="when it printed it")
@@ -48,6 +49,9 @@ def command_logs(argv: list[str]) -> int:
             if not running and not printed:
                 break
             time.sleep(_LOOK_AGAIN)
+    with suppress(state.Damaged):  # its log is none the worse
+        if error := state.read(container_id).error:
+            print(f"kernelbox: {error}", file=sys.stderr)
     return 0
 
 

@@ -46,7 +46,7 @@ def _explain(argv: list[str]) -> int:
         help="of the call, up to six: numbers, or names such as CLONE_NEWUSER|CLONE_NEWNS",
     )
     given = parser.parse_args(argv)
-    found, machine = _read(given.profile, given.cap_add)
+    found, machine = _read(given.profile, given.cap_add, given.arch)
     if not given.call:
         _tell_all(found, machine)
         return 0
@@ -66,7 +66,7 @@ def _list(argv: list[str]) -> int:
     parser = parser_for("seccomp list", "Show the filter that the kernel runs.")
     _take_profile(parser)
     given = parser.parse_args(argv)
-    found, machine = _read(given.profile, given.cap_add)
+    found, machine = _read(given.profile, given.cap_add, given.arch)
     print("\n".join(listing.lines(filter.compile(found, machine), machine)))
     return 0
 
@@ -75,11 +75,13 @@ def _take_profile(parser: object) -> None:
     add = parser.add_argument  # type: ignore[attr-defined]  # argparse is not loaded for this
     add("profile", metavar="PROFILE", help="a file, or default")
     add("--cap-add", action="append", default=[], metavar="NAME", help="as of run")
+    known = ", ".join(f"{one.name} ({docker.ARCHITECTURES[one.name]})" for one in machines.MACHINES)
+    add("--arch", default="", metavar="NAME", help=f"for which machine: {known}; this one if left")
 
 
-def _read(name: str, added: list[str]) -> tuple[Profile, Machine]:
-    """Return the profile of a name; say what was left out of it."""
-    machine = machines.this()
+def _read(name: str, added: list[str], arch: str) -> tuple[Profile, Machine]:
+    """Return the profile of a name, on a machine; say what was left out of it."""
+    machine = _machine(arch) if arch else machines.this()
     if name in machine.numbers and not os.path.exists(name):
         raise UsageError(
             f"{name!r} is a system call, and no profile",
@@ -94,6 +96,14 @@ def _read(name: str, added: list[str]) -> tuple[Profile, Machine]:
     for words in found.dropped:
         print(f"kernelbox: left out: {words}", file=sys.stderr)
     return found, machine
+
+
+def _machine(arch: str) -> Machine:
+    for one in machines.MACHINES:
+        if arch in (one.name, docker.ARCHITECTURES[one.name]):
+            return one
+    known = " and ".join(one.name for one in machines.MACHINES)
+    raise UsageError(f"--arch {arch!r:.80} is no machine that is known here", f"There are {known}")
 
 
 def _tell_all(found: Profile, machine: Machine) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|\S+')
 _PATH = r"\$?\w*(\.[A-Za-z_]\w*)*|\."
 _RANGE = r"(?:\$(\w+)\s*,\s*)?\$(\w+)\s*:=\s*(.+)"
+_LONGEST_NUMBER = 18  # digits: Python counts with more, and refuses to read 4,301
+_DEEPEST = 50  # blocks in each other
 _ESCAPES = {r"\t": "\t", r"\n": "\n"}
 
 
@@ -41,6 +43,7 @@ def render(template: str, value: Any) -> str:
     for escape, character in _ESCAPES.items():  # a shell leaves them as they are
         template = template.replace(escape, character)
     pieces = list(_pieces(template))
+    _check_depth(pieces)
     text, rest = _render(pieces, value, {"": value})
     if rest:
         raise _wrong(f"{{{{{rest[0][1]}}}}} ends nothing")
@@ -67,6 +70,15 @@ def _pieces(template: str) -> Iterator[tuple[str, str]]:
 
 
 Pieces = list[tuple[str, str]]
+
+
+def _check_depth(pieces: Pieces) -> None:
+    depth = 0
+    for kind, piece in pieces:
+        word = piece.partition(" ")[0] if kind == "action" else ""
+        depth += (word in ("range", "if")) - (word == "end")
+        if depth > _DEEPEST:
+            raise _wrong(f"more than {_DEEPEST} blocks stand in each other")
 
 
 def _render(pieces: Pieces, dot: Any, names: Names) -> tuple[str, Pieces]:
@@ -145,8 +157,10 @@ def _pipeline(text: str, dot: Any, names: Names) -> Any:
 
 def _operand(word: str, dot: Any, names: Names) -> Any:
     if word[0] in '"`':
-        return documents.loads(word) if word[0] == '"' else word[1:-1]
+        return _text(word)
     if re.fullmatch(r"-?\d+", word, re.ASCII):
+        if len(word) > _LONGEST_NUMBER:
+            raise _wrong(f"{word:.40} is too large")
         return int(word)
     if word in ("true", "false"):
         return word == "true"
@@ -161,6 +175,15 @@ def _operand(word: str, dot: Any, names: Names) -> Any:
     for key in filter(None, word.partition(".")[2].split(".")):
         value = _at(value, key)
     return value
+
+
+def _text(word: str) -> str:
+    if word[0] == "`":
+        return word[1:-1]
+    try:
+        return str(documents.loads(word))
+    except ValueError:
+        raise _wrong(f"{word:.40} is no text") from None
 
 
 def _at(value: Any, key: Any) -> Any:

@@ -7,6 +7,7 @@ it is killed, the container lives on.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import sys
@@ -70,6 +71,11 @@ class TerminalFront(Front):
         self.until(Started)
         with self._raw_terminal():
             last = self.until(Exited, Detached)
+        if isinstance(last, Detached) and last.lost:
+            stream, number = next(iter(last.lost.items()))
+            if number == errno.EPIPE:
+                return 1
+            raise output_error(stream, number, 125)
         if isinstance(last, Detached):
             print("read escape sequence", file=sys.stderr)  # as Docker says it
             return 0

@@ -42,11 +42,11 @@ what `docker run` does, in the order in which it happens.
     program.py       the end of init: giving up, finding the program, execve
     monitor_lock.py  who looks after it
     stdio.py         its standard streams, made and connected
-    dozing.py        what its monitor has to know when it wakes from a sleep
     run_options.py   from an image and options to a spec
     init.py          the container side: a straight list of what a container has
     enter.py         the other way in: one more program (`exec`)
     cleanup.py       undoing what a ledger names, and nothing else
+    dozing.py        what its monitor has to know when it wakes from a sleep
     networks.py      networks that people make, with who is on them
     lives.py         created, and started again: what goes from one life to the next
     renaming.py      another name for it

@@ -68,14 +68,12 @@ def compiled(plain: dict[str, Any] | None, *, agent: bool = False) -> Filter | N
     """
     if plain is None:
         return None
-    from kernelbox.seccomp import filter, machines, profile
+    from kernelbox.seccomp import kept  # only for who is filtered
 
-    machine = machines.this()
-    found = profile.read(plain, machine, agent=agent)
+    found = kept.given(plain, agent=agent)
     # Threads there are none, and with a listener the kernel would not know what to return (EINVAL).
     useless = k.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-    if found.notifies:
+    if found.asks:
         useless = k.SECCOMP_FILTER_FLAG_TSYNC
-    asks = found.notifies
-    program = filter.compile(found, machine)
-    return Filter(program, found.flags & ~useless, watched=asks, handed_on=asks)
+    flags = found.flags & ~useless
+    return Filter(found.program, flags, watched=found.asks, handed_on=found.asks)

@@ -87,13 +87,12 @@ def live(
         reception.watch = recorder.watch if recorder is not None else None
         going = Going(running, relay, began)
         code = _to_the_end(life, going, reception, may_doze=may_doze and recorder is None)
-        unwritten = _keep_record(recorder, life.spec, wish)
+        unwritten = _keep_record(recorder, life.spec, wish, code)
         if wish.read_later:
             _let_read(front, code)
-        again, lost = _end(life, going, reception, code, last=unwritten is not None)
+        again, lost = _end(life, going, reception, code, failure=unwritten)
         if unwritten is not None:
-            message = f"the program ended with {code}, but {unwritten.message}"
-            raise KernelboxError(message, unwritten.hint)
+            raise unwritten
         tell(Exited(code, lost), not again)
         door.sink = door.gate = reception.watch = None
         if again:
@@ -158,10 +157,20 @@ def _to_the_end(life: Life, going: Going, reception: Reception, *, may_doze: boo
 
 
 def _end(
-    life: Life, going: Going, reception: Reception, code: int, *, last: bool = False
+    life: Life,
+    going: Going,
+    reception: Reception,
+    code: int,
+    *,
+    failure: KernelboxError | None = None,
 ) -> tuple[bool, dict[str, int]]:
-    """Bring a life to rest; return whether another follows, and what its owner has lost."""
-    running, halted = going.running, last or reception.halted
+    """Bring a life to rest; return whether another follows, and what its owner has lost.
+
+    With a failure of what is done for it none follows; it is told to whoever asks later, since
+    there may be no front any more that would tell it.
+    """
+    running = going.running._replace(error=str(failure)) if failure is not None else going.running
+    halted = failure is not None or reception.halted
     again = not halted and _is_to_live_again(life.spec, code, running.restarts)
     _bring_to_rest(life.spec, running, code, life.lock, again=again)
     return again, _dismiss(going.relay, code)
@@ -175,12 +184,18 @@ def _recorder(wish: Wish) -> Recorder | None:
     return recording.Recorder()
 
 
-def _keep_record(recorder: Recorder | None, spec: Spec, wish: Wish) -> KernelboxError | None:
+def _keep_record(
+    recorder: Recorder | None, spec: Spec, wish: Wish, code: int
+) -> KernelboxError | None:
     if recorder is None:
         return None
     from kernelbox.container import recording  # few are recorded
 
-    return recording.keep(recorder, spec.linux.seccomp, wish.recorded)
+    reason = recording.keep(recorder, spec.linux.seccomp, wish.recorded)
+    if reason is None:
+        return None
+    message = f"the program ended with {code}, but {reason.message}"
+    return KernelboxError(message, reason.hint)
 
 
 def _is_to_live_again(spec: Spec, code: int, restarts: int) -> bool:
@@ -341,7 +356,8 @@ def _bring_to_rest(spec: Spec, running: State, code: int, lock: int, *, again: b
     """Record how the container ended, and whether it lives again; release what it held."""
     monitor_lock.note_exit(lock, str(code))
     killed = _oom_kills(spec)
-    events.record("die", spec.id, exitCode=code, oomKills=killed)
+    failed = {"error": running.error} if running.error else {}
+    events.record("die", spec.id, exitCode=code, oomKills=killed, **failed)
     try:
         if spec.kernelbox.remove:
             cleanup.discard(spec.id)

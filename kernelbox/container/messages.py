@@ -113,7 +113,12 @@ class Started(NamedTuple):
 
 
 class Detached(NamedTuple):
-    """The detach keys were typed: the program goes on, and the front is told nothing more."""
+    """The program goes on, and the front is told nothing more: the detach keys were typed.
+
+    Or nobody takes what the front shows: `lost` is the errno, by stream.
+    """
+
+    lost: dict[str, int] = {}  # noqa: RUF012 - nobody changes it
 
 
 class Ended(NamedTuple):

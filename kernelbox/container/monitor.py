@@ -85,13 +85,16 @@ def wake(text: str) -> NoReturn:
     """Be the monitor of a container again, after a sleep.
 
     Args:
-        text: From `dozing.doze`.
+        text: From `dozing.doze`, perhaps another version's.
     """
     try:
-        dream, relay, reception = dozing.remember(text)
-        life = Life(state.spec(dream.id), dream.lock, None)
-        relay.group = cgroup.of(life.spec.group)
-        going = living.Going(state.read(dream.id), relay, dream.began, dream.waited)
+        try:
+            dream, relay, reception = dozing.remember(text)
+            life = Life(state.spec(dream.id), dream.lock, None)
+            relay.group = cgroup.of(life.spec.group)
+            going = living.Going(state.read(dream.id), relay, dream.began, dream.waited)
+        except Exception as error:  # it must not cost the container
+            dozing.stand_by(error)
         try:
             living.go_on(life, going, reception)
         finally:

@@ -22,6 +22,8 @@ _VOLUME_NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}"
 _USUAL = ("nosuid", "noexec")
 _OPPOSITES = {"exec": "noexec", "suid": "nosuid", "rw": "ro"}
 _OF_MEMORY = r"(size|nr_blocks|nr_inodes)=\d+[kmgKMG%]?|mode=[0-7]{1,4}|(uid|gid)=\d+"
+# Source: Go, strconv.ParseBool
+_YES, _NO = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
 _KEYS = {
     "type": "type",
     "source": "source",
@@ -61,15 +63,19 @@ def volume(text: str) -> Mount:
         if word not in ("ro", "rw", *_VOLUME_WORDS) or {"ro", "rw"} <= set(given):
             raise UsageError(f"volume mode {parts[2]!r} is unknown", "Use ro or rw")
     mode = "ro" if "ro" in given else "rw"
+    return _bind(source, target, mode, f"volume {text!r:.200}")
+
+
+def _bind(source: str, target: str, mode: str, called: str) -> Mount:
     if re.fullmatch(_VOLUME_NAME, source, re.ASCII):
         source = paths.volume_data(source)
     if not source.startswith("/") or not target.startswith("/"):
         raise UsageError(
-            f"both paths of volume {text!r} must be absolute",
+            f"both paths of {called} must be absolute",
             "Begin them with /; a volume's name has letters, digits, '_', '.' and '-'",
         )
-    if not target.strip("/"):
-        raise UsageError(f"volume {text!r} would cover the container's root", "Mount it below /")
+    if not os.path.normpath(target).strip("/"):
+        raise UsageError(f"{called} would cover the container's root", "Mount it below /")
     return Mount(target, "bind", source, ("rbind", "rprivate", mode))
 
 
@@ -143,18 +149,21 @@ def mount(text: str) -> Mount:
     Source: Docker, "docker run --mount".
     """
     given: dict[str, str] = {}
-    for part in text.split(","):
+    for part in _fields(text):
         key, _, value = part.partition("=")
         if key not in _KEYS:
             known = ", ".join(dict.fromkeys(_KEYS.values()))
             raise UsageError(f"{key!r:.40} is no key of --mount", f"There are: {known}")
         given[_KEYS[key]] = value or "true"
     kind, target = given.get("type", "volume"), given.get("target", "")
-    closed = given.get("readonly", "false") not in ("false", "0")
+    closed = given.get("readonly", "false")
+    if closed not in (*_YES, *_NO):
+        raise UsageError(f"readonly={closed:.40} is neither true nor false", "Write readonly")
+    mode = "ro" if closed in _YES else "rw"
     if not target:
         raise UsageError(f"--mount {text!r:.80} has no target", "Add target=/inside")
     if kind == "tmpfs":
-        words = ["ro"] if closed else []
+        words = [mode] if mode == "ro" else []
         if "tmpfs-size" in given:
             words.append(f"size={limit_words.size(given['tmpfs-size'], 'tmpfs-size')}")
         if "tmpfs-mode" in given:
@@ -171,8 +180,22 @@ def mount(text: str) -> Mount:
             "A bind's is a path of the host, a volume's is a name",
         )
     if source:
-        return volume(f"{source}:{target}{':ro' if closed else ''}")
+        return _bind(source, target, mode, f"--mount {text!r:.200}")
     if kind == "bind":
         raise UsageError(f"--mount {text!r:.80} has no source", "Add source=/on/host")
     found = unnamed_volume(target)
-    return found._replace(options=("ro",)) if closed else found
+    return found._replace(options=("ro",)) if mode == "ro" else found
+
+
+def _fields(text: str) -> list[str]:
+    """Part what commas part; what has one in it stands in double quotes. Source: RFC 4180."""
+    if '"' not in text:
+        return text.split(",")
+    import csv  # not for who needs none of it
+
+    try:
+        return next(csv.reader([text], strict=True))
+    except (csv.Error, StopIteration):
+        raise UsageError(
+            f"the quotes of --mount {text!r:.80} do not match", 'Write it like type=bind,"src=/a,b"'
+        ) from None

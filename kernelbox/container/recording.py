@@ -10,8 +10,9 @@ and it ends with its monitor. The file is written in the end, whole or not at al
 
 What it does to a program: each call takes longer; and a call that a signal meets before the
 recorder has taken it up fails with EINTR, where the handler was set without SA_RESTART, even one
-that else never does. The kernel has no flag against that: WAIT_KILLABLE_RECV holds from then on.
-A program with threads and a timer of a millisecond does not survive it.
+that else never does. The kernel has no flag against that: WAIT_KILLABLE_RECV holds from then on. So
+the recorder is as quick as can be (`listening.be_first`), which leaves the moments in which it is
+with another thread's call; and the calls that threads are made of are not asked about at all.
 
 Source: seccomp_unotify(2). The record itself needs no trust in the arguments' memory, which it
 warns of: nothing is decided by it.
@@ -134,6 +135,7 @@ def _record(channel: Channel, seen: mmap.mmap) -> NoReturn:
         process.close_all_but([channel.fileno()])
         process.die_with_parent()
         process.rename("recorder")
+        listening.be_first()
         _listen(channel, seen)
         status = 0
     finally:

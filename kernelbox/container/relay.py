@@ -7,6 +7,7 @@ after which it goes on without them), and what else a monitor looks after (`Care
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import select
@@ -171,6 +172,7 @@ class Relay:
                 if fd in ready:
                     stream.move(fd, self.log)
             self._look_at_inputs()
+            self._look_at_outputs()
             if not ended:
                 for care in self.cares:
                     care.act(ready)
@@ -195,6 +197,16 @@ class Relay:
                 person.input = None
                 if person is self.owner:
                     self._close_input()
+
+    def _look_at_outputs(self) -> None:
+        """Let those go, but for the owner, whose output nobody takes any more, as in `| head`."""
+        for person in list(self.people):
+            if person is self.owner:
+                continue
+            broken = {n: errno.EPIPE for n, sink in person.outputs.items() if sink.closed}
+            if broken := {**broken, **person.lost}:
+                messages.send(person.channel, Detached(broken))
+                self._part(person)
 
     def _close_input(self) -> None:
         """Let the program see the end of its input; a terminal has no such end."""

@@ -7,7 +7,6 @@ import re
 from kernelbox import sysctls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
-from kernelbox.plumbing import storage
 from kernelbox.plumbing.numbers import natural
 
 TYPE_CHECKING = False
@@ -87,13 +86,19 @@ def variables_in(path: str) -> list[str]:
     Source: Docker, "docker run --env-file"; docker/cli, opts/file.go.
     """
     try:
-        text = storage.read(path)
+        with open(path, "rb") as file:  # it may be a pipe of the shell's, or without an end
+            text = file.read(_LONGEST_FILE + 1).decode("utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"--env-file {path} is no text", "Write it in UTF-8") from None
     except OSError as error:
         reason = (error.strerror or "").lower()
         raise UsageError(f"cannot read --env-file {path}: {reason}", "Name another") from None
+    if len(text) > _LONGEST_FILE:
+        raise UsageError(f"--env-file {path} has more than 1 MiB", "A program takes less")
     found = []
-    for number, line in enumerate(text[:_LONGEST_FILE].removeprefix("\ufeff").splitlines(), 1):
-        line = line.lstrip()
+    # Not every end of a line that Unicode knows is one here: a value may have them.
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        line = line.removesuffix("\r").lstrip(" \t")
         if not line or line.startswith("#"):
             continue
         name = line.partition("=")[0]

@@ -50,7 +50,8 @@ class State(NamedTuple):
         address: Its IPv4 address on the bridge, also the last one; empty without one.
         oom_killed: Whether the kernel killed one of its processes for want of memory.
         restarts: How often it has been started again by itself, since somebody started it.
-        error: Why the last start failed; empty if it did not.
+        error: What did not go well: its last start, what was to be done for its last life such as
+            its record, or that nobody is at its streams any more; empty if all did.
         recorded: Whether its system calls are recorded in this life.
         cut_off: Whether the host went down while it ran: what it wrote last may be lost.
     """

@@ -23,6 +23,7 @@ class Sink:
         needed: Whether the program is to notice when nobody reads there any more.
         pending: What has been read, and not been written yet.
         lost: The errno that what was written is lost with; 0 if nothing is.
+        closed: Whether nobody reads there any more.
     """
 
     def __init__(self, fd: int, *, needed: bool = True) -> None:
@@ -30,6 +31,7 @@ class Sink:
         self.needed = needed
         self.pending = b""
         self.lost = 0
+        self.closed = False
 
     def write(self) -> bool:
         """Write once; the descriptor is ready. False if nobody is there to read."""
@@ -38,7 +40,7 @@ class Sink:
         except BlockingIOError:
             return True
         except BrokenPipeError:
-            self.pending = b""
+            self.pending, self.closed = b"", True
             return False
         except OSError as error:
             self.pending = b""

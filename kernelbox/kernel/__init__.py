@@ -2,6 +2,7 @@
 
     flags.py        the kernel's constants, and their names back
     errors.py       the exceptions that come out of the door
+    foreign.py      C's types and functions, loaded when they are needed
     explain.py      why the kernel says no, and what to do about it
     mount_words.py  mount(2)'s bits in mount(8)'s words
     stepping_stone.py  a program in memory, between this interpreter and a container's

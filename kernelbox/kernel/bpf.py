@@ -7,10 +7,10 @@ Source: bpf(2); linux/bpf.h, `union bpf_attr`.
 
 from __future__ import annotations
 
-import ctypes
 import struct
 
 from kernelbox.kernel.door import Structure, Symbol, request
+from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import by_name
 
 _PROG_LOAD, _PROG_ATTACH, _PROG_QUERY = 5, 8, 16

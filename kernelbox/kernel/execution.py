@@ -5,7 +5,6 @@ All of it is inherited and survives execve(2), so it is set before, by the proce
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import struct
@@ -14,6 +13,7 @@ import sys
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import by_name, checked, libc, permitted_capabilities
 
 TYPE_CHECKING = False

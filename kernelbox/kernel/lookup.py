@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Structure, Symbol, request
+from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import checked, libc, raw
 
 TYPE_CHECKING = False

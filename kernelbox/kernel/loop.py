@@ -8,7 +8,6 @@ Source: loop(4); linux/loop.h, `struct loop_config`.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -17,6 +16,7 @@ import struct
 
 from kernelbox.kernel.door import Symbol, request
 from kernelbox.kernel.errors import KernelError
+from kernelbox.kernel.foreign import ctypes
 
 _CONTROL = "/dev/loop-control"
 _LOOP_CTL_GET_FREE = 0x4C82

@@ -6,12 +6,12 @@ that nobody sees yet: `open_tree` or `fsopen` makes one, `move_mount` attaches i
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import mount_words
 from kernelbox.kernel.door import Structure, Symbol, request
+from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import by_name, checked, libc, raw
 
 # asm-generic numbers, the same on all machines.

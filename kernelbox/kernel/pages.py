@@ -5,10 +5,10 @@ Reading changes nothing for anybody, and what is dropped is read again: neither 
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 
+from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import checked, libc
 
 

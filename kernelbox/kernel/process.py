@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import select
@@ -10,6 +9,7 @@ import select
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import syscalls
 from kernelbox.kernel.door import Event, Structure, Symbol, announce, request
+from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import NR_CLONE3, raw, unshare_command
 from kernelbox.plumbing import storage
 from kernelbox.plumbing.light import cache, signal
@@ -161,6 +161,14 @@ def wait_exit(pid: int) -> int:
     """
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return code if code >= 0 else 128 - code
+
+
+def stand_still(state: str) -> bool:
+    """Say whether processes are frozen, by the text of the file of their control group that tells.
+
+    Source: cgroup-v2.rst, cgroup.events; cgroup-v1/freezer-subsystem.rst, freezer.state.
+    """
+    return "frozen 1" in state or state == "FROZEN\n"
 
 
 def wait_until_gone(pidfd: int, seconds: float) -> bool:

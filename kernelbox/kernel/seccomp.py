@@ -8,13 +8,13 @@ Source: seccomp(2); linux/seccomp.h; linux/filter.h, `struct sock_fprog`.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.errors import KernelError
+from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import by_name
 
 TYPE_CHECKING = False

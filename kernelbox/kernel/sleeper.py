@@ -10,9 +10,15 @@ can be read (C, for a reader):
         prctl(PR_SET_NAME, "kernelbox");                  // what `ps` shows
         while (epoll_wait(FD, &one, 1, -1) == -EINTR)     // a SIGSTOP, and a SIGCONT
             ;
-        execve(argv[0], argv, envp);
-        exit(127);
+        for (;;) {
+            if (access(NEEDED, R_OK) == 0)
+                execve(argv[0], argv, envp);
+            poll(NULL, 0, 1000);                          // then once more
+        }
     }
+
+While it sleeps, an upgrade may take its interpreter away, or what that is to run, and bring others:
+it waits until both are there, for as long as that takes, since its end would be its children's.
 
 Source: epoll(7); execve(2), "Effect on process attributes"; elf(5), and stepping_stone.py.
 """
@@ -33,24 +39,33 @@ if TYPE_CHECKING:
 _CODE = {  # machine: its number for ELF, and the code; {fd} is the descriptor of the epoll
     "x86_64": (
         62,
-        "bf0f000000 488d354f000000 b89d000000 0f05"  # prctl(PR_SET_NAME, ...)
+        "bf0f000000 488d356c000000 b89d000000 0f05"  # prctl(PR_SET_NAME, ...)
         "bf{fd} 488d742480 ba01000000 49c7c2ffffffff b8e8000000 0f05"  # epoll_wait(FD, ..., 1, -1)
         "83f8fc 74de"  # if a signal came: once more
+        "488d3d46000000 be04000000 b815000000 0f05"  # access(NEEDED, R_OK)
+        "85c0 751a"  # if that fails: poll
         "488b7c2408 488d742408 488b0424 488d54c410 b83b000000 0f05"  # execve
-        "bf7f000000 b83c000000 0f05"  # exit(127)
-        "6b65726e656c626f7800",  # the name
+        "31ff 31f6 bae8030000 b807000000 0f05"  # poll(NULL, 0, 1000)
+        "ebbd",  # back to access
     ),
 }
+_NAME = b"kernelbox\0"  # behind the code, and then NEEDED
 
 
-def image(machine: str, epoll: int) -> bytes:
-    """Return the sleeper for a machine: an ELF file of some 200 bytes.
+def image(machine: str, epoll: int, needed: str) -> bytes:
+    """Return the sleeper for a machine: an ELF file of some 300 bytes.
+
+    Args:
+        machine: As `uname -m` calls it.
+        epoll: The descriptor that it waits at.
+        needed: The path of a file without which it becomes nothing else.
 
     Raises:
         KeyError: There is none for it.
     """
     number, text = _CODE[machine]
-    return stepping_stone.elf(number, bytes.fromhex(text.format(fd=struct.pack("<I", epoll).hex())))
+    code = bytes.fromhex(text.format(fd=struct.pack("<I", epoll).hex()))
+    return stepping_stone.elf(number, code + _NAME + os.fsencode(needed) + b"\0")
 
 
 def can_sleep() -> bool:
@@ -63,6 +78,7 @@ def sleep(
     kept: Iterable[int],
     command: Sequence[str],
     environment: Mapping[str, str],
+    needed: str,
 ) -> NoReturn:
     """Become a sleeper until one of some descriptors can be read, and then a command.
 
@@ -71,13 +87,14 @@ def sleep(
         kept: Those that the command is to have, too.
         command: Its path, which is its zeroth argument, and the others.
         environment: Its variables.
+        needed: The path of a file that it is of no use without.
 
     Raises:
         OSError: Nothing in memory may be executed here; this process is as it was.
     """
     waiting = select.epoll()
     inherited = [*until, *kept, waiting.fileno()]
-    program = stepping_stone.in_memory(image(os.uname().machine, waiting.fileno()))
+    program = stepping_stone.in_memory(image(os.uname().machine, waiting.fileno(), needed))
     try:
         for fd in until:
             waiting.register(fd, select.EPOLLIN)

@@ -7,19 +7,16 @@ what is mounted in `mounts.py`.
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Symbol, request
+from kernelbox.kernel.foreign import ctypes
+from kernelbox.kernel.foreign import libc as libc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-# PyDLL keeps the interpreter lock: a caller of this module is a process with a single thread
-# (the agent, the command line, a container's init), and clone3 must not return without the lock.
-libc = ctypes.PyDLL(None, use_errno=True)
 
 # asm-generic numbers, the same on x86_64, arm64 and riscv64 for all calls from 424 on.
 NR_CLONE3 = 435

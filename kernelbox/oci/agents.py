@@ -30,35 +30,31 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kernelbox.container.birth import Newborn
-    from kernelbox.oci.config import Config
 
 _SOON = 0.001  # seconds until a listener is looked for again that is about to be made
 
 
-def has_one(config: Config) -> bool:
-    """Whether a container names an agent."""
-    return bool(config.seccomp and config.seccomp.get("listenerPath"))
+def has_one(profile: dict[str, Any] | None) -> bool:
+    """Whether a container's profile names an agent."""
+    return bool(profile and profile.get("listenerPath"))
 
 
-def introduce(born: Newborn, config: Config, state: dict[str, Any]) -> None:
+def introduce(born: Newborn, profile: dict[str, Any] | None, state: dict[str, Any]) -> None:
     """See to it that a process which is about to become a program gets to its container's agent.
 
     Args:
         born: The process. If there is no agent it is killed, since nobody would answer it.
-        config: Its container.
+        profile: Of the system calls in its container.
         state: Of that, as the spec has it.
     """
-    if has_one(config):
-        born.watch = _introduction(born, config, state)
+    if profile is not None and has_one(profile):
+        born.watch = _introduction(born, profile, state)
 
 
 def _introduction(
-    born: Newborn, config: Config, state: dict[str, Any]
+    born: Newborn, profile: dict[str, Any], state: dict[str, Any]
 ) -> Callable[[int, int], None]:
-    assert config.seccomp is not None
-
     def act(pidfd: int, number: int) -> None:
-        assert config.seccomp is not None
         listener = _fetched(pidfd, number)
         if listener is None:  # it says itself why not
             return
@@ -66,11 +62,11 @@ def _introduction(
             "ociVersion": state["ociVersion"],
             "fds": ["seccompFd"],
             "pid": born.pid,
-            "metadata": config.seccomp.get("listenerMetadata") or "",
+            "metadata": profile.get("listenerMetadata") or "",
             "state": state,
         }
         try:
-            _send(config.seccomp["listenerPath"], documents.dumps(told).encode(), listener)
+            _send(profile["listenerPath"], documents.dumps(told).encode(), listener)
         except UsageError:
             with suppress(KernelError):
                 process.pidfd_send_signal(pidfd, signal.SIGKILL)

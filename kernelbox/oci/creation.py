@@ -28,7 +28,6 @@ from kernelbox.oci import (
     foreground,
     gate,
     groups,
-    handing,
     hooks,
     in_place,
     init,
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from kernelbox.oci.config import Config
+    from kernelbox.oci.document import Part
 
 
 class Asked(NamedTuple):
@@ -90,13 +90,13 @@ class Created(NamedTuple):
 
     Attributes:
         box: Its directory.
-        config: What it is to be.
+        document: Its config.json.
         born: Its first process.
         warnings: What was asked for and is not to be had.
     """
 
     box: Box
-    config: Config
+    document: Part
     born: Newborn
     warnings: list[str]
 
@@ -128,6 +128,7 @@ def create(asked: Asked) -> Created:
         config.ociVersion, asked.id, bundle, config.annotations,
         os.path.realpath(os.path.join(bundle, config.root)), time.time(), group.name,
         groups.made_for(group, states.directories_above(asked.root)),
+        freezer=group.state_file,
     )  # fmt: skip
     with states.new(asked.root, state, documents.dumps(found.plain)) as box:
         try:
@@ -136,7 +137,7 @@ def create(asked: Asked) -> Created:
             _undo(box, config)
             raise
     warnings = programs.ungranted(found.part("process"))
-    return Created(box, config, born, [] if config.has_user_namespace else warnings)
+    return Created(box, found, born, [] if config.has_user_namespace else warnings)
 
 
 def _check_terminal(config: Config, asked: Asked) -> None:
@@ -178,7 +179,7 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
             mounts=mounts,
             mount_namespace=joined.get("mount"),
             rootfs=box.state.rootfs,
-            filter=compiled(config.seccomp, agent=agents.has_one(config)),
+            filter=compiled(config.seccomp, agent=agents.has_one(config.seccomp)),
             stone=stone,
             state=box.as_told("created"),
             preserved=asked.preserved,
@@ -211,9 +212,12 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
         id_maps.write_maps(born.pid, config.uidMappings, config.gidMappings)
         messages.send(control, Go())
     born.until(Ready)
-    handing.hand_over(config, born.pid)
+    if config.netDevices:
+        from kernelbox.oci import handing  # hardly a container has any, and it speaks netlink
+
+        handing.hand_over(config, born.pid)
     for kind in ("prestart", "createRuntime"):
-        hooks.run(config, kind, box.as_told("created"))
+        hooks.run(config.hooks, kind, box.as_told("created"))
     messages.send(control, Go())
     born.until(Ready)
     if born.terminal is not None and asked.console_socket:
@@ -239,8 +243,10 @@ def _undo(box: Box, config: Config) -> None:
             process.pidfd_send_signal(pidfd, signal.SIGKILL)
             box.group.thaw_all()
             process.wait_exit(pid)
-        hooks.run_all(config, "poststop", box.as_told("stopped"))
     with suppress(KernelboxError, KernelError):
         groups.remove(box.group, box.state.above)
     in_place.take_away(box.state.rootfs, box.state.mount, config)
+    told = box.as_told("stopped")
     box.remove()
+    if pid:
+        hooks.run_all(config.hooks, "poststop", told)

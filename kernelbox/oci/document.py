@@ -95,9 +95,9 @@ class Part:
         return bool(self.plain.get(key))
 
     def text(self, key: str, default: str | None = "") -> str:
-        """Return a text without a NUL in it; the default where there is none."""
+        """Return a text that can be a name or an argument; the default where there is none."""
         found = self._get(key, default)
-        if not isinstance(found, str) or "\0" in found:
+        if not isinstance(found, str) or not _is_text(found):
             raise self.wrong(key, "a text")
         return found
 
@@ -127,7 +127,7 @@ class Part:
         """Return a list of texts."""
         found = self._list(key)
         for one in found:
-            if not isinstance(one, str) or "\0" in one:
+            if not _is_text(one):
                 raise self.wrong(key, "a list of texts")
         return found
 
@@ -142,7 +142,7 @@ class Part:
     def table(self, key: str) -> dict[str, str]:
         """Return an object whose values are texts."""
         found = self.part(key).plain
-        if not all(isinstance(one, str) and "\0" not in name + one for name, one in found.items()):
+        if not all(_is_text(one) and _is_text(name) for name, one in found.items()):
             raise self.wrong(key, "an object of texts")
         return found
 
@@ -179,6 +179,16 @@ class Part:
         if not isinstance(found, list):
             raise self.wrong(key, "a list")
         return found
+
+
+def _is_text(found: object) -> bool:
+    """Whether it is a text that the kernel can be told: no NUL, and no half of a character.
+
+    Source: RFC 8259, section 8.2: JSON can write half a surrogate pair, UTF-8 cannot.
+    """
+    if not isinstance(found, str) or "\0" in found:
+        return False
+    return found.isascii() or not any("\ud800" <= one <= "\udfff" for one in found)
 
 
 def _wrong(name: str, wanted: str) -> UsageError:

@@ -10,12 +10,14 @@ import os
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
-from kernelbox.oci import groups, hooks, in_place
+from kernelbox.oci import groups, hooks
 from kernelbox.oci import state as states
+from kernelbox.oci.document import load
 from kernelbox.plumbing.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kernelbox.oci.hooks import Hooks
     from kernelbox.oci.state import Box
 
 _PATIENCE = 10.0  # seconds that a killed process may take to be gone
@@ -91,7 +93,8 @@ def _has_orphans(box: Box) -> bool:
 
 def _has_pid_namespace(box: Box) -> bool:
     try:
-        return box.config().is_new("pid")
+        kinds = box.document().part("linux").parts("namespaces")
+        return any(one.text("type") == "pid" and not one.text("path") for one in kinds)
     except UsageError:  # whoever waited for its end has deleted it meanwhile
         return True
 
@@ -114,8 +117,7 @@ def delete(root: str, container_id: str, *, force: bool = False) -> list[str]:
     except UsageError:
         if not force:
             raise
-        # Of what a power cut left damaged nothing runs any more, and its group is empty.
-        states.delete(f"{root}/{container_id}")
+        _clear(f"{root}/{container_id}", container_id)
         return []
     status = box.status()
     if status == "creating":
@@ -127,14 +129,49 @@ def delete(root: str, container_id: str, *, force: bool = False) -> list[str]:
         )
     if status != "stopped":
         _end(box)
+    # Whoever makes it notices that it has ended, and clears up; another may be deleting it, too.
+    if not box.lock(_PATIENCE):
+        raise KernelboxError(
+            f"container {container_id} is being created or deleted by somebody else",
+            "Its first process has ended. Hooks may take long: look for them with ps",
+        )
+    if box.is_removed():
+        return []
     groups.remove(box.group, box.state.above)
-    problems = []
+    poststop: Hooks = {}
     with suppress(UsageError):  # whose config.json is damaged has no hooks to run
-        config = box.config()
-        in_place.take_away(box.state.rootfs, box.state.mount, config)
-        problems = hooks.run_all(config, "poststop", box.as_told("stopped"))
+        poststop = hooks.read(box.document())
+        if box.state.mount:
+            from kernelbox.oci import in_place  # for a few containers, and no other
+
+            in_place.take_away(box.state.rootfs, box.state.mount, box.config())
+    told = box.as_told("stopped")
     box.remove()
-    return problems
+    # There is no such container from here on: a hook may make another of its id.
+    return hooks.run_all(poststop, "poststop", told)
+
+
+def _clear(directory: str, container_id: str) -> None:
+    """Take away a container of which nothing is known any more, as after a power cut.
+
+    Raises:
+        KernelboxError: Somebody is in what should be its group. It may be another's by now.
+    """
+    if not os.path.isdir(directory):
+        return
+    wanted = ""
+    with suppress(UsageError):
+        wanted = load(f"{directory}/config.json").part("linux").text("cgroupsPath")
+    group = groups.of(groups.path_of(wanted, container_id))
+    if pids := group.processes():
+        raise KernelboxError(
+            f"what is known of container {container_id} is damaged, and in its control group "
+            f"/{group.name} there are processes",
+            f"If they are its own, kill them first: {' '.join(map(str, pids[:9]))}",
+        )
+    with suppress(KernelError):
+        group.remove()
+    states.delete(directory)
 
 
 def _end(box: Box) -> None:

@@ -75,6 +75,7 @@ def enter(
         )
     if status not in ("created", "running", "paused"):
         raise UsageError("cannot exec in a container that is not running", f"It is {status}")
+    box.check_made("exec in")
     pidfd = process.pidfd_of(box.state.pid)
     if not box.alive():
         raise UsageError("cannot exec in a container that is not running", "It has just ended")
@@ -82,7 +83,7 @@ def enter(
     # A chroot is not entered with its namespaces.
     root = None if config.is_new("mount") else os.open(f"/proc/{box.state.pid}/root", _DIRECTORY)
     others = [one.proc for one in namespaces.KINDS if _differs(box.state.pid, one.proc)]
-    confined = compiled(config.seccomp, agent=agents.has_one(config))
+    confined = compiled(config.seccomp, agent=agents.has_one(config.seccomp))
     stone = stepping_stone.lay()
     ours, theirs = Channel.pair()
     way = groups.way_into(box.group, below or [], box.state.pid)
@@ -116,7 +117,7 @@ def enter(
         console.send(pidfd_socket, child_pidfd, "pidfd")
     if pid_file:
         states.replace(pid_file, str(child))
-    agents.introduce(born, config, box.as_told(status))
+    agents.introduce(born, config.seccomp, box.as_told(status))
     messages.send(ours, Go())
     born.until_executed()
     ours.close()

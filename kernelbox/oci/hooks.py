@@ -21,6 +21,7 @@ import sys
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, printable
+from kernelbox.oci.config import HOOKS, Hook
 from kernelbox.plumbing import documents
 from kernelbox.plumbing.light import suppress
 
@@ -28,23 +29,48 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from kernelbox.oci.config import Config, Hook
+    from kernelbox.oci.document import Part
+
+    Hooks = dict[str, tuple[Hook, ...]]  # by kind
 
 _LONGEST_SAID = 300  # characters of what a hook complains that are repeated
 
 
-def run(config: Config, kind: str, state: dict[str, Any]) -> None:
+def read(document: Part) -> Hooks:
+    """Return the hooks of a config.json.
+
+    Raises:
+        UsageError: They are against the spec.
+    """
+    part = document.part("hooks")
+    return {kind: tuple(map(_read, part.parts(kind))) for kind in HOOKS if part.has(kind)}
+
+
+def _read(part: Part) -> Hook:
+    path = part.text("path", None)
+    if not path.startswith("/"):
+        raise part.wrong("path", "an absolute path")
+    timeout = part.plain.get("timeout")
+    return Hook(
+        path=path,
+        args=tuple(part.texts("args")),
+        env=tuple(part.texts("env")),
+        timeout=None if timeout is None else part.number("timeout", None, 1, 1 << 31),
+    )
+
+
+def run(hooks: Hooks, kind: str, state: dict[str, Any]) -> None:
     """Run the hooks of a kind, in order.
 
     Args:
-        config: The container.
+        hooks: The container's.
         kind: `prestart` and its kin.
         state: What they are told.
 
     Raises:
         KernelboxError: One failed, or took too long; those after it are not run.
     """
-    for number, hook in enumerate(config.hooks.get(kind, ())):
+    for number, hook in enumerate(hooks.get(kind, ())):
         failure = _run(hook, state, "/" if kind == "startContainer" else state["bundle"])
         if failure:
             raise KernelboxError(
@@ -53,13 +79,13 @@ def run(config: Config, kind: str, state: dict[str, Any]) -> None:
             )
 
 
-def run_all(config: Config, kind: str, state: dict[str, Any]) -> list[str]:
+def run_all(hooks: Hooks, kind: str, state: dict[str, Any]) -> list[str]:
     """Run the hooks of a kind, whatever becomes of each; return what failed.
 
     Source: OCI runtime-spec, runtime.md, "Lifecycle", 13: log a warning, and go on.
     """
     problems = []
-    for hook in config.hooks.get(kind, ()):
+    for hook in hooks.get(kind, ()):
         if failure := _run(hook, state, state["bundle"]):
             problems.append(f"{kind} hook {hook.path:.100} failed: {failure}")
     return problems

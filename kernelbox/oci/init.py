@@ -99,7 +99,7 @@ def main(birth: Birth) -> NoReturn:
         process.end_by_signals()  # else the first of a PID namespace hears none that it can miss
         starter = gate.wait(birth.listener, stone)
         with reporting(starter, observed=False, stepped=False):
-            hooks.run(config, "startContainer", birth.state)
+            hooks.run(config.hooks, "startContainer", birth.state)
             assert config.process is not None  # `start` has looked
             standing.become(
                 config.process, starter, stone, birth.filter,
@@ -173,7 +173,7 @@ def build(birth: Birth) -> None:
     # From outside it is complete: others may look at it now.
     messages.send(birth.control, Ready())
     _await_go(birth.control)
-    hooks.run(config, "createContainer", state)
+    hooks.run(config.hooks, "createContainer", state)
 
     # The tree becomes /.
     os.close(root)

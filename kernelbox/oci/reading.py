@@ -14,15 +14,8 @@ import stat
 from kernelbox import namespaces
 from kernelbox.container.spec import Namespace
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import programs
-from kernelbox.oci.config import (
-    HOOKS,
-    Config,
-    Device,
-    Hook,
-    MemoryPolicy,
-    Mount,
-)
+from kernelbox.oci import hooks, programs
+from kernelbox.oci.config import Config, Device, MemoryPolicy, Mount
 from kernelbox.oci.document import Part
 from kernelbox.users.id_maps import Mapping
 
@@ -66,7 +59,7 @@ def config(document: Part) -> Config:
         hostname=document.text("hostname"),
         domainname=document.text("domainname"),
         mounts=tuple(map(_mount, document.parts("mounts"))),
-        hooks=_hooks(document.part("hooks")),
+        hooks=hooks.read(document),
         annotations=document.table("annotations"),
         namespaces=_namespaces(linux),
         uidMappings=_mappings(linux, "uidMappings"),
@@ -123,23 +116,6 @@ def _mount(part: Part) -> Mount:
         options=tuple(part.texts("options")),
         uidMappings=_mappings(part, "uidMappings"),
         gidMappings=_mappings(part, "gidMappings"),
-    )
-
-
-def _hooks(part: Part) -> dict[str, tuple[Hook, ...]]:
-    return {kind: tuple(map(_hook, part.parts(kind))) for kind in HOOKS if part.has(kind)}
-
-
-def _hook(part: Part) -> Hook:
-    path = part.text("path", None)
-    if not path.startswith("/"):
-        raise part.wrong("path", "an absolute path")
-    timeout = part.plain.get("timeout")
-    return Hook(
-        path=path,
-        args=tuple(part.texts("args")),
-        env=tuple(part.texts("env")),
-        timeout=None if timeout is None else part.number("timeout", None, 1, 1 << 31),
     )
 
 

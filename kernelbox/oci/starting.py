@@ -9,17 +9,21 @@ from kernelbox.container.birth import Newborn
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.stepping_stone import Stone
-from kernelbox.oci import agents, ending, gate, hooks
+from kernelbox.oci import gate, hooks
 from kernelbox.plumbing.light import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernelbox.oci.config import Config
+    from kernelbox.oci.document import Part
     from kernelbox.oci.state import Box
 
 
-def start(box: Box, config: Config) -> None:
+def start(box: Box, document: Part) -> None:
     """Let a container's program begin.
+
+    Args:
+        box: The container.
+        document: Its config.json, which `create` has found to be in order.
 
     Raises:
         UsageError: It is not created, but something else; or it has no program.
@@ -32,7 +36,8 @@ def start(box: Box, config: Config) -> None:
             f"cannot start a container that is {status}",
             "Only one that is created can be started, and only once",
         )
-    if config.process is None:
+    box.check_made("start")
+    if not document.has("process"):
         raise UsageError("the container has no process to start", "Its config.json names none")
     pidfd = process.pidfd_of(box.state.pid)
     try:
@@ -40,15 +45,21 @@ def start(box: Box, config: Config) -> None:
     except OSError as error:
         raise UsageError("the container has been started meanwhile", "See: state") from error
     born = Newborn(box.state.pid, pidfd, control, Stone(-1, -1, heard))
-    agents.introduce(born, config, box.as_told("created"))
+    seccomp = document.part("linux").part("seccomp")
+    if seccomp.has("listenerPath"):
+        from kernelbox.oci import agents  # hardly a container has one
+
+        agents.introduce(born, seccomp.plain, box.as_told("created"))
     try:
         born.until_executed()
     except KernelboxError:
         process.wait_until_gone(pidfd, 1.0)  # so that its state is stopped by now
         raise
     try:
-        hooks.run(config, "poststart", box.as_told("running"))
+        hooks.run(hooks.read(document), "poststart", box.as_told("running"))
     except KernelboxError:
+        from kernelbox.oci import ending  # few are ended here
+
         ending.kill(box, signal.SIGKILL)
         process.wait_until_gone(pidfd, 1.0)
         raise

@@ -17,8 +17,8 @@ import time
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import gate, groups
-from kernelbox.oci.document import Part, load
+from kernelbox.oci import gate
+from kernelbox.oci.document import load
 from kernelbox.plumbing import documents, storage
 from kernelbox.plumbing.light import contextmanager, suppress
 from kernelbox.plumbing.records import NamedTuple
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 
     from kernelbox.cgroup import Cgroup
     from kernelbox.oci.config import Config
+    from kernelbox.oci.document import Part
 
 USUAL = "/run/kernelbox-oci"  # where the states of containers are, if nobody says otherwise
 # Source: runc, validateID
 _OF_AN_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
 _LONGEST_ID = 128
+_LATEST = 1 << 37  # seconds since the epoch: the year 6325
+_A_MOMENT = 0.01  # seconds between two looks at a lock
 
 
 class State(NamedTuple):
@@ -52,6 +55,7 @@ class State(NamedTuple):
         pid: Of its first process, as the runtime's PID namespace counts; 0 before it is there.
         start_time: Of that, in clock ticks since boot.
         mount: The id of its root's mount, where others see that, too; else 0.
+        freezer: The file that tells whether it stands still; empty if there is none.
     """
 
     ociVersion: str
@@ -65,6 +69,7 @@ class State(NamedTuple):
     pid: int = 0
     start_time: int = 0
     mount: int = 0
+    freezer: str = ""
 
 
 class Box:
@@ -86,6 +91,8 @@ class Box:
     @property
     def group(self) -> Cgroup:
         """Its control group."""
+        from kernelbox.oci import groups  # not for `start`
+
         return groups.of(self.state.group)
 
     def write(self, state: State) -> None:
@@ -94,14 +101,22 @@ class Box:
         replace(f"{self.directory}/state.json", documents.dumps(state._asdict()))
 
     def config(self) -> Config:
-        """Return its bundle's config.json, as it was when the container was created.
+        """Return what its bundle's config.json describes.
 
         Raises:
             UsageError: It is damaged.
         """
         from kernelbox.oci import reading  # not for who only asks for its state
 
-        return reading.config(load(f"{self.directory}/config.json"))
+        return reading.config(self.document())
+
+    def document(self) -> Part:
+        """Return its bundle's config.json, as it was when the container was created.
+
+        Raises:
+            UsageError: It is damaged.
+        """
+        return load(f"{self.directory}/config.json")
 
     def alive(self) -> bool:
         """Whether its first process is there, and no zombie, and no other of the same pid."""
@@ -120,18 +135,59 @@ class Box:
             return "creating"
         if not self.alive():
             return "stopped"
-        if self.group.frozen():
+        if self.stands_still():
             return "paused"
         return "created" if gate.is_waited_at(self.fd) else "running"
 
-    def is_being_made(self) -> bool:
-        """Whether somebody holds the lock that `new` takes."""
+    def stands_still(self) -> bool:
+        """Whether every process in its control group does."""
+        if not self.state.freezer:
+            return self.group.frozen()
         try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            text = storage.read(self.state.freezer)
+        except OSError:  # ENOENT, ENODEV: with the group, nobody is there any more
+            return False
+        return process.stand_still(text)
+
+    def is_being_made(self) -> bool:
+        """Whether somebody holds the lock that `new` takes, or `lock`."""
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # many may ask at once
         except BlockingIOError:
             return True
         fcntl.flock(self.fd, fcntl.LOCK_UN)
         return False
+
+    def check_made(self, verb: str) -> None:
+        """Refuse what has to wait for the end of `create`: a hook of it may ask, and would wait.
+
+        Raises:
+            UsageError: It is being created, or deleted.
+        """
+        if self.is_being_made():
+            raise UsageError(
+                f"cannot {verb} a container that is being created or deleted", "Wait for its end"
+            )
+
+    def lock(self, seconds: float) -> bool:
+        """Be the only one who makes or removes it, from now on; False if time runs out.
+
+        Source: flock(2).
+        """
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    return False
+                time.sleep(_A_MOMENT)
+            else:
+                return True
+
+    def is_removed(self) -> bool:
+        """Whether somebody has deleted it meanwhile; its id may be another's by now."""
+        return os.fstat(self.fd).st_nlink == 0
 
     def told(self) -> dict[str, Any]:
         """Return its state, as the spec wants it on standard output and at a hook's input."""
@@ -168,8 +224,13 @@ def replace(path: str, text: str) -> None:
     Raises:
         OSError: ENOSPC, EROFS, EACCES, ENOENT.
     """
-    storage.write(f"{path}.new", text)
-    os.rename(f"{path}.new", path)
+    try:
+        storage.write(f"{path}.new", text)
+        os.rename(f"{path}.new", path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(f"{path}.new")
+        raise
 
 
 def delete(directory: str) -> None:
@@ -232,8 +293,12 @@ def new(root: str, state: State, config: str) -> Iterator[Box]:
         raise _taken(state.id) from None  # another was faster
     box = Box(root, state.id, state)
     fcntl.flock(box.fd, fcntl.LOCK_EX)
-    box.write(state)
-    replace(f"{box.directory}/config.json", config)
+    try:
+        box.write(state)
+        replace(f"{box.directory}/config.json", config)
+    except OSError:  # a full disk; nothing else has been made by now
+        box.remove()
+        raise
     try:
         yield box
     finally:
@@ -261,13 +326,33 @@ def _read(directory: str) -> State:
         UsageError: It is not complete, or something else.
     """
     try:
-        part: Part = load(f"{directory}/state.json")
-        return State(**{field: part.plain[field] for field in State._fields})
-    except (KeyError, UsageError) as error:
+        part = load(f"{directory}/state.json")
+        return State(
+            ociVersion=part.text("ociVersion", None),
+            id=part.text("id", None),
+            bundle=part.text("bundle", None),
+            annotations=part.table("annotations"),
+            rootfs=part.text("rootfs", None),
+            created=_seconds(part),
+            group=part.text("group", None),
+            above=part.texts("above"),
+            pid=part.number("pid", None, 0),
+            start_time=part.number("start_time", None, 0),
+            mount=part.number("mount", None, 0),
+            freezer=part.text("freezer"),  # an older version does not know it
+        )
+    except UsageError as error:
         raise UsageError(
             f"the state of the container in {directory} is damaged",
             "delete --force takes away what is left of it",
         ) from error
+
+
+def _seconds(part: Part) -> float:
+    found: object = part.plain.get("created")
+    if not isinstance(found, int | float) or not 0 <= found < _LATEST:
+        raise part.wrong("created", "seconds since the epoch")
+    return found
 
 
 def every(root: str) -> list[str]:

@@ -9,4 +9,5 @@ storage.py     small files of our own, read and written whole
 whole.py       a file that a person names is replaced whole, or not at all
 paths.py       where kernelbox keeps things on disk
 channel.py     messages and descriptors between two processes
+shelf.py       the rooms' bytecode in one file, for commands that start often
 """

@@ -40,6 +40,9 @@ def write(path: str, text: str, flags: int = os.O_TRUNC, mode: int = 0o600) -> N
     try:
         data = text.encode("utf-8", "surrogateescape")
         if os.write(fd, data) < len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        error.filename = path  # write(2) knows a descriptor alone
+        raise
     finally:
         os.close(fd)

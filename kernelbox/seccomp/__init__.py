@@ -12,7 +12,7 @@ never what they point to, and says what becomes of the call.
     assembly.py   instructions with labels, and what becomes of jumps that are too far
     filter.py     a profile as a filter
     listing.py    a filter as a person reads it
-    kept.py       the default profile with its filter, worked out once
+    kept.py       profiles with their filters, worked out once
     recording.py  a profile narrowed to the calls that a run has made
 
 Installing a filter is a request at the door: `kernelbox.kernel.seccomp`.

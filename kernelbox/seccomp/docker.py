@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from kernelbox.seccomp.machines import Machine
 
 
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # what Go calls our machines
+
+
 def resolved(
     plain: dict[str, Any], machine: Machine, capabilities: Collection[str]
 ) -> dict[str, Any]:
@@ -59,6 +62,7 @@ def resolved(
 
 def _applies(entry: dict[str, Any], machine: Machine, capabilities: Collection[str]) -> bool:
     """Whether a rule holds here: Docker's `includes` and `excludes`."""
+    here = {machine.name, ARCHITECTURES.get(machine.name)}
     for key, wanted in (("includes", True), ("excludes", False)):
         conditions = entry.get(key) or {}
         if not isinstance(conditions, dict):
@@ -69,15 +73,12 @@ def _applies(entry: dict[str, Any], machine: Machine, capabilities: Collection[s
         holds = [
             *([all(one in capabilities for one in caps)] if caps and wanted else []),
             *([any(one in capabilities for one in caps)] if caps and not wanted else []),
-            *([bool({machine.name, _DOCKER.get(machine.name)} & set(arches))] if arches else []),
+            *([bool(here & set(arches))] if arches else []),
             *([_release() >= _version(newest)] if newest else []),
         ]
         if holds and (not all(holds) if wanted else any(holds)):
             return False
     return True
-
-
-_DOCKER = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go calls them
 
 
 def _release() -> tuple[int, int]:

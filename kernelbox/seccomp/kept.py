@@ -1,7 +1,8 @@
-"""The default profile with its filter, worked out once for a set of capabilities, and kept.
+"""Profiles with their filters, worked out once and kept.
 
 Anew at each start it would be a tenth of the start; to read what is kept takes a moment. It is what
-these files say, so it is worked out again when one of them has changed.
+these files say, so it is worked out again when one of them has changed. The default profile is kept
+for each set of capabilities; of those that engines hand over a few dozen, the latest in each place.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
+
+_PLACES = 64  # for filters of profiles that are given
 
 
 class Kept(NamedTuple):
@@ -25,10 +28,14 @@ class Kept(NamedTuple):
     Attributes:
         profile: In OCI's form.
         program: Its filter: instructions of 8 bytes.
+        flags: How that is to be installed: SECCOMP_FILTER_FLAG_* bits.
+        asks: Whether it asks another process about calls.
     """
 
     profile: dict[str, Any]
     program: bytes
+    flags: int
+    asks: bool
 
 
 def default(capabilities: Sequence[str]) -> Kept:
@@ -41,14 +48,44 @@ def default(capabilities: Sequence[str]) -> Kept:
         KernelboxError: Filters are not made for this machine.
     """
     machine = os.uname().machine
-    made_of = {"files": _files(), "machine": machine, "capabilities": list(capabilities)}
+    made_of = {"machine": machine, "capabilities": list(capabilities)}
     name = f"{crc32(' '.join([machine, *capabilities]).encode()):08x}"
+
+    def make() -> Kept:
+        from kernelbox.seccomp import default as defaults
+        from kernelbox.seccomp import machines
+
+        return _compiled(defaults.profile(machines.this(), capabilities))
+
+    return _kept(name, made_of, make)
+
+
+def given(profile: dict[str, Any], *, agent: bool = False) -> Kept:
+    """Return a profile, and its filter.
+
+    Args:
+        profile: In OCI's form.
+        agent: Whether another process can be asked about calls.
+
+    Raises:
+        UsageError: It cannot be one on this machine.
+        KernelboxError: Filters are not made for this machine.
+    """
+    place = crc32(documents.dumps(profile).encode()) % _PLACES
+    made_of = {"machine": os.uname().machine, "profile": profile, "agent": agent}
+    return _kept(f"given-{place}", made_of, lambda: _compiled(profile, agent=agent))
+
+
+def _kept(name: str, what: dict[str, Any], make: Callable[[], Kept]) -> Kept:
+    """Return what is kept under a name, if it was made of the same; else make and keep it."""
+    made_of = {"files": _files(), **what}
     path = f"{paths.filters()}/{name}"
     with suppress(OSError, ValueError, KeyError, TypeError):  # none yet, or none that can be read
         found = documents.loads(storage.read(path))
         if found["made_of"] == made_of:
-            return Kept(found["profile"], bytes.fromhex(found["program"]))
-    made = _make(capabilities)
+            program = bytes.fromhex(found["program"])
+            return Kept(found["profile"], program, found["flags"], found["asks"])
+    made = make()
     text = documents.dumps({"made_of": made_of, **made._asdict(), "program": made.program.hex()})
     with suppress(OSError):  # who cannot keep it goes on without
         _keep(path, text.encode())
@@ -62,15 +99,14 @@ def _files() -> list[list[Any]]:
     return [[name, one.st_size, one.st_mtime_ns] for name, one in sorted(stats)]
 
 
-def _make(capabilities: Sequence[str]) -> Kept:
+def _compiled(plain: dict[str, Any], *, agent: bool = False) -> Kept:
     # These take longer to load than what is kept takes to read.
-    from kernelbox.seccomp import default as defaults
     from kernelbox.seccomp import filter as filters
     from kernelbox.seccomp import machines, profile
 
     machine = machines.this()
-    plain = defaults.profile(machine, capabilities)
-    return Kept(plain, filters.compile(profile.read(plain, machine), machine))
+    found = profile.read(plain, machine, agent=agent)
+    return Kept(plain, filters.compile(found, machine), found.flags, found.notifies)
 
 
 def _keep(path: str, content: bytes) -> None:

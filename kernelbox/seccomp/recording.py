@@ -1,8 +1,9 @@
 """A profile recorded from a run: what was in force, narrowed to the calls that were made.
 
 While a run is recorded its filter asks about each call that it would allow, and is told to go on;
-what it refuses it refuses as ever. What comes out allows no call that was not allowed before, keeps
-the tests of arguments, and says no in the same way.
+what it refuses it refuses as ever. Nor does it ask about a call that the profile will have anyhow.
+What comes out allows no call that was not allowed before, keeps the tests of arguments, and says no
+in the same way.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
 from kernelbox.seccomp import filter, profile
-from kernelbox.seccomp.profile import ALLOW, LOG, NOTIFY, Profile
+from kernelbox.seccomp.profile import ALLOW, LOG, NOTIFY, Profile, Rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from typing import Any
 
     from kernelbox.seccomp.machines import Machine
@@ -33,20 +34,35 @@ def watched(plain: dict[str, Any] | None, machine: Machine) -> tuple[bytes, int]
     """Return the filter that asks about what a profile allows, and SECCOMP_FILTER_FLAG_* bits.
 
     Args:
-        plain: In OCI's form; None for no profile: then it asks about every call.
+        plain: In OCI's form; None for no profile: then it asks about every call but BY_CHANCE.
         machine: Whose calls are made.
 
     Raises:
         UsageError: It cannot be a profile on this machine.
     """
-    found = Profile(ALLOW, ()) if plain is None else profile.read(plain, machine)
+    if plain is None:
+        known = tuple(name for name in sorted(BY_CHANCE) if name in machine.numbers)
+        found = Profile(ALLOW, (Rule(known, ALLOW),))
+    else:
+        found = profile.read(plain, machine)
     asking = found._replace(
         default=_asked(found.default),
-        rules=tuple(one._replace(action=_asked(one.action)) for one in found.rules),
+        rules=tuple(part for one in found.rules for part in _parts(one)),
     )
     # Threads there are none, and the kernel would not know what to return (EINVAL).
     flags = found.flags & ~k.SECCOMP_FILTER_FLAG_TSYNC | k.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
     return filter.compile(asking, machine), flags
+
+
+def _parts(rule: Rule) -> Iterator[Rule]:
+    """Yield a rule that asks, and one for the calls that need not be asked about."""
+    if rule.action not in (ALLOW, LOG):
+        yield rule
+        return
+    for wanted, action in ((False, NOTIFY), (True, rule.action)):
+        names = tuple(name for name in rule.names if (name in BY_CHANCE) == wanted)
+        if names:
+            yield rule._replace(names=names, action=action)
 
 
 def _asked(action: int) -> int:

@@ -221,6 +221,8 @@ class ResourceGraph(View):
             for at, high in marks:
                 ax.plot(at, high, sign, color=color, markersize=7, markeredgewidth=2)
         _dress(ax, heading)
+        if key == "pids":  # there is no half a process
+            ax.yaxis.get_major_locator().set_params(integer=True)
 
 
 def _used(now: Usage, last: Usage | None, before: Usage | None) -> Document:

@@ -65,13 +65,25 @@ def attack(box: Lab, **options: Unpack[ContainerOptions]) -> dict[str, Outcome]:
         return _attacked(box, scene, options)
 
 
-def measure(box: Lab, defences: Mapping[str, ContainerOptions] = DEFENCES) -> Grid:
+def measure(
+    box: Lab, defences: Mapping[str, ContainerOptions] = DEFENCES, *, show: bool = False
+) -> Grid:
     """Make all attacks behind each defence.
 
-    Arguments and errors are those of `attack`.
+    Args:
+        box: The lab.
+        defences: By name, as of `attack`, whose errors these are.
+        show: Whether to print how far it is, a line that is written over.
     """
+    outcomes = {}
     with planted(box) as scene:
-        return Grid({name: _attacked(box, scene, more) for name, more in defences.items()})
+        for number, (name, more) in enumerate(defences.items(), 1):
+            if show:
+                print(f"\rdefence {number} of {len(defences)}: {name:20}", end="", flush=True)
+            outcomes[name] = _attacked(box, scene, more)
+    if show:
+        print(f"\r{len(defences)} defences, {len(defences) * len(ATTACKS)} attacks".ljust(40))
+    return Grid(outcomes)
 
 
 def calls(box: Lab, names: Sequence[str], **options: Unpack[ContainerOptions]) -> dict[str, str]:

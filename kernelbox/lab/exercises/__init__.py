@@ -37,6 +37,7 @@ pictures.py     what was given, as it was at the giving
 given.py        what the lab gives, and takes no other for
 judge.py        running a check to a verdict, whatever happens in it
 guesses.py      guesses and observations
+guess_first.py  a cell that observes is not run before there is a guess
 quiz.py         the questions at the end
 recall.py       the questions at the beginning, of earlier chapters
 score.py        how far somebody is

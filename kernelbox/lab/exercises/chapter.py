@@ -7,7 +7,7 @@ course = lab.chapter("01")
 course.recall()                       two questions of earlier chapters
 course.predict("pids", 1)             a guess, before the cell that answers
 course.predict("pids")                asks for it on the page, unless it is on record
-course.observe("pids", 2)             what it was; refused without a guess
+course.observe("pids", 2)             what it was; a cell with this is not run without a guess
 course.explain("leak", "because ...")  a sentence of one's own, kept to be compared later
 course.give("landlord", landlord)     what the lab gives to an exercise: its check takes no other
 course.hints("all-its-numbers")       three, each folded within the one before
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kernelbox.lab import notebook
 from kernelbox.lab.conversation import LabError
-from kernelbox.lab.exercises import judge, progress, tries
+from kernelbox.lab.exercises import guess_first, judge, progress, tries
 from kernelbox.lab.exercises.bars import Bars
 from kernelbox.lab.exercises.catalogue import contents
 from kernelbox.lab.exercises.chart import Comparison
@@ -99,6 +99,7 @@ class Chapter:
         self._guesses: dict[str, Answer] = {}
         self._observed: dict[str, Observation] = {}
         self._gifts = Gifts()
+        guess_first.watch(Chapter)
         if is_graded():
             Delivered(self, Chapter, judge).watch()
 

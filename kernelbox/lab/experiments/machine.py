@@ -34,18 +34,27 @@ if TYPE_CHECKING:
 QEMU = "qemu-system-x86_64"
 MEMORY = 128  # MiB that the machine believes to have
 PATIENCE = 100.0  # seconds for a boot: less than a cell of a notebook may take
+PATIENCE_EMULATED = 3600.0  # where this host is emulated already: somebody waits, and is told
 
 _TELLS = "kernelbox: "  # how a line begins that the machine's own program has written
 _LINE = "console=ttyS0 quiet panic=-1 mitigations=off"
 _CURE = "make machine, in the directory of kernelbox"
+_CURE_WITH_A_KERNEL = (
+    "sudo apt-get update && sudo apt-get install --no-install-recommends qemu-system-x86"
+)
+_EMULATED = (
+    "The processor of this host is emulated already: a machine in the machine takes many times as "
+    "long, minutes. To go on without it, interrupt this cell (the square above)."
+)
 
 
 def missing() -> str:
     """Return what is not here that a boot needs, and how to get it; empty if it can be booted."""
     if platform.machine() != "x86_64":
         return f"the virtual machine is one for x86_64, and this host is {platform.machine()}"
-    if shutil.which(QEMU) is None:
-        return f"there is no {QEMU} here. To get it: {_CURE}"
+    if shutil.which(QEMU) is None:  # in the lab VM, which has a kernel, and no make
+        cure = _CURE if kernel() is None else _CURE_WITH_A_KERNEL
+        return f"there is no {QEMU} here. To get it: {cure}"
     if kernel() is None:
         return f"there is no kernel here that a virtual machine could boot. To get one: {_CURE}"
     if not find_busybox():
@@ -63,6 +72,11 @@ def kernel() -> Path | None:
         if os.access(place, os.R_OK):
             return place
     return None
+
+
+def is_emulated() -> bool:
+    """Whether QEMU emulates this host's own processor: it is a lab VM without KVM."""
+    return "QEMU TCG CPU" in Path("/proc/cpuinfo").read_text()
 
 
 class Machine:
@@ -114,6 +128,11 @@ def boot(*, show: bool = False) -> Machine:
     """
     if lacking := missing():
         raise LabError(lacking)
+    patience = PATIENCE
+    if is_emulated():
+        patience = PATIENCE_EMULATED
+        if show:
+            print(_EMULATED)
     began = time.monotonic()
     with tempfile.TemporaryFile() as first:  # without a name: whoever is killed leaves nothing
         first.write(initramfs.telling(Path(find_busybox()).read_bytes()))
@@ -129,7 +148,7 @@ def boot(*, show: bool = False) -> Machine:
             pass_fds=[first.fileno()],
         )
         try:
-            told = _heard(running, began, show=show)
+            told = _heard(running, began, patience, show=show)
             return Machine(running, time.monotonic() - began, told)
         except BaseException:
             _ended(running)
@@ -150,7 +169,9 @@ def _command(first: str) -> list[str]:
     ]
 
 
-def _heard(running: subprocess.Popen[str], began: float, *, show: bool) -> dict[str, str]:
+def _heard(
+    running: subprocess.Popen[str], began: float, patience: float, *, show: bool
+) -> dict[str, str]:
     """Return what the machine tells until it is ready.
 
     Raises:
@@ -161,8 +182,8 @@ def _heard(running: subprocess.Popen[str], began: float, *, show: bool) -> dict[
     said, shown = "", -1
     while f"{_TELLS}ready" not in said:
         passed = time.monotonic() - began
-        if passed > PATIENCE:
-            raise _failure(f"the virtual machine was not ready after {PATIENCE:.0f} s", said)
+        if passed > patience:
+            raise _failure(f"the virtual machine was not ready after {patience:.0f} s", said)
         if show and int(passed) != shown:
             shown = int(passed)
             print(f"\rbooting a virtual machine: {shown} s", end="", flush=True)

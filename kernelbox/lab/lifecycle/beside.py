@@ -7,7 +7,7 @@ order they come is what two births have in common; how much there is of each is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ _PHASES = {
     "the program": r"^execve\(",
 }
 _OTHER = "its standing"  # its user, session, limits, signals
-
-PHASES = [*_PHASES, _OTHER]
 
 
 def phases(trace: Trace) -> dict[str, int]:
@@ -58,6 +56,7 @@ class Births:
     def __init__(self, traces: Mapping[str, Trace]) -> None:
         self.traces = dict(traces)
         self.counts = {name: phases(trace) for name, trace in traces.items()}
+        self.lanes = _lanes(self.counts.values())
 
     def __repr__(self) -> str:
         return "\n".join(
@@ -93,8 +92,7 @@ class Births:
                 Cell(name),
                 *(Cell(str(one.get(name, 0)), varies=True) for one in self.counts.values()),
             ]
-            for name in PHASES
-            if any(name in one for one in self.counts.values())
+            for name in self.lanes
         ]
         return table("Requests of each phase", ("phase", *self.counts), rows)
 
@@ -107,16 +105,15 @@ class Births:
 
         figure = Figure(figsize=(9.6, 0.5 + 1.8 * len(self.traces)), layout="constrained")
         every = figure.subplots(len(self.traces), squeeze=False)[:, 0]
-        lanes = [one for one in PHASES if any(one in found for found in self.counts.values())]
         for axes, (name, trace) in zip(every, self.traces.items(), strict=True):
-            for lane, its in enumerate(lanes):
+            for lane, its in enumerate(self.lanes):
                 at = [n for n, event in enumerate(trace) if phase(event.request) == its]
                 axes.eventplot(
                     [at], lineoffsets=lane, linelengths=0.72, linewidths=1.6,
                     colors=light(f"line-{lane % 7}"),
                 )  # fmt: skip
-            axes.set_yticks(range(len(lanes)), lanes)
-            axes.set_ylim(len(lanes) - 0.4, -0.6)
+            axes.set_yticks(range(len(self.lanes)), self.lanes)
+            axes.set_ylim(len(self.lanes) - 0.4, -0.6)
             axes.set_xlim(-1, max(len(one) for one in self.traces.values()) + 1)
             axes.set_title(
                 f"{name}: {len(trace)} requests", loc="left", color=light("ink"), fontsize=11
@@ -124,3 +121,15 @@ class Births:
             axes.tick_params(colors=light("muted"), length=0, labelsize=9)
             leave_baseline(axes)
         return figure
+
+
+def _lanes(births: Iterable[dict[str, int]]) -> list[str]:
+    """Return every phase that one of them has, in the order in which they begin."""
+    lanes: list[str] = []
+    for found in births:
+        place = 0
+        for name in found:
+            if name not in lanes:
+                lanes.insert(place, name)
+            place = lanes.index(name) + 1
+    return lanes

@@ -7,10 +7,11 @@ import { chip, hue } from "./marks.js";
 import { widget } from "./widget.js";
 
 const MIB = 1024 * 1024;
+const WHOLE = [0, 1, 2, 3, 4, 5, 6].flatMap((zeros) => [1, 2, 5].map((one) => one * 10 ** zeros)); // there is no half a process
 const CHARTS = [
   { key: "cpu", name: "CPU\nprocessors", unit: 1, mark: "throttled", say: (v) => v.toFixed(2) },
   { key: "memory", name: "memory\nMiB", unit: MIB, mark: "kills", say: bytes },
-  { key: "pids", name: "processes", unit: 1, say: (v) => v.toFixed(0) },
+  { key: "pids", name: "processes", unit: 1, steps: WHOLE, say: (v) => v.toFixed(0) },
   { key: "io", name: "I/O\nMiB/s", unit: MIB, say: (v) => `${bytes(v)}/s` },
   { key: "pressure", name: "waiting\n%", unit: 1, say: (v) => `${v.toFixed(0)} %` },
 ];
@@ -131,7 +132,7 @@ function options(chart, names, bottom, shaded, sync, picture) {
     cursor: { sync: { key: sync.key }, y: false, points: { size: 6 } },
     padding: [8, 22, bottom ? 0 : 7, 0],
     scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 0.01) * 1.12] } },
-    axes: [{ ...axis, show: bottom, size: 31, space: 90, incrs: TICKS, values: (_, times) => times.map(clock) }, { ...axis, size: 46, space: 26 }],
+    axes: [{ ...axis, show: bottom, size: 31, space: 90, incrs: TICKS, values: (_, times) => times.map(clock) }, { ...axis, size: 46, space: 26, ...(chart.steps ? { incrs: chart.steps } : {}) }],
     series: [
       {},
       ...names.map((_, number) => ({ stroke: line(number), width: 2, dash: DASHES[number % 4], points: { show: false }, spanGaps: false })),

@@ -19,7 +19,7 @@ QUIZ = (
         right("others can prepare what is made before it runs",
               "A network is plugged in, a terminal is taken, hooks look: all between the two."),
         wrong("because execve takes long for a large program",
-              "It takes microseconds. The gap is for people and engines (sections 3 and 4)."),
+              "It maps the file, however large. The gap is for who prepares (sections 3, 4)."),
         wrong("so that the same container can be started twice",
               "One that has stopped cannot be started by an OCI runtime (section 2)."),
     ),
