@@ -73,6 +73,36 @@ def _sleeping(engine: Engine, name: str) -> int:
     return pid
 
 
+def test_exec_has_the_capabilities_of_the_bundle(engine: Engine) -> None:
+    """runc, "exec --cap [ambient is set from spec]"; CVE-2022-29162: none is added inheritable."""
+    chown, kill, audit = 1 << 0, 1 << 5, 1 << 29
+    engine.config["process"]["capabilities"] = {
+        "bounding": ["CAP_CHOWN", "CAP_KILL"],
+        "permitted": ["CAP_CHOWN", "CAP_KILL"],
+        "effective": ["CAP_KILL"],
+        "inheritable": ["CAP_CHOWN"],
+        "ambient": ["CAP_CHOWN"],
+    }
+    pid = _sleeping(engine, "able")
+    asks = ["grep", "^Cap", "/proc/self/status"]
+    own = [one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one[:3] == "Cap"]
+    assert engine.ok("exec", "able", *asks).splitlines() == own
+    told = engine.ok("exec", "--cap", "CAP_AUDIT_WRITE", "able", *asks).split()
+    masks = {name: int(mask, 16) for name, mask in zip(told[::2], told[1::2], strict=True)}
+    assert masks["CapInh:"] == masks["CapAmb:"] == chown
+    assert masks["CapBnd:"] == masks["CapPrm:"] == chown | kill | audit
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP"])
+def test_who_waits_to_be_started_can_be_ended(engine: Engine, name: str) -> None:
+    """runtime.md, "Kill": of a created container, too, whose first process is its namespace's."""
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    pid = engine.create("waiting")
+    engine.ok("kill", "waiting", name)
+    assert looking.soon(lambda: gone(pid)) and engine.status("waiting") == "stopped"
+    engine.ok("delete", "waiting")
+
+
 @pytest.fixture
 def cable() -> Iterator[tuple[str, str]]:
     """A veth pair on the host; the first end is to be given away, and takes the other with it."""
@@ -158,7 +188,10 @@ def test_an_output_that_is_no_terminal_has_lines_without_carriage_returns(engine
     output = engine.bundle / "output"
     with output.open("w") as file:
         assert engine("run", "--bundle", engine.bundle, "told", stdout=file).returncode == 0
-    assert output.read_bytes() == b"/dev/pts/0\ntold\n"
+        engine.config["process"] |= {"terminal": False, "args": ["sleep", "1000"]}
+        _sleeping(engine, "more")
+        assert engine("exec", "--tty", "more", "tty", stdout=file).returncode == 0
+    assert output.read_bytes() == b"/dev/pts/0\ntold\n/dev/pts/0\n"
 
 
 RECEIVE, SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_*, linux/seccomp.h

@@ -335,6 +335,18 @@ def test_rules_count_in_order_and_one_without_tests_settles_it() -> None:
         assert run(filters.compile(wanted, X86), 0, X86.audit, (1,) * 6) == said
 
 
+def test_of_several_tests_of_one_argument_one_is_enough() -> None:
+    """runc, "seccomp -ENOSYS handling", process_vm_readv: Docker and libseccomp have it so."""
+    values = (100, 9001)
+    tests = [{"index": 0, "op": "SCMP_CMP_EQ", "value": one} for one in values]
+    entry = {"names": ["read"], "action": "SCMP_ACT_ALLOW", "args": tests}
+    wanted = profile.read({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [entry]}, X86)
+    program = filters.compile(wanted, X86)
+    for value in (*values, 5):
+        said = run(program, 0, X86.audit, (value,) * 6)
+        assert said == (profile.ALLOW if value in values else profile.ERRNO | 1)
+
+
 # --- bad profiles ---------------------------------------------------------------------------------
 
 

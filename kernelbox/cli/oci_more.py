@@ -117,10 +117,12 @@ def _process(given: dict[str, Any], box: Box) -> Process:
     if own is None:
         raise UsageError("the container has no process to be like", "Use --process")
     added = _normal(given["cap"])
+    # Those that are added come by no program of a file: CVE-2022-29162.
     kept = {
-        name: (*names, *(one for one in added if one not in names)) if name != "ambient" else names
+        name: names
+        if name in ("ambient", "inheritable")
+        else (*names, *(one for one in added if one not in names))
         for name, names in own.capabilities.items()
-        if name != "inheritable"
     }
     return own._replace(
         args=tuple(given["command"]),

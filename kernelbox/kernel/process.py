@@ -261,6 +261,17 @@ def default_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+def end_by_signals() -> None:
+    """Let the usual signals end the caller even if it is the first of a PID namespace.
+
+    That one is sent none that it has no handler for, but SIGKILL. execve(2) takes handlers away.
+
+    Source: pid_namespaces(7), "The namespace init process".
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+
+
 # An execve takes 2 MiB of arguments; nobody wants to read them, and no message holds them.
 _MOST_SHOWN = 32
 _LONGEST_SHOWN = 1000

@@ -25,6 +25,7 @@ from kernelbox.oci import (
     attaching,
     console,
     document,
+    foreground,
     gate,
     groups,
     hooks,
@@ -222,6 +223,8 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
     if born.terminal is not None and asked.console_socket:
         console.send(asked.console_socket, born.terminal, "/dev/pts/ptmx")
         os.close(born.terminal)
+    elif born.terminal is not None:
+        foreground.make_plain(born.terminal)
     if asked.pidfd_socket:
         console.send(asked.pidfd_socket, born.pidfd, "pidfd")
     if asked.pid_file:

@@ -19,7 +19,7 @@ from kernelbox.container.messages import Go, Ready, Terminal
 from kernelbox.kernel import door, execution, lookup, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import agents, console, groups, standing
+from kernelbox.oci import agents, console, foreground, groups, standing
 from kernelbox.oci import state as states
 from kernelbox.plumbing.channel import Channel
 
@@ -111,6 +111,8 @@ def enter(
     if born.terminal is not None and console_socket:
         console.send(console_socket, born.terminal, "/dev/pts/ptmx")
         os.close(born.terminal)
+    elif born.terminal is not None:
+        foreground.make_plain(born.terminal)
     if pidfd_socket:
         console.send(pidfd_socket, child_pidfd, "pidfd")
     if pid_file:

@@ -47,13 +47,23 @@ def wait(born: Newborn) -> int:
     return process.wait_exit(born.pid)
 
 
-def _show(master: int, pidfd: int) -> None:
-    """Carry bytes between a terminal and ours until nobody has the other end open any more."""
-    before = None
-    if not os.isatty(1):  # who reads it wants lines, and no carriage returns
+def make_plain(master: int) -> None:
+    """Let a terminal end lines without carriage returns, if we show it to who is no terminal.
+
+    Args:
+        master: Our end of it; its program has not begun yet.
+
+    Source: runc, ClearONLCR.
+    """
+    if not os.isatty(1):
         modes = termios.tcgetattr(master)
         modes[1] &= ~termios.ONLCR  # c_oflag
         termios.tcsetattr(master, termios.TCSANOW, modes)
+
+
+def _show(master: int, pidfd: int) -> None:
+    """Carry bytes between a terminal and ours until nobody has the other end open any more."""
+    before = None
     if os.isatty(0):
         import tty
 

@@ -96,6 +96,7 @@ def main(birth: Birth) -> NoReturn:
         syscalls.prctl(k.PR_SET_PDEATHSIG, 0)  # from here on it has no need of its maker
         messages.send(control, Ready())
         control.close()
+        process.end_by_signals()  # else the first of a PID namespace hears none that it can miss
         starter = gate.wait(birth.listener, stone)
         with reporting(starter, observed=False, stepped=False):
             hooks.run(config.hooks, "startContainer", birth.state)

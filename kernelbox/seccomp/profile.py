@@ -177,7 +177,7 @@ def read(plain: dict[str, Any], machine: Machine, *, agent: bool = False) -> Pro
     for entry in listed(plain, "syscalls"):
         if not isinstance(entry, dict):
             raise wrong("a rule", entry)
-        rules.append(_rule(entry, machine, strange))
+        rules += _rules(entry, machine, strange)
     if strange:
         some = ", ".join(sorted(strange)[:_SHOWN])
         more = ", ..." if len(strange) > _SHOWN else ""
@@ -208,7 +208,11 @@ def _demand_machine(plain: dict[str, Any], machine: Machine, dropped: list[str])
             dropped.append(f"calls of {one:.40} are refused, as if it were not named")
 
 
-def _rule(entry: dict[str, Any], machine: Machine, strange: set[str]) -> Rule:
+def _rules(entry: dict[str, Any], machine: Machine, strange: set[str]) -> list[Rule]:
+    """Return an entry as a rule; as one for each test if several are of the same argument.
+
+    Source: runc, libcontainer/seccomp, matchCall: since no argument is two things, one is enough.
+    """
     names = listed(entry, "names")
     for one in names:
         if not isinstance(one, str):
@@ -221,7 +225,10 @@ def _rule(entry: dict[str, Any], machine: Machine, strange: set[str]) -> Rule:
     known = [one for one in names if one in numbers]
     strange.update(set(names) - machines.all_names())
     tests = tuple(map(_test, listed(entry, "args")))
-    return Rule(tuple(known), _action(entry, "action", "errnoRet"), tests)
+    rule = Rule(tuple(known), _action(entry, "action", "errnoRet"), tests)
+    if len({one.argument for one in tests}) == len(tests):
+        return [rule]
+    return [rule._replace(tests=(one,)) for one in tests]
 
 
 def _test(plain: object) -> Test:
