@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests import looking
+from tests.conftest import suffix_of
 from tests.engine import Engine, gone
 
 NUMA_MAPS = Path("/proc/self/numa_maps")
@@ -104,9 +105,12 @@ def test_who_waits_to_be_started_can_be_ended(engine: Engine, name: str) -> None
 
 
 @pytest.fixture
-def cable() -> Iterator[tuple[str, str]]:
-    """A veth pair on the host; the first end is to be given away, and takes the other with it."""
-    ends = f"kbh{os.getpid() % 10**6}a", f"kbh{os.getpid() % 10**6}b"
+def cable(tests_root: Path) -> Iterator[tuple[str, str]]:
+    """A veth pair on the host; the first end is to be given away, and takes the other with it.
+
+    It is called as one to a machine next door, so that tests beside this one know whose it is.
+    """
+    ends = f"door{suffix_of(tests_root)}98", f"door{suffix_of(tests_root)}99"
     _ip("link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
     yield ends
     subprocess.run(["ip", "link", "del", ends[1]], stderr=subprocess.DEVNULL, check=False)
@@ -142,7 +146,7 @@ def test_a_link_of_the_hosts_is_handed_over(engine: Engine, cable: tuple[str, st
     assert given not in _ip("-brief", "link") and other in _ip("-brief", "link")
     assert "inside0" in engine.ok("exec", "linked", "cat", "/proc/net/dev")
     engine.ok("delete", "--force", "linked")
-    looking.soon(lambda: other not in _ip("-brief", "link"))
+    assert looking.soon(lambda: other not in _ip("-brief", "link"))
 
 
 def test_a_link_stays_in_a_namespace_of_others(engine: Engine, cable: tuple[str, str]) -> None:
@@ -150,7 +154,7 @@ def test_a_link_stays_in_a_namespace_of_others(engine: Engine, cable: tuple[str,
     given, _ = cable
     linux = engine.config["linux"]
     with subprocess.Popen(["unshare", "--net", "sleep", "1000"]) as owner:
-        looking.soon(lambda: Path(f"/proc/{owner.pid}/comm").read_text() == "sleep\n")
+        assert looking.soon(lambda: Path(f"/proc/{owner.pid}/comm").read_text() == "sleep\n")
         for name in ("eth0", "eth1"):
             _ip("link", "add", name, "type", "bridge", inside=owner.pid)
         kinds = [one for one in linux["namespaces"] if one["type"] != "network"]
