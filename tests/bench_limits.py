@@ -25,7 +25,7 @@ from pathlib import Path
 from kernelbox import cgroup
 from kernelbox.cgroup import disks
 from kernelbox.cgroup.sampling import Sampler
-from kernelbox.container import update
+from kernelbox.container.lifecycle import update
 from tests.command import COMMAND
 
 SECONDS = 5.0

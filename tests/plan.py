@@ -111,19 +111,51 @@ PLAN = {
         pull
     """,
     "kernelbox/container": """
-        option_types
+        option_types ledger deletion
         spec
+        state conversation
+        events names audit volumes streams
+        monitor_lock options
+        lifecycle
+        birth
+        networks
+        monitor
+        inspection
+    """,
+    "kernelbox/container/conversation": """
+        messages
+        reception orders front gate
+    """,
+    "kernelbox/container/volumes": """
+        volumes
+        volume_store
+    """,
+    "kernelbox/container/streams": """
+        detach_keys log
+        streams
+        relay
+    """,
+    "kernelbox/container/options": """
         setting_options mount_values health_options restarting security_options
-        detach_keys state ledger messages log deletion volumes own_files
-        events volume_store confinement recording host_devices streams
-        reception
-        option_values names image_lookup host_mounts birth pause orders front gate relay
-        network_options option_defaults
-        mount_options
-        process_options program monitor_lock stdio
-        run_options init enter cleanup dozing
-        networks lives renaming health
-        runtime lifecycle update inspection audit
+        host_devices option_values image_lookup network_options
+        option_defaults mount_options
+        process_options
+        run_options
+    """,
+    "kernelbox/container/lifecycle": """
+        pause renaming update
+        cleanup
+        lives stopping
+    """,
+    "kernelbox/container/birth": """
+        own_files confinement
+        host_mounts birth
+        program stdio
+        init enter
+        runtime
+    """,
+    "kernelbox/container/monitor": """
+        recording dozing health
         living
         monitor
         launch

@@ -23,7 +23,9 @@ import pytest
 from kernelbox.cgroup import limits
 from kernelbox.cli import run_table
 from kernelbox.cli.parser import Command
-from kernelbox.container import log, option_defaults, option_types
+from kernelbox.container import option_types
+from kernelbox.container.options import option_defaults
+from kernelbox.container.streams import log
 from tests import looking
 from tests.command import Kernelbox, Running
 from tests.looking import is_alive, is_pending, soon

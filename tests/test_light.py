@@ -212,7 +212,8 @@ def test_descriptors_pass_through_a_socket() -> None:
 @pytest.mark.parametrize(
     "rooms",
     [
-        "kernelbox.cli.run, kernelbox.container.run_options, kernelbox.container.monitor",
+        "kernelbox.cli.run, kernelbox.container.options.run_options, "
+        "kernelbox.container.monitor.monitor",
         "kernelbox.cli.runtime, kernelbox.cli.oci_making, kernelbox.oci.foreground",
         "kernelbox.cli.oci_living, kernelbox.oci.starting",
         "kernelbox.cli.oci_living, kernelbox.oci.ending, kernelbox.cgroup.v1",

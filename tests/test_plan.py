@@ -182,7 +182,7 @@ def test_every_room_begins_with_what_it_is_for() -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("kernelbox.kernel.files", "import kernelbox.container.runtime"),
+        ("kernelbox.kernel.files", "import kernelbox.container.birth.runtime"),
         ("kernelbox.kernel.files", "from kernelbox import root"),
         ("kernelbox.overlay", "from kernelbox.root.pivot import pivot"),
         ("kernelbox.overlay", "def late():\n    from .root import pivot"),
@@ -191,7 +191,7 @@ def test_every_room_begins_with_what_it_is_for() -> None:
         ("kernelbox.overlay", "from kernelbox import cellar"),
         ("kernelbox.container.spec", "from kernelbox.container import init"),
         ("kernelbox.container.spec", "if TYPE_CHECKING:\n    from . import init"),
-        ("kernelbox.container.init", "from kernelbox.container.enter import enter"),
+        ("kernelbox.container.birth.init", "from kernelbox.container.birth.enter import enter"),
         ("kernelbox.images.registry.pull", "from kernelbox.images.import_tar import x"),
         ("kernelbox.lab.notebook", "from kernelbox.cli import main"),
         ("kernelbox.lab.notebook", "from ctypes import CDLL"),
@@ -208,14 +208,14 @@ def test_an_import_against_the_plan_is_noticed(module: str, source: str) -> None
     [
         ("kernelbox.kernel.mounts", "import ctypes"),
         ("kernelbox.overlay", "from kernelbox.kernel.errors import KernelError\nimport os"),
-        ("kernelbox.container.runtime", "from . import init, cleanup"),
-        ("kernelbox.container.runtime", "from kernelbox import cgroup, network"),
+        ("kernelbox.container.birth.runtime", "from . import birth, own_files"),
+        ("kernelbox.container.birth.runtime", "from kernelbox import cgroup, network"),
         ("kernelbox.cgroup", "from kernelbox.cgroup.group import Cgroup"),
         (
             "kernelbox.cli.host",
             "from kernelbox.lab import doctor\nfrom kernelbox import __version__",
         ),
-        ("kernelbox", "from kernelbox.container.runtime import create"),
+        ("kernelbox", "from kernelbox.container.birth.runtime import create"),
     ],
 )
 def test_an_import_within_the_plan_passes(module: str, source: str) -> None:

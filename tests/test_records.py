@@ -85,7 +85,8 @@ def test_a_run_loads_no_typing() -> None:
     """Neither the command line nor a monitor: that is what ours is for."""
     code = (
         f"import sys; sys.path += {sys.path}\n"
-        "import kernelbox.cli.run, kernelbox.container.run_options, kernelbox.container.monitor\n"
+        "import kernelbox.cli.run, kernelbox.container.options.run_options\n"
+        "import kernelbox.container.monitor.monitor\n"
         "print({'typing', 'dataclasses', 'inspect', 'pathlib'} & sys.modules.keys())"
     )
     loaded = subprocess.check_output([sys.executable, "-I", "-S", "-c", code], text=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kernelbox.container import restarting
+from kernelbox.container.options import restarting
 from kernelbox.kernel.errors import UsageError
 from tests import looking
 from tests.command import Kernelbox

@@ -31,17 +31,12 @@ from kernelbox import cgroup, network
 from kernelbox.agent import fork_limit, forking, groups, networks, whose
 from kernelbox.agent.calls import CALLS
 from kernelbox.agent.monitors import Monitors
-from kernelbox.container import (
-    cleanup,
-    launch,
-    lifecycle,
-    names,
-    orders,
-    process_options,
-    run_options,
-    state,
-)
-from kernelbox.container.messages import Wish
+from kernelbox.container import names, state
+from kernelbox.container.conversation import orders
+from kernelbox.container.conversation.messages import Wish
+from kernelbox.container.lifecycle import cleanup, stopping
+from kernelbox.container.monitor import launch
+from kernelbox.container.options import process_options, run_options
 from kernelbox.kernel import door, process, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
@@ -165,7 +160,7 @@ class Agent:
     ) -> tuple[str, list[int]]:
         """Fork a monitor for one more program in a running container."""
         container_id = names.find(container)
-        os.close(lifecycle.pidfd_of_init(container_id))
+        os.close(stopping.pidfd_of_init(container_id))
         own = state.spec(container_id).process
         what, how = process_options.compose_exec(own, command, options), Wish(**wish)
         channel, pid = launch.launch()
@@ -318,7 +313,7 @@ def main() -> None:
 
 def _load_ahead() -> None:
     """Load and look up, once, what every monitor would for itself: it is a fork and inherits it."""
-    importlib.import_module("kernelbox.container.monitor")
+    importlib.import_module("kernelbox.container.monitor.monitor")
     network.resolv_conf()
     with suppress(KernelboxError):  # a host without control groups: `run` will say so
         cgroup.of("any").exists()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from kernelbox import namespaces
 from kernelbox.agent import disks, groups, networks, next_door
-from kernelbox.container import cleanup, inspection, lifecycle, names, state
+from kernelbox.container import inspection, names, state
+from kernelbox.container.lifecycle import cleanup, stopping
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -39,11 +40,11 @@ def _inspect(container: str) -> dict[str, Any]:
 
 
 def _stop(container: str, seconds: float) -> None:
-    lifecycle.stop(names.find(container), seconds)
+    stopping.stop(names.find(container), seconds)
 
 
 def _remove(container: str, force: bool) -> None:
-    lifecycle.remove(names.find(container), force=force)
+    stopping.remove(names.find(container), force=force)
 
 
 CALLS: dict[str, Callable[..., Any]] = {

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import select
 
-from kernelbox.container import launch, messages
-from kernelbox.container.messages import NextFront
+from kernelbox.container.conversation import messages
+from kernelbox.container.conversation.messages import NextFront
+from kernelbox.container.monitor import launch
 from kernelbox.plumbing.channel import Channel
 from kernelbox.plumbing.records import NamedTuple
 

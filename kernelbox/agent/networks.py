@@ -11,7 +11,9 @@ import time
 from contextlib import contextmanager, suppress
 
 from kernelbox.agent import groups
-from kernelbox.container import lifecycle, names, network_options, networks, state
+from kernelbox.container import names, networks, state
+from kernelbox.container.lifecycle import stopping
+from kernelbox.container.options import network_options
 from kernelbox.kernel import door, process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.network import addresses, creation, definition, endpoints
@@ -100,7 +102,7 @@ def _empty(name: str) -> None:
     for container, end in endpoints.of(name).items():
         with suppress(KernelboxError):  # its monitor is faster
             if end.device == "eth0" or state.read(container).status != "running":
-                lifecycle.remove(container, force=True)
+                stopping.remove(container, force=True)
             else:
                 networks.detach(container, name)
 

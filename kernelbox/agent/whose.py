@@ -11,7 +11,8 @@ import os
 from contextlib import suppress
 
 from kernelbox import namespaces
-from kernelbox.container import lifecycle, state
+from kernelbox.container import state
+from kernelbox.container.lifecycle import stopping
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
@@ -79,7 +80,7 @@ def _homes() -> set[int]:
     found = set()
     for container_id in state.every():
         with suppress(KernelboxError, OSError):  # damaged, not running, or just ended
-            pidfd = lifecycle.pidfd_of_init(container_id)
+            pidfd = stopping.pidfd_of_init(container_id)
             try:
                 found.add(namespaces.identity(process.pid_behind(pidfd), "pid"))
             finally:

@@ -15,7 +15,8 @@ import stat
 import tempfile
 
 from kernelbox.build import scratch, sources
-from kernelbox.container import spec, volumes
+from kernelbox.container import spec
+from kernelbox.container.volumes import volumes
 from kernelbox.images import layers, nodes, trees
 from kernelbox.images.entries import BENEATH
 from kernelbox.kernel import lookup

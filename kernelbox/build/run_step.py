@@ -13,9 +13,11 @@ import os
 import signal
 
 # Loaded before the fork, so that the monitor of each step has it already.
-from kernelbox.container import launch, orders, run_options
-from kernelbox.container.front import Front
-from kernelbox.container.messages import Ended, Exited, Wish
+from kernelbox.container.conversation import orders
+from kernelbox.container.conversation.front import Front
+from kernelbox.container.conversation.messages import Ended, Exited, Wish
+from kernelbox.container.monitor import launch
+from kernelbox.container.options import run_options
 from kernelbox.images import metadata
 from kernelbox.plumbing.records import NamedTuple
 

@@ -15,7 +15,7 @@ import time
 from kernelbox.build import brought, copy_step, remote, run_step, scratch, view
 from kernelbox.build.sources import Tree
 from kernelbox.build.stack import Stack
-from kernelbox.container import option_values
+from kernelbox.container.options import option_values
 from kernelbox.images import assembly, changeset, metadata
 from kernelbox.images.containerfile import run_mounts, stages
 from kernelbox.images.containerfile.ignore import Ignore

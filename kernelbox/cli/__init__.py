@@ -194,8 +194,8 @@ def _run(argv: list[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    if dream := os.environ.pop("KERNELBOX_DREAM", ""):  # not a person's: see container/dozing.py
-        from kernelbox.container import monitor
+    if dream := os.environ.pop("KERNELBOX_DREAM", ""):  # see container/monitor/dozing.py
+        from kernelbox.container.monitor import monitor
 
         monitor.wake(dream)
     if not argv or argv[0] in ("-h", "--help", "help"):

@@ -7,8 +7,9 @@ import sys
 from contextlib import ExitStack
 
 from kernelbox.cli.parser import parser_for
-from kernelbox.container import cleanup, names
-from kernelbox.container.image_lookup import image_store
+from kernelbox.container import names
+from kernelbox.container.lifecycle import cleanup
+from kernelbox.container.options.image_lookup import image_store
 from kernelbox.kernel.errors import UsageError
 from kernelbox.transfer import commit
 

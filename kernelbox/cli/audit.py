@@ -8,7 +8,8 @@ import textwrap
 
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
-from kernelbox.container import audit, cleanup, names
+from kernelbox.container import audit, names
+from kernelbox.container.lifecycle import cleanup
 from kernelbox.kernel.errors import UsageError
 
 _USUAL_WIDTH = 100  # letters, where there is no terminal: as wide as a notebook shows

@@ -8,8 +8,8 @@ import sys
 import tempfile
 
 from kernelbox.cli.parser import parser_for
-from kernelbox.container import cleanup
-from kernelbox.container.image_lookup import image_store
+from kernelbox.container.lifecycle import cleanup
+from kernelbox.container.options.image_lookup import image_store
 from kernelbox.images.reference import normalise
 from kernelbox.kernel import trace
 from kernelbox.kernel.errors import KernelboxError, UsageError

@@ -5,7 +5,9 @@ from __future__ import annotations
 from kernelbox import network
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
-from kernelbox.container import cleanup, lifecycle, names, option_values, pause, renaming, state
+from kernelbox.container import names, state
+from kernelbox.container.lifecycle import cleanup, pause, renaming, stopping
+from kernelbox.container.options import option_values
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False
@@ -59,7 +61,7 @@ def command_stop(argv: list[str]) -> int:
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)
     cleanup.sweep()
-    return _for_each(given.containers, lambda one: lifecycle.stop(one, given.time))
+    return _for_each(given.containers, lambda one: stopping.stop(one, given.time))
 
 
 def command_kill(argv: list[str]) -> int:
@@ -70,7 +72,7 @@ def command_kill(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     number = option_values.signal_number(given.signal)
     cleanup.sweep()
-    return _for_each(given.containers, lambda one: lifecycle.kill(one, number))
+    return _for_each(given.containers, lambda one: stopping.kill(one, number))
 
 
 def command_pause(argv: list[str]) -> int:
@@ -102,7 +104,7 @@ def command_rm(argv: list[str]) -> int:
     parser.add_argument("containers", nargs="+", metavar="CONTAINER")
     given = parser.parse_args(argv)
     cleanup.sweep()
-    return _for_each(given.containers, lambda one: lifecycle.remove(one, force=given.force))
+    return _for_each(given.containers, lambda one: stopping.remove(one, force=given.force))
 
 
 def command_rename(argv: list[str]) -> int:
@@ -127,5 +129,5 @@ def command_wait(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     cleanup.sweep()
     for reference in given.containers:
-        print(lifecycle.wait(names.find(reference), given.condition), flush=True)
+        print(stopping.wait(names.find(reference), given.condition), flush=True)
     return 0

@@ -9,8 +9,9 @@ from contextlib import suppress
 
 from kernelbox.cgroup.events import Watch
 from kernelbox.cli.parser import parser_for
-from kernelbox.container import cleanup, state
+from kernelbox.container import state
 from kernelbox.container.events import Event, Reader
+from kernelbox.container.lifecycle import cleanup
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 _LOOK_AGAIN = 0.2  # seconds between two looks

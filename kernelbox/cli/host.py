@@ -6,7 +6,7 @@ import os
 import sys
 
 from kernelbox.cli.parser import parser_for
-from kernelbox.container import cleanup
+from kernelbox.container.lifecycle import cleanup
 from kernelbox.kernel.errors import KernelboxError
 
 

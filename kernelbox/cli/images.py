@@ -14,8 +14,9 @@ from kernelbox.cli.each import Complaints, for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.progress_bars import short
 from kernelbox.cli.table import ago, columns, size
-from kernelbox.container import cleanup, state
-from kernelbox.container.image_lookup import image_store
+from kernelbox.container import state
+from kernelbox.container.lifecycle import cleanup
+from kernelbox.container.options.image_lookup import image_store
 from kernelbox.images.reference import split
 from kernelbox.kernel.errors import UsageError
 

@@ -7,7 +7,8 @@ import json
 from kernelbox.cli import template
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
-from kernelbox.container import cleanup, inspection, names
+from kernelbox.container import inspection, names
+from kernelbox.container.lifecycle import cleanup
 from kernelbox.kernel.errors import KernelboxError, UsageError
 
 TYPE_CHECKING = False
@@ -44,13 +45,13 @@ def _inspected(name: str, kind: str | None) -> dict[str, Any]:
                 raise
         else:
             return inspection.of(found)
-    from kernelbox.container.image_lookup import image_store
+    from kernelbox.container.options.image_lookup import image_store
 
     return image_store().inspection(name)
 
 
 def _is_image(name: str) -> bool:
-    from kernelbox.container.image_lookup import image_store  # only what is no container
+    from kernelbox.container.options.image_lookup import image_store  # only what is no container
 
     try:
         image_store().find(name)

@@ -8,7 +8,8 @@ import time
 from kernelbox.cli.each import Complaints
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import ago, columns
-from kernelbox.container import inspection, volume_store
+from kernelbox.container import inspection
+from kernelbox.container.volumes import volume_store
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing.numbers import natural
 

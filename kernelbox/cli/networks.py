@@ -8,7 +8,9 @@ from kernelbox.cli.actions import chosen, confirmed
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
-from kernelbox.container import cleanup, names, network_options, networks
+from kernelbox.container import names, networks
+from kernelbox.container.lifecycle import cleanup
+from kernelbox.container.options import network_options
 from kernelbox.kernel.errors import UsageError
 from kernelbox.network import creation
 

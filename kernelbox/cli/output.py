@@ -8,7 +8,9 @@ import time
 
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
-from kernelbox.container import cleanup, log, monitor_lock, names, state
+from kernelbox.container import monitor_lock, names, state
+from kernelbox.container.lifecycle import cleanup
+from kernelbox.container.streams import log
 from kernelbox.kernel import files, process
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths

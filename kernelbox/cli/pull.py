@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from kernelbox.cli.progress_bars import bars
-from kernelbox.container.image_lookup import image_store
+from kernelbox.container.options.image_lookup import image_store
 from kernelbox.images.index import name_of
 from kernelbox.images.reference import check, quoted, remote, split
 from kernelbox.kernel.errors import KernelboxError, UsageError

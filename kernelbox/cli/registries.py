@@ -10,7 +10,7 @@ import sys
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.progress_bars import bars
 from kernelbox.cli.pull import pull
-from kernelbox.container.image_lookup import image_store
+from kernelbox.container.options.image_lookup import image_store
 from kernelbox.images.reference import DOCKER_HUB, remote
 from kernelbox.kernel.errors import UsageError
 

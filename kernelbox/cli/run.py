@@ -8,8 +8,10 @@ import sys
 from kernelbox.cli.parser import read
 from kernelbox.cli.run_table import CREATE, EXEC, RUN
 from kernelbox.cli.terminal import TerminalFront, terminal_size
-from kernelbox.container import detach_keys, launch, orders
-from kernelbox.container.messages import Started, Wish
+from kernelbox.container.conversation import orders
+from kernelbox.container.conversation.messages import Started, Wish
+from kernelbox.container.monitor import launch
+from kernelbox.container.streams import detach_keys
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing.light import contextmanager
 
@@ -52,7 +54,7 @@ def command_run(argv: list[str]) -> int:
 
 def command_create(argv: list[str]) -> int:
     """Make a container that is started later; print its id."""
-    from kernelbox.container import cleanup, lives  # a run leaves that to its monitor
+    from kernelbox.container.lifecycle import cleanup, lives  # a run leaves that to its monitor
 
     given = read(CREATE, argv)
     _check_pull(given)
@@ -84,7 +86,7 @@ def _recorded(spec: Spec, path: str) -> str:
     """Return where a profile of what the container uses is to be, wherever its monitor is."""
     if not path:
         return ""
-    from kernelbox.container import recording  # few are recorded
+    from kernelbox.container.monitor import recording  # few are recorded
 
     recording.check(spec.linux.seccomp, path)
     return os.path.abspath(path)
@@ -98,7 +100,10 @@ def _check_pull(given: dict[str, Any]) -> None:
 def _composed(given: dict[str, Any]) -> Spec:
     """Return the container to be made, and see to it that its image is here."""
     from kernelbox.cgroup import limits
-    from kernelbox.container import option_defaults, run_options  # while the monitor gets ready
+    from kernelbox.container.options import (  # while the monitor gets ready
+        option_defaults,
+        run_options,
+    )
     from kernelbox.images.index import NoSuchImage
 
     bounds = [one.option for one in limits.LIMITS]
@@ -118,7 +123,9 @@ def _composed(given: dict[str, Any]) -> Spec:
 
 def command_exec(argv: list[str]) -> int:
     """Run a program in a running container; return its exit code, or 0 with `--detach`."""
-    from kernelbox.container import cleanup, names, option_defaults, process_options, state
+    from kernelbox.container import names, state
+    from kernelbox.container.lifecycle import cleanup
+    from kernelbox.container.options import option_defaults, process_options
 
     given = read(EXEC, argv)
     if not given["command"]:

@@ -1,13 +1,13 @@
 """The options of `run`, `create` and `exec`, by what they are about, with words for people.
 
-What they mean is in kernelbox/container/run_options.py and the rooms beside it.
+What they mean is in kernelbox/container/options/run_options.py and the rooms beside it.
 """
 
 from __future__ import annotations
 
 from kernelbox.cgroup import limits
 from kernelbox.cli.parser import Command, Option
-from kernelbox.container import detach_keys
+from kernelbox.container.streams import detach_keys
 
 _DETACH = (Option(("--detach", "-d"), "leave it running in the background", default=False),)
 _DETACH_KEYS = (

@@ -8,20 +8,13 @@ import sys
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.terminal import TerminalFront, terminal_size
-from kernelbox.container import (
-    cleanup,
-    detach_keys,
-    events,
-    launch,
-    lifecycle,
-    messages,
-    names,
-    orders,
-    reception,
-    state,
-)
-from kernelbox.container.front import Front
-from kernelbox.container.messages import Attach, Started, Wish
+from kernelbox.container import events, names, state
+from kernelbox.container.conversation import messages, orders, reception
+from kernelbox.container.conversation.front import Front
+from kernelbox.container.conversation.messages import Attach, Started, Wish
+from kernelbox.container.lifecycle import cleanup, stopping
+from kernelbox.container.monitor import launch
+from kernelbox.container.streams import detach_keys
 from kernelbox.kernel.errors import UsageError
 
 
@@ -64,7 +57,7 @@ def command_restart(argv: list[str]) -> int:
 
     def restart(reference: str) -> str:
         container_id = names.find(reference)
-        lifecycle.stop(container_id, given.time)
+        stopping.stop(container_id, given.time)
         _begin(container_id)
         events.record("restart", container_id)
         return reference

@@ -11,7 +11,8 @@ from contextlib import suppress
 from kernelbox.cgroup import limit_words
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns, size
-from kernelbox.container import cleanup, names, state
+from kernelbox.container import names, state
+from kernelbox.container.lifecycle import cleanup
 from kernelbox.kernel import files
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.network import counters

@@ -13,8 +13,9 @@ from kernelbox.cli.each import Complaints
 from kernelbox.cli.images import in_use
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns, size
-from kernelbox.container import inspection, state, volume_store
-from kernelbox.container.image_lookup import image_store
+from kernelbox.container import inspection, state
+from kernelbox.container.options.image_lookup import image_store
+from kernelbox.container.volumes import volume_store
 from kernelbox.network import definition
 from kernelbox.plumbing import paths
 

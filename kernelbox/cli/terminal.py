@@ -12,9 +12,9 @@ import os
 import select
 import sys
 
-from kernelbox.container import messages
-from kernelbox.container.front import Front
-from kernelbox.container.messages import Detached, Exited, Resize, Started
+from kernelbox.container.conversation import messages
+from kernelbox.container.conversation.front import Front
+from kernelbox.container.conversation.messages import Detached, Exited, Resize, Started
 from kernelbox.kernel import trace
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.explain import output_error
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TextIO
 
-    from kernelbox.container.messages import Failed
+    from kernelbox.container.conversation.messages import Failed
     from kernelbox.kernel.door import Event
     from kernelbox.plumbing.channel import Channel
 

@@ -7,7 +7,8 @@ import sys
 from kernelbox.cgroup import limits
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
-from kernelbox.container import cleanup, names, update
+from kernelbox.container import names
+from kernelbox.container.lifecycle import cleanup, update
 from kernelbox.kernel.errors import UsageError
 
 

@@ -10,8 +10,11 @@ from kernelbox.cli.actions import chosen, confirmed
 from kernelbox.cli.each import for_each
 from kernelbox.cli.parser import parser_for
 from kernelbox.cli.table import columns
-from kernelbox.container import cleanup, option_values, state, volume_store
-from kernelbox.container.volume_store import Volume
+from kernelbox.container import state
+from kernelbox.container.lifecycle import cleanup
+from kernelbox.container.options import option_values
+from kernelbox.container.volumes import volume_store
+from kernelbox.container.volumes.volume_store import Volume
 from kernelbox.kernel.errors import UsageError
 
 TYPE_CHECKING = False

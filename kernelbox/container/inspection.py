@@ -6,8 +6,10 @@ import time
 
 from kernelbox import cgroup, namespaces, network
 from kernelbox.cgroup import applying, limits
-from kernelbox.container import cleanup, state, volume_store
+from kernelbox.container import state
+from kernelbox.container.lifecycle import cleanup
 from kernelbox.container.spec import MEMORY
+from kernelbox.container.volumes import volume_store
 from kernelbox.kernel import lsm, process
 from kernelbox.plumbing import paths
 
@@ -154,7 +156,7 @@ def health_of(spec: Spec, its: State) -> dict[str, Any] | None:
     """Return what is known of a container's health; None if nobody asks, or it does not run."""
     if its.status != "running" or not spec.kernelbox.health:
         return None
-    from kernelbox.container import health  # few are asked
+    from kernelbox.container.monitor import health  # few are asked
 
     return health.of(spec.id)
 

@@ -11,7 +11,9 @@ import time
 from contextlib import suppress
 
 from kernelbox import network
-from kernelbox.container import cleanup, ledger, own_files, state
+from kernelbox.container import ledger, state
+from kernelbox.container.birth import own_files
+from kernelbox.container.lifecycle import cleanup
 from kernelbox.kernel import netdevice, process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.rtnetlink import RouteSocket

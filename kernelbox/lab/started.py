@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from kernelbox.container.front import Front
-from kernelbox.container.messages import Exited, Wish
+from kernelbox.container.conversation.front import Front
+from kernelbox.container.conversation.messages import Exited, Wish
 from kernelbox.container.option_types import ExecOptions
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab.conversation import LabError, Pipe
@@ -21,7 +21,7 @@ from kernelbox.plumbing.channel import Channel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kernelbox.container.messages import Failed, Started
+    from kernelbox.container.conversation.messages import Failed, Started
     from kernelbox.kernel.door import Event
     from kernelbox.lab.agent_link import AgentLink
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 import os
 import time
 
-from kernelbox.container import messages
-from kernelbox.container.messages import Go
+from kernelbox.container.conversation import messages
+from kernelbox.container.conversation.messages import Go
 from kernelbox.kernel import listening, process
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.oci.console import connected
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from kernelbox.container.birth import Newborn
+    from kernelbox.container.birth.birth import Newborn
 
 _SOON = 0.001  # seconds until a listener is looked for again that is about to be made
 

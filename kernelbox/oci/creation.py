@@ -14,10 +14,10 @@ from __future__ import annotations
 import os
 import time
 
-from kernelbox.container import messages
-from kernelbox.container.birth import Newborn
-from kernelbox.container.confinement import compiled
-from kernelbox.container.messages import Go, Ready
+from kernelbox.container.birth.birth import Newborn
+from kernelbox.container.birth.confinement import compiled
+from kernelbox.container.conversation import messages
+from kernelbox.container.conversation.messages import Go, Ready
 from kernelbox.kernel import door, execution, process, stepping_stone
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
 from kernelbox.oci import (

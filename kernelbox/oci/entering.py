@@ -12,10 +12,10 @@ import os
 from contextlib import closing
 
 from kernelbox import namespaces
-from kernelbox.container import messages
-from kernelbox.container.birth import Newborn, reporting
-from kernelbox.container.confinement import compiled
-from kernelbox.container.messages import Go, Ready, Terminal
+from kernelbox.container.birth.birth import Newborn, reporting
+from kernelbox.container.birth.confinement import compiled
+from kernelbox.container.conversation import messages
+from kernelbox.container.conversation.messages import Go, Ready, Terminal
 from kernelbox.kernel import door, execution, lookup, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from kernelbox.cgroup import Entrance
-    from kernelbox.container.confinement import Filter
+    from kernelbox.container.birth.confinement import Filter
     from kernelbox.kernel.stepping_stone import Stone
     from kernelbox.oci.config import Config, Process
     from kernelbox.oci.state import Box

@@ -19,7 +19,7 @@ from kernelbox.plumbing.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kernelbox.container.birth import Newborn
+    from kernelbox.container.birth.birth import Newborn
 
 _CHUNK = 1 << 16
 _NOT_PASSED_ON = {

@@ -1,9 +1,9 @@
 """The container side: what the first process of a bundle's container does, from birth to its gate.
 
-`build` is a straight list, like that of `kernelbox.container.init`, which makes a container of an
-image. What differs: the root is a directory that somebody else has made ready; every mount is made
-below it before it becomes /, since hooks may look at it from outside then; and the process outlives
-whoever made it, waiting at its gate for `start`.
+`build` is a straight list, like that of `kernelbox.container.birth.init`, which makes a container
+of an image. What differs: the root is a directory that somebody else has made ready; every mount is
+made below it before it becomes /, since hooks may look at it from outside then; and the process
+outlives whoever made it, waiting at its gate for `start`.
 
 Source: OCI runtime-spec, runtime.md, "Lifecycle"; runtime-linux.md.
 """
@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import os
 
-from kernelbox.container import messages
-from kernelbox.container.birth import reporting
-from kernelbox.container.messages import Ready, Terminal
+from kernelbox.container.birth.birth import reporting
+from kernelbox.container.conversation import messages
+from kernelbox.container.conversation.messages import Ready, Terminal
 from kernelbox.kernel import execution, files, lookup, mounts, netdevice, process, session, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.oci import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from kernelbox.cgroup import Cgroup, Entrance
-    from kernelbox.container.confinement import Filter
+    from kernelbox.container.birth.confinement import Filter
     from kernelbox.kernel.stepping_stone import Stone
     from kernelbox.oci.attaching import Wanted
     from kernelbox.oci.config import Config

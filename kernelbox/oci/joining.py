@@ -16,9 +16,9 @@ import fcntl
 import os
 
 from kernelbox import namespaces
-from kernelbox.container import messages
-from kernelbox.container.birth import reporting
-from kernelbox.container.messages import Failed, Made, Sibling
+from kernelbox.container.birth.birth import reporting
+from kernelbox.container.conversation import messages
+from kernelbox.container.conversation.messages import Failed, Made, Sibling
 from kernelbox.kernel import door, files, process, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, UsageError

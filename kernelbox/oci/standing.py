@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 
-from kernelbox.container import program
+from kernelbox.container.birth import program
 from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.kernel import execution, lsm, process, session, syscalls
 from kernelbox.kernel import flags as k
@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from kernelbox.container.confinement import Filter
+    from kernelbox.container.birth.confinement import Filter
     from kernelbox.kernel.stepping_stone import Stone
     from kernelbox.oci.config import Process, User
     from kernelbox.plumbing.channel import Channel

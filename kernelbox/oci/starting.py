@@ -5,7 +5,7 @@ Source: OCI runtime-spec, runtime.md, "Start".
 
 from __future__ import annotations
 
-from kernelbox.container.birth import Newborn
+from kernelbox.container.birth.birth import Newborn
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.stepping_stone import Stone

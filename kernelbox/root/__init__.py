@@ -5,6 +5,7 @@ targets.py      mount points below a root that may be full of traps
 furnishing.py   what a bare tree lacks: /proc, /sys, /dev, the container's view of its cgroup
 masks.py        hide what /proc and /sys tell of the host
 
-All of it is done on the container side, in the order in which `kernelbox.container.init.build`
-lists it. The tree itself comes from overlay.py; which mounts a container has is data in its spec.
+All of it is done on the container side, in the order in which
+`kernelbox.container.birth.init.build` lists it. The tree itself comes from overlay.py; which mounts
+a container has is data in its spec.
 """

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-from kernelbox.container import pause, state
+from kernelbox.container import state
+from kernelbox.container.lifecycle import pause
 from kernelbox.kernel.errors import UsageError
 from kernelbox.plumbing import paths
 

@@ -20,7 +20,9 @@ import tempfile
 from typing import NamedTuple
 
 from kernelbox import overlay
-from kernelbox.container import host_mounts, state, volumes
+from kernelbox.container import state
+from kernelbox.container.birth import host_mounts
+from kernelbox.container.volumes import volumes
 from kernelbox.kernel import aside, files, lookup, mounts
 from kernelbox.kernel import flags as k
 from kernelbox.plumbing import paths
