@@ -411,6 +411,34 @@ def test_on_which_processors_exec_is(engine: Engine, tmp_path: Path) -> None:
     assert "processors" in engine.refused("exec", "--process", described, "bound")
 
 
+@pytest.mark.parametrize("of_its_own", [False, True], ids=["host's users", "users of its own"])
+def test_with_a_chroot_for_a_root_nothing_unmasked_comes_into_sight(
+    engine: Engine, of_its_own: bool
+) -> None:
+    """The old root stays mounted then: were its /proc in sight, another could be mounted."""
+    linux = engine.config["linux"]
+    linux["maskedPaths"] = ["/proc/kcore", "/sys/firmware"]
+    if of_its_own:
+        maps = [{"containerID": 0, "hostID": 300_000, "size": 5000}]
+        linux |= {"uidMappings": maps, "gidMappings": maps}
+        linux["namespaces"].append({"type": "user"})
+    what = engine.config["process"]
+    what["user"] = {"uid": 1000, "gid": 1000}  # who may map itself to root
+    what["args"] = ["busybox", "unshare", "-rmpf", "sh", "-c"]
+    before = _views()
+    for kind, place in (("proc", "/proc"), ("sysfs", "/sys")):
+        what["args"][5:] = [f"echo in; mount -t {kind} none {place} && echo bare"]
+        for words in ((), ("--no-pivot",)):
+            done = engine("run", *words, "--bundle", engine.bundle, "boxed")
+            assert done.stdout == "in\n", (words, done)
+    assert _views() == before  # the host's own stay
+
+
+def _views() -> list[str]:
+    mounted = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [one for one in mounted if " - proc " in one or " - sysfs " in one]
+
+
 def test_system_calls_are_filtered(engine: Engine) -> None:
     """Section "Seccomp"; with and without no_new_privs, and in `exec`, too."""
     engine.config["linux"]["seccomp"] = {

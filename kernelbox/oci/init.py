@@ -147,6 +147,7 @@ def build(birth: Birth) -> None:
     session.umask(0)
     if config.is_new("mount"):
         pivot.make_private()
+    views = pivot.views() if config.is_new("mount") and not birth.pivot else []
     _attach_root(birth)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     namespaced = config.namespace("cgroup") is not None
@@ -181,6 +182,7 @@ def build(birth: Birth) -> None:
         pivot.pivot()
         pivot.leave_old_root()
     else:
+        pivot.cover(views)
         lookup.chroot(".")
     _finish_root(config)
     standing.take_streams(terminal)

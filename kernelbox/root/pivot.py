@@ -3,6 +3,7 @@
     make_private    cut the propagation between this mount namespace and its parent's
     pivot           the new tree becomes /, the old one lies stacked on top of it
     leave_old_root  unmount it: from here on there is nothing to escape to
+    views, cover    for a root that is no more than a chroot: what it must not keep in sight
 
 Between the last two the file systems are mounted that the kernel grants only as long as another of
 their kind is in sight.
@@ -10,10 +11,12 @@ their kind is in sight.
 
 from __future__ import annotations
 
+import errno
 import os
 
+from kernelbox.kernel import files, lookup, mounts
 from kernelbox.kernel import flags as k
-from kernelbox.kernel import lookup, mounts
+from kernelbox.kernel.errors import KernelError
 
 
 def make_private() -> None:
@@ -55,6 +58,41 @@ def leave_old_root() -> None:
     """Unmount the old root: after this no path of the host exists in this mount namespace."""
     mounts.umount2(".", k.MNT_DETACH)
     lookup.chdir("/")
+
+
+def views() -> list[str]:
+    """Return where procfs and sysfs are mounted in this mount namespace, the latest first.
+
+    Source: proc_pid_mountinfo(5).
+    """
+    found = []
+    for line in files.read("/proc/self/mountinfo").splitlines():
+        mounted, _, what = line.partition(" - ")
+        if what.split(" ")[0] in ("proc", "sysfs"):
+            first, *others = mounted.split(" ")[4].split("\\")
+            found.append(first + "".join(chr(int(one[:3], 8)) + one[3:] for one in others))
+    return found[::-1]
+
+
+def cover(places: list[str]) -> None:
+    """Take the host's procfs and sysfs out of sight, where the old root stays mounted.
+
+    The kernel lets a user namespace mount a new one, with nothing masked, for as long as one with
+    nothing masked is there already, wherever that is.
+
+    Args:
+        places: From `views`.
+
+    Source: mount_namespaces(7), "Restrictions on mount namespaces"; mount_too_revealing() in the
+    kernel's fs/namespace.c.
+    """
+    for place in places:
+        try:
+            mounts.umount2(place, k.MNT_DETACH)
+        except KernelError as refusal:
+            if refusal.errno != errno.EINVAL:  # it came along into a user namespace: it is locked
+                raise
+            mounts.mount("tmpfs", place, "tmpfs", k.MS_RDONLY)
 
 
 def make_read_only() -> None:
