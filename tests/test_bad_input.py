@@ -78,6 +78,7 @@ TRUE = ("busybox", "true")
         ((*RUN, "--pids-limit", "-2", *TRUE), "-2", "-1"),
         ((*RUN, "--pids-limit", "99999999", *TRUE), "99999999", "-1"),
         ((*RUN, "-v", "/nosuch/source:/x", *TRUE), "/nosuch/source", "mkdir"),
+        (("volume", "create", "."), "'.' is not a volume name", "letters"),
         ((*RUN, "-v", "nothing", *TRUE), "nothing", "/on/host:/inside"),
         ((*RUN, "-v", "not/absolute:/x", *TRUE), "not/absolute", "/"),
         ((*RUN, "-v", "/etc:relative", *TRUE), "relative", "/"),

@@ -114,7 +114,7 @@ def command_rename(argv: list[str]) -> int:
     parser.add_argument("name", metavar="NEW_NAME")
     given = parser.parse_args(argv)
     cleanup.sweep()
-    renaming.rename(names.find(given.container), option_values.container_name(given.name))
+    renaming.rename(names.find(given.container), option_values.checked_name(given.name))
     return 0
 
 

@@ -40,7 +40,7 @@ def _create(argv: list[str]) -> int:
     parser.add_argument("-d", "--driver", choices=["local"], default="local")
     parser.add_argument("name", nargs="?", default="", metavar="NAME")
     given = parser.parse_args(argv)
-    name = option_values.container_name(given.name) if given.name else os.urandom(32).hex()
+    name = option_values.checked_name(given.name, "volume") if given.name else os.urandom(32).hex()
     labels = option_values.labels(given.label)
     volume_store.create(Volume(name, labels=labels, anonymous=not given.name))
     print(name)

@@ -80,8 +80,12 @@ def _is(pattern: str, text: str) -> bool:
     return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
-def container_name(text: str) -> str:
-    """Check a `--name`. It becomes a file's name, so nothing like `../x` may pass.
+def checked_name(text: str, of: str = "container") -> str:
+    """Check what a person calls something. It becomes a file's name: nothing like `../x` may pass.
+
+    Args:
+        text: The name.
+        of: What it is of, as an error says.
 
     Raises:
         UsageError: It has other characters than letters, digits, `_`, `.` and `-`.
@@ -90,7 +94,7 @@ def container_name(text: str) -> str:
     """
     if not _is(_NAME, text):
         raise UsageError(
-            f"{text!r} is not a container name",
+            f"{text!r} is not a {of} name",
             "Use letters, digits, '_', '.' and '-', beginning with a letter or a digit",
         )
     return text

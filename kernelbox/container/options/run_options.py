@@ -69,7 +69,7 @@ def compose(options: RunOptions, image: Image | None = None) -> Spec:
         linux=_linux(given, mode, container_id)._replace(seccomp=security.seccomp),
         kernelbox=spec.Extra(
             id=container_id,
-            name=option_values.container_name(given["name"]) if given["name"] else "",
+            name=option_values.checked_name(given["name"]) if given["name"] else "",
             image=given["image"],
             image_id=image.id,
             lowerdirs=image.lowerdirs,
