@@ -130,9 +130,10 @@ def fill() -> None:
                 all_of_it += kept
     table = marshal.dumps(places)
     # Not by way of `whole`: where the lab VM's image is made there is no /proc.
-    with open(f"{_PATH}.{os.getpid()}", "wb") as file:
-        file.write(len(table).to_bytes(_LENGTH, "little") + table + all_of_it)
-    os.rename(file.name, _PATH)
+    draft = f"{_PATH}.{os.getpid()}"
+    with open(draft, "wb") as new:
+        new.write(len(table).to_bytes(_LENGTH, "little") + table + all_of_it)
+    os.rename(draft, _PATH)
 
 
 if __name__ == "__main__":
