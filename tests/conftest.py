@@ -31,7 +31,8 @@ from tests.scene import Scene
 from tests.town import Town
 
 OF_CGROUPS = re.compile(r"[cC]group|\bmemory\.|--memory|--cpus|pids.max|pids-limit|freeze|PSI")
-OF_MODULES = re.compile(r"netem|\bdummy\b|\bvlan\b")  # which the lab VM's kernel has for certain
+# Which the lab VM's kernel has for certain: modules, and a module of security.
+OF_MODULES = re.compile(r"netem|\bdummy\b|\bvlan\b|apparmor=")
 OF_A_RUN = re.compile(r"^mount .* on .*/pytest-of-[^/]+/pytest-\d+/")  # of these tests, or others
 # A group, or the cable to a machine next door, with the root's suffix.
 OF_A_ROOT = re.compile(r"(?:/kernelbox/[a-z]+-|^link door)([0-9a-f]{5})(?:[/-]|$|\d+$)")
