@@ -15,6 +15,7 @@ import re
 import select
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import tempfile
@@ -178,7 +179,7 @@ def survey(directory: str | Path) -> dict[str, tuple[object, ...]]:
     found: dict[str, tuple[object, ...]] = {}
     for path in [Path(directory), *sorted(Path(directory).rglob("*"))]:
         seen = path.lstat()
-        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        content = path.read_bytes() if stat.S_ISREG(seen.st_mode) else b""
         found[str(path)] = (seen.st_mode, seen.st_uid, seen.st_mtime_ns, content)
     return found
 

@@ -84,7 +84,7 @@ TRUE = ("busybox", "true")
         ((*RUN, "-v", "/etc:relative", *TRUE), "relative", "/"),
         ((*RUN, "-v", "/etc:/x:rx", *TRUE), "rx", "ro or rw"),
         ((*RUN, "-v", "/etc:/", *TRUE), "root", "below /"),
-        ((*RUN, "-v", "/etc:/..", *TRUE), "/..", "elsewhere"),
+        ((*RUN, "-v", "/etc:/..", *TRUE), "/..", "below /"),
         ((*RUN, "-v", "/etc:/proc", *TRUE), "/proc", "elsewhere"),
         ((*RUN, "-v", "/etc:/sys/new", *TRUE), "/sys/new", "another path"),
         ((*RUN, "-v", "/etc:/etc/passwd", *TRUE), "/etc/passwd", "another path"),
