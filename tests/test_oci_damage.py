@@ -117,6 +117,7 @@ def test_who_deletes_what_another_has_deleted_leaves_the_next_alone(engine: Engi
     assert engine.left() == engine.groups("x") == []
 
 
+@pytest.mark.alone  # it mounts where others look
 @pytest.mark.parametrize("free", [0, 1, 2, 3])
 def test_a_full_disk_leaves_no_half_of_a_container(engine: Engine, full: Path, free: int) -> None:
     engine.root = full / "states"
@@ -130,6 +131,7 @@ def test_a_full_disk_leaves_no_half_of_a_container(engine: Engine, full: Path, f
     assert engine.left() == engine.groups("x") == []
 
 
+@pytest.mark.alone  # it mounts where others look
 def test_a_pid_file_that_does_not_fit_leaves_nothing(engine: Engine, full: Path) -> None:
     fill(full, 0)
     words = ("create", "--bundle", engine.bundle, "--pid-file", full / "pid", "x")
