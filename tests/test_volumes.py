@@ -109,7 +109,7 @@ def test_one_that_was_half_filled_is_filled_anew(kernelbox: Kernelbox, volumes: 
         ((*RUN, "-v", "data:/etc/passwd", "busybox", "true"), "plain directory"),
         ((*RUN, "--mount", "type=bind,source=name,target=/y", "busybox", "true"), "no source"),
         ((*RUN, "--mount", "type=volume,source=/etc,target=/y", "busybox", "true"), "no source"),
-        (("volume", "create", "../x"), "not a container name"),
+        (("volume", "create", "../x"), "not a volume name"),
         (("volume", "inspect", "../containers"), "no such volume"),
         (("volume", "frob"), "no command"),
         (("volume", "prune"), "--force"),
