@@ -112,7 +112,8 @@ def test_an_oom_kill_that_ends_the_container_is_told_before_its_death(
 
 
 def test_throttling_is_told_once_when_it_begins(kernelbox: Kernelbox, stream: Stream) -> None:
-    container = kernelbox.start("--cpus", "0.1", *ALONE, "busybox", "sh", "-c", BURN)
+    # Less, and in an emulated machine its start alone would take minutes.
+    container = kernelbox.start("--cpus", "0.25", *ALONE, "busybox", "sh", "-c", BURN)
     assert stream.tells(container, "create", "start", "throttled")
     kernelbox.ok("rm", "-f", container)
     assert soon(lambda: stream.of(container)[-1] == "destroy")
