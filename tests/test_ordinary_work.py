@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import subprocess
 
 import pytest
 
@@ -129,6 +130,14 @@ chroot "/" and chown 7, 7, "/etc/hostname" or print "no: $!\\n";
 """
 
 
+def is_there(program: str) -> bool:
+    """Whether the host has a program; of gcc, the lab VM has only what calls the others."""
+    if shutil.which(program, path=PATH) is None:
+        return False
+    compiler = ("gcc", "-print-prog-name=cc1")  # a name alone, if there is none
+    return program != "gcc" or subprocess.check_output(compiler, text=True).startswith("/")
+
+
 @pytest.mark.parametrize(
     ("program", "words", "said"),
     [
@@ -146,7 +155,7 @@ chroot "/" and chown 7, 7, "/etc/hostname" or print "no: $!\\n";
 def test_it_works_behind_the_default_profile(
     kernelbox: Kernelbox, program: str, words: tuple[str, ...], said: str
 ) -> None:
-    if shutil.which(program, path=PATH) is None:
+    if not is_there(program):
         pytest.skip(f"the host has no {program}")
     tools = (*TOOLS, "-v", "/usr/sbin:/host/sbin:ro")  # at its own place busybox has its programs
     container = kernelbox.start("--network", "none", *tools, "busybox", "sleep", "infinity")
