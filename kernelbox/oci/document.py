@@ -139,6 +139,13 @@ class Part:
                 raise self.wrong(key, f"a list of whole numbers from {low} to {high}")
         return found
 
+    def bits(self, key: str, known: dict[str, int]) -> int:
+        """Return what a list of names stands for, each a bit that is known by it."""
+        names = self.texts(key)
+        if any(one not in known for one in names):
+            raise self.wrong(key, f"a list of {', '.join(known)}")
+        return sum(known[one] for one in set(names))
+
     def table(self, key: str) -> dict[str, str]:
         """Return an object whose values are texts."""
         found = self.part(key).plain

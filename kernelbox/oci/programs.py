@@ -117,15 +117,12 @@ def _limit(part: Part, key: str) -> int:
 
 
 def _scheduler(part: Part) -> Scheduler:
-    flags = part.texts("flags")
-    for one in flags:
-        if one not in _SCHED_FLAGS:
-            raise part.wrong("flags", f"a list of {', '.join(_SCHED_FLAGS)}")
+    flags = part.bits("flags", _SCHED_FLAGS)
     return Scheduler(
         policy=_POLICIES[part.chosen("policy", tuple(_POLICIES), None)],
         nice=part.number("nice", 0, -20, 19),
         priority=part.number("priority", 0, 0, 99),
-        flags=sum(_SCHED_FLAGS[one] for one in set(flags)),
+        flags=flags,
         runtime=part.number("runtime", 0, 0),
         deadline=part.number("deadline", 0, 0),
         period=part.number("period", 0, 0),

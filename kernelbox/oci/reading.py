@@ -183,16 +183,13 @@ def _memory_policy(part: Part) -> MemoryPolicy | None:
     if part.plain.get("memoryPolicy") is None:
         return None
     policy = part.part("memoryPolicy")
-    flags = policy.texts("flags")
-    for one in flags:
-        if one not in MEMORY_FLAGS:
-            raise policy.wrong("flags", f"a list of {', '.join(MEMORY_FLAGS)}")
+    flags = policy.bits("flags", MEMORY_FLAGS)
     return MemoryPolicy(
         mode=MEMORY_MODES[policy.chosen("mode", tuple(MEMORY_MODES), None)],
         nodes=programs.numbers(policy, "nodes", _MOST_NODES, "memory nodes")
         if policy.has("nodes")
         else (),
-        flags=sum(MEMORY_FLAGS[one] for one in set(flags)),
+        flags=flags,
     )
 
 

@@ -25,9 +25,8 @@ def launch(*, lasting: bool = False, may_doze: bool = False) -> tuple[Channel, i
     ours, theirs = Channel.pair()
     pid = os.fork()
     if pid == 0:
-        from kernelbox.container.monitor import (
-            monitor,  # here, so that the front need not wait for it
-        )
+        # Here, so that the front need not wait for it.
+        from kernelbox.container.monitor import monitor
 
         if lasting:
             monitor.serve(theirs)
