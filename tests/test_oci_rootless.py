@@ -42,8 +42,12 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """A directory that an ordinary user can reach, and that is its own: pytest's are root's."""
-    made = Path(tempfile.mkdtemp(prefix="kernelbox-rootless-"))
+    """A directory that an ordinary user can reach: pytest's own are root's.
+
+    Its path is short: one of more than 50 bytes is too long for Podman, of which its cleaner says
+    nothing to anybody.
+    """
+    made = Path(tempfile.mkdtemp(prefix="kb-", dir="/tmp"))
     made.chmod(0o755)
     yield made
     shutil.rmtree(made)
@@ -516,7 +520,7 @@ class Podman:
 def one_podman(home: Path) -> Iterator[Podman]:
     words = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
              "--mount-proc")  # fmt: skip
-    # The first of a PID namespace has to ask for the end of orphans: Podman waits for conmon's.
+    # The first of a PID namespace has to ask for the end of orphans, as of conmon.
     with holding(*words, stays="sleep infinity & wait") as holder:
         yield Podman(home / "podman", holder)
 
