@@ -18,7 +18,8 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 declare -A needs_for=(
 	[lab]='nft:nftables dot:graphviz ip:iproute2 unshare:util-linux ps:procps tini:tini strace:strace'
 	[test]='docker-registry:docker-registry skopeo:skopeo umoci:umoci podman:podman iptables:iptables
-		mmdebstrap:mmdebstrap runc:runc zstd:zstd gcc:gcc /usr/include/stdio.h:libc6-dev'
+		mmdebstrap:mmdebstrap runc:runc zstd:zstd gcc:gcc /usr/include/stdio.h:libc6-dev
+		newuidmap:uidmap'
 	[bench]=iperf3:iperf3
 	[browser]=chromium:chromium
 	[vagrant]='vagrant:vagrant ruby:ruby'

@@ -206,7 +206,8 @@ def test_a_life_without_a_control_group(inside: Engine) -> None:
     assert inside.left() == []
 
 
-def test_without_a_pid_namespace_its_descendants_are_found(inside: Engine) -> None:
+@pytest.mark.parametrize("end", ["kill box KILL", "kill --all box KILL", "delete --force box"])
+def test_without_a_pid_namespace_its_descendants_are_found(inside: Engine, end: str) -> None:
     linux = inside.config["linux"]
     linux["namespaces"] = [one for one in linux["namespaces"] if one["type"] != "pid"]
     inside.config["mounts"] = inside.config["mounts"][1:]  # its /proc would be another's
@@ -216,7 +217,7 @@ def test_without_a_pid_namespace_its_descendants_are_found(inside: Engine) -> No
     inside.ok("start", "box")
     assert looking.soon(lambda: len(json.loads(inside.ok("ps", "--format", "json", "box"))) == 2)
     seen = json.loads(inside.ok("ps", "--format", "json", "box"))
-    inside.ok("kill", "--all", "box", "KILL")
+    inside.ok(*end.split())
     assert pid in seen and all(gone(one) for one in seen)
 
 
@@ -306,6 +307,35 @@ def test_an_ordinary_users_container(ordinary: Engine) -> None:
     assert ordinary.status("box") == "stopped"
     ordinary.ok("delete", "box")
     assert ordinary.left() == []
+
+
+def test_where_no_control_groups_are_to_be_seen_there_is_none(ordinary: Engine) -> None:
+    """As in many a container: nothing is mounted at /sys/fs/cgroup."""
+    hidden = ["unshare", "--mount", "--propagation", "private", "sh", "-ec",
+              'umount -R -l /sys/fs/cgroup; exec "$@"', "-"]  # fmt: skip
+    plain, ordinary.runtime = ordinary.runtime, [*hidden, *ordinary.runtime]
+    try:
+        assert run(ordinary) == "hello"
+        ordinary.config["linux"]["resources"] = {"pids": {"limit": 10}}
+        assert "cannot set pids limit" in refused(ordinary, "run", "-b", ordinary.bundle, "box")
+    finally:
+        ordinary.runtime = plain
+
+
+def test_an_ordinary_user_joins_what_is_its_own(ordinary: Engine) -> None:
+    ordinary.config["process"]["args"] = WAITS
+    first = ordinary.create("first")
+    ordinary.ok("start", "first")
+    linux = ordinary.config["linux"]
+    for one in linux["namespaces"]:
+        if one["type"] in ("network", "user"):
+            one["path"] = f"/proc/{first}/ns/{one['type'].removesuffix('work')}"
+    del linux["uidMappings"], linux["gidMappings"]
+    second = ordinary.create("second")
+    ordinary.ok("start", "second")
+    for kind, same in (("user", 1), ("net", 1), ("mnt", 2), ("pid", 2)):
+        assert len({os.readlink(f"/proc/{pid}/ns/{kind}") for pid in (first, second)}) == same, kind
+    assert ordinary.ok("exec", "second", "id", "-u") == "0\n"
 
 
 def test_a_users_own_files_are_its_roots_and_others_are_nobodys(ordinary: Engine) -> None:

@@ -51,6 +51,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from kernelbox.cgroup import Cgroup
     from kernelbox.oci.config import Config
     from kernelbox.oci.document import Part
 
@@ -127,7 +128,8 @@ def create(asked: Asked) -> Created:
     _check_terminal(config, asked)
     for limit in config.process.rlimits if config.process is not None else ():
         execution.check_limit(limit.type, limit.hard)
-    group = groups.of(groups.path_of(config.cgroupsPath, asked.id))
+    rootless = unprivileged.is_rootless(asked.rootless)
+    group = _group_of(config, asked.id, rootless=rootless)
     groups.check_free(group)  # before it is written down as what is to be taken away
     state = State(
         config.ociVersion, asked.id, bundle, config.annotations,
@@ -137,7 +139,7 @@ def create(asked: Asked) -> Created:
     )  # fmt: skip
     with states.new(asked.root, state, documents.dumps(found.plain)) as box:
         try:
-            born = _make(box, config, asked)
+            born = _make(box, config, asked, rootless=rootless)
         except BaseException:
             _undo(box, config)
             raise
@@ -147,6 +149,20 @@ def create(asked: Asked) -> Created:
             "no control group and no PID namespace: not all of it can be found and killed"
         )
     return Created(box, found, born, warnings)
+
+
+def _group_of(config: Config, container_id: str, *, rootless: bool) -> Cgroup:
+    """Return the control group that the container is to have; or what stands in for one."""
+    try:
+        return groups.of(groups.path_of(config.cgroupsPath, container_id))
+    except UsageError:
+        raise
+    except KernelboxError:  # the host, or what our maker shows of it, has none
+        if config.cgroupsPath or not rootless:
+            raise
+        from kernelbox.oci.groupless import Groupless  # for who is not root
+
+        return Groupless()
 
 
 def _check_terminal(config: Config, asked: Asked) -> None:
@@ -164,13 +180,12 @@ def _check_terminal(config: Config, asked: Asked) -> None:
         )
 
 
-def _make(box: Box, config: Config, asked: Asked) -> Newborn:
+def _make(box: Box, config: Config, asked: Asked, *, rootless: bool) -> Newborn:
     root = _open_root(box, config)
     mounts = attaching.prepare(config, box.state.bundle) if root is not None else []
     joined = joining.open_others(config)
     if root is not None and not config.is_new("mount"):
         box.write(box.state._replace(mount=in_place.mount_id(root)))
-    rootless = unprivileged.is_rootless(asked.rootless)
     _make_group(box, config, rootless=rootless)
     group = box.group
     stone = stepping_stone.lay()
@@ -232,7 +247,8 @@ def _make_group(box: Box, config: Config, *, rootless: bool) -> None:
     """
     group = box.group
     try:
-        groups.make(group)
+        if box.state.group:
+            groups.make(group)
     except KernelError as refusal:
         borne = rootless and unprivileged.is_mere_refusal(refusal)
         if config.cgroupsPath or not borne:

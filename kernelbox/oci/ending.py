@@ -75,6 +75,9 @@ def kill(box: Box, number: int, *, everybody: bool = False) -> None:
 
 
 def _send(box: Box, number: int) -> None:
+    if number == signal.SIGKILL and not box.state.group:
+        box.group.kill()  # once the first is gone, those that it has made could not be found
+        return
     with suppress(ProcessLookupError):
         pidfd = process.pidfd_of(box.state.pid)
         try:

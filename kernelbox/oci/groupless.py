@@ -38,8 +38,13 @@ class Groupless(Cgroup):
         except KernelboxError:  # nothing is mounted, as in many a container
             host = Hierarchy(2, {})
         super().__init__("none", host)
-        self.directories = []
+        self.name, self.directories = "", []
         self._first = first
+
+    @property
+    def above(self) -> list[str]:
+        """It lies in nothing."""
+        return []
 
     def processes(self) -> list[int]:
         """Return who is in the container's PID namespace, and its first process's descendants.
@@ -70,11 +75,16 @@ class Groupless(Cgroup):
                 raise KernelboxError(
                     f"processes outlive SIGKILL: {left}", "See /proc/PID/wchan of each"
                 )
+            held = {}
             for pid in reversed(left):
-                with suppress(ProcessLookupError, KernelError):
-                    pidfd = process.pidfd_of(pid)
-                    process.pidfd_send_signal(pidfd, signal.SIGKILL)
-                    os.close(pidfd)
+                with suppress(ProcessLookupError):
+                    held[pid] = process.pidfd_of(pid)
+            still = self.processes()  # a pid may have become another's before it was held
+            for pid, pidfd in held.items():
+                with suppress(KernelError):  # ESRCH
+                    if pid in still:
+                        process.pidfd_send_signal(pidfd, signal.SIGKILL)
+                os.close(pidfd)
             time.sleep(0.005)
 
     def open(self) -> Entrance:
