@@ -76,22 +76,42 @@ def _sleeping(engine: Engine, name: str) -> int:
 
 def test_exec_has_the_capabilities_of_the_bundle(engine: Engine) -> None:
     """runc, "exec --cap [ambient is set from spec]"; CVE-2022-29162: none is added inheritable."""
-    chown, kill, audit = 1 << 0, 1 << 5, 1 << 29
+    chown, kill, audit, mknod = 1 << 0, 1 << 5, 1 << 29, 1 << 27
     engine.config["process"]["capabilities"] = {
-        "bounding": ["CAP_CHOWN", "CAP_KILL"],
+        "bounding": ["CAP_CHOWN", "CAP_KILL", "CAP_MKNOD"],
         "permitted": ["CAP_CHOWN", "CAP_KILL"],
         "effective": ["CAP_KILL"],
-        "inheritable": ["CAP_CHOWN"],
+        "inheritable": ["CAP_CHOWN", "CAP_MKNOD"],
         "ambient": ["CAP_CHOWN"],
     }
+    engine.config["process"]["noNewPrivileges"] = True  # else root has what is bounding, too
     pid = _sleeping(engine, "able")
     asks = ["grep", "^Cap", "/proc/self/status"]
     own = [one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one[:3] == "Cap"]
     assert engine.ok("exec", "able", *asks).splitlines() == own
-    told = engine.ok("exec", "--cap", "CAP_AUDIT_WRITE", "able", *asks).split()
-    masks = {name: int(mask, 16) for name, mask in zip(told[::2], told[1::2], strict=True)}
-    assert masks["CapInh:"] == masks["CapAmb:"] == chown
-    assert masks["CapBnd:"] == masks["CapPrm:"] == chown | kill | audit
+    masks = _masks(engine.ok("exec", "--cap", "CAP_AUDIT_WRITE", "able", *asks))
+    assert masks["CapInh"] == chown | mknod and masks["CapAmb"] == chown
+    assert masks["CapPrm"] == chown | kill | audit
+    assert masks["CapBnd"] == chown | kill | audit | mknod
+    # One that is inheritable already becomes ambient, too.
+    masks = _masks(engine.ok("exec", "--cap", "mknod", "able", *asks))
+    assert masks["CapInh"] == masks["CapAmb"] == chown | mknod
+    assert masks["CapPrm"] == chown | kill | mknod
+
+
+def _masks(told: str) -> dict[str, int]:
+    """Return the sets of capabilities that the lines of a status file tell."""
+    return {name: int(mask, 16) for name, mask in (one.split(":") for one in told.splitlines())}
+
+
+def test_what_cannot_be_ambient_is_left_out_and_told(engine: Engine) -> None:
+    """config.md, "Linux Process"; runc, "ambient caps not set in inheritable"."""
+    sets = engine.config["process"]["capabilities"]
+    sets["inheritable"], sets["ambient"] = ["CAP_KILL"], ["CAP_KILL", "CAP_CHOWN"]
+    engine.config["process"]["args"] = ["grep", "^Cap", "/proc/self/status"]
+    done = engine("run", "--bundle", engine.bundle, "box")
+    assert done.returncode == 0 and _masks(done.stdout)["CapAmb"] == 1 << 5, done
+    assert "can't raise ambient capability CAP_CHOWN: " in done.stderr and "KILL" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP"])

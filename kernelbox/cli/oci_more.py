@@ -117,11 +117,11 @@ def _process(given: dict[str, Any], box: Box) -> Process:
     if own is None:
         raise UsageError("the container has no process to be like", "Use --process")
     added = _normal(given["cap"])
-    # Those that are added come by no program of a file: CVE-2022-29162.
+    # Those that are added come by no program of a file (CVE-2022-29162). Nothing is ambient that is
+    # not inheritable, too: where nothing is, runc adds none; and the rest of them goes later.
+    kept_as_is = ("inheritable",) if own.capabilities["inheritable"] else ("inheritable", "ambient")
     kept = {
-        name: names
-        if name in ("ambient", "inheritable")
-        else (*names, *(one for one in added if one not in names))
+        name: names if name in kept_as_is else (*names, *(one for one in added if one not in names))
         for name, names in own.capabilities.items()
     }
     return own._replace(
