@@ -309,7 +309,7 @@ def test_a_poststart_hook_that_fails_ends_the_container(engine: Engine) -> None:
     engine.config["process"]["args"] = ["sleep", "1000"]
     engine.config["hooks"] = {"poststart": [{"path": "/bin/false"}]}
     pid = engine.create("ended")
-    assert "poststart hook 0" in engine.refused("start", "ended")
+    assert "poststart hook #0: /bin/false: " in engine.refused("start", "ended")
     looking.soon(lambda: gone(pid))
     assert engine.status("ended") == "stopped"
 
@@ -323,7 +323,7 @@ def test_a_hook_that_fails_ends_the_container(engine: Engine, kind: str) -> None
     path = "/bin/failing" if kind == "startContainer" else str(failing)
     engine.config["hooks"] = {kind: [{"path": path, "env": ["PATH=/bin"]}]}
     said = engine.refused("run", "--bundle", engine.bundle, "hooked")
-    assert f"{kind} hook 0" in said and "exit status 3: because" in said
+    assert f"error running {kind} hook #0: " in said and "exit status 3: because" in said
     assert engine.left() == []
 
 

@@ -5,6 +5,7 @@ Source of each: OCI runtime-spec, config-linux.md, by its sections.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -518,6 +519,46 @@ def test_nobody_inside_has_the_interpreter_to_write_to(engine: Engine) -> None:
     engine.config["process"]["args"] = ["/bin/trap", "-c", "import os; print(os.getpid())"]
     done = engine("run", "--bundle", engine.bundle, "trap")
     assert done.returncode != 0 and done.stdout == "", done
+
+
+def test_a_hook_of_the_image_may_do_no_more_than_the_program(engine: Engine) -> None:
+    """config.md, "POSIX-platform Hooks"; runc, linuxStandardInit: it is in the program's place."""
+    script = (
+        "id -u; umask; ulimit -n; pwd; echo $ONE $HOME; mkdir /tmp/made; "
+        "grep -E '^(Cap(Eff|Bnd)|NoNew|Seccomp:)' /proc/self/status"
+    )
+    process = engine.config["process"]
+    process["user"] = {"uid": 1000, "gid": 1001, "umask": 0o77}
+    process["env"] += ["ONE=two", "HOME="]
+    process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 300, "hard": 400}]
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", f"exec >/tmp/seen-$(id -u) 2>&1; {script}"]}
+    engine.config["hooks"] = {"startContainer": [hook]}
+    rule = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EMLINK}
+    engine.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+    seen = engine.bundle / "rootfs/tmp/seen-1000"
+    for promised in (False, True):
+        process["noNewPrivileges"] = promised
+        seen.unlink(missing_ok=True)
+        of_program = engine.sh(f"exec 2>&1; {script}")
+        assert seen.read_text().strip() == of_program, promised
+        assert of_program.startswith("1000\n0077\n300\n/\ntwo /\n") and "Too many" in of_program
+        assert "Seccomp:\t2" in of_program and f"NoNewPrivs:\t{promised:d}" in of_program
+
+
+def test_a_hook_of_the_image_has_no_interpreter_to_write_to(engine: Engine) -> None:
+    """CVE-2019-5736 once more: whatever leads to what is running leads to the stone."""
+    link, script = engine.bundle / "rootfs/bin/trap", engine.bundle / "rootfs/bin/script"
+    link.unlink(missing_ok=True)
+    link.symlink_to("/proc/self/exe")
+    script.write_text("#!/proc/self/exe\n")
+    script.chmod(0o755)
+    for path in ("/bin/trap", "/bin/script"):
+        engine.config["hooks"] = {"startContainer": [{"path": path}]}
+        said = engine.refused("run", "--bundle", engine.bundle, "trap")
+        assert f"#0: {path}: exit status 127. " in said  # it has not said a word
+    engine.config["hooks"] = {"startContainer": [{"path": "/is/missing"}]}
+    said = engine.refused("run", "--bundle", engine.bundle, "trap")
+    assert "it cannot be executed: no such file or directory" in said and engine.left() == []
 
 
 def test_what_is_taken_for_the_null_device_is_it(engine: Engine) -> None:
