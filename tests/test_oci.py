@@ -172,6 +172,40 @@ def test_a_mount_has_its_options(engine: Engine, tmp_path: Path) -> None:
     assert seen[4] == "no"
 
 
+def test_a_bind_with_attributes_has_no_others(engine: Engine) -> None:
+    """runc, mounts_sshfs.bats: those of its source stay if none is named, or for other users."""
+    (engine.bundle / "source").mkdir()
+    its = "ro,nosuid,nodev,noexec,nosymfollow,noatime"
+    script = f'mount -t tmpfs -o {its} tmpfs "$0"; exec "$@"'
+    engine.runtime = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-ec",
+        script,
+        str(engine.bundle / "source"),
+        *RUNTIME,
+    ]
+    ids = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    for words, wanted, of_others in (
+        (["bind"], its, its),
+        (["rbind", "rprivate"], its, its),
+        (["bind", "nosuid"], "rw,nosuid,noatime", "ro,nosuid,nodev,noexec,noatime"),
+        (["bind", "ro"], "ro,noatime", "ro,nosuid,nodev,noexec,noatime"),
+        (["bind", "rw"], "rw,noatime", "rw,nosuid,nodev,noexec,noatime"),
+        (["bind", "exec", "atime"], "rw,relatime", "ro,nosuid,nodev,relatime"),
+    ):
+        for users, expected in (([], wanted), ([{"type": "user"}], of_others)):
+            engine.renew()
+            mount = {"destination": "/kept", "type": "bind", "source": "source", "options": words}
+            engine.config["mounts"].append(mount)
+            engine.config["linux"]["namespaces"] += users
+            if users:
+                engine.config["linux"] |= {"uidMappings": ids, "gidMappings": ids}
+            line = engine.sh("grep ' /kept ' /proc/self/mountinfo")
+            assert set(line.split()[5].split(",")) == set(expected.split(",")), (words, users)
+
+
 def test_a_mount_may_show_other_owners(engine: Engine, tmp_path: Path) -> None:
     """config.md, "Linux mount options": idmap and ridmap, with maps of its own."""
     (tmp_path / "note").write_text("a note")

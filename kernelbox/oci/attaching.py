@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _DEV = "/dev"
 _INSIDE = k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS
+_GUARDED = k.MOUNT_ATTR_RDONLY | k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC
 _TRUSTED = ("proc", "sysfs")  # what is read and written there later has to be the kernel's
 # What lxcfs and its kin may show a program instead. Source: runc, checkProcMount.
 _MAY_BE_COVERED = {
@@ -112,8 +113,24 @@ def _prepare(mount: Mount, config: Config, bundle: str) -> Wanted:
         mounts.mount_setattr(fd, attributes=0, propagation=k.MS_SLAVE)
     if options.below or options.cleared_below:
         mounts.mount_setattr(fd, attributes=options.below, cleared=options.cleared_below)
-    _dress(fd, options)
+    _dress(fd, _all_named(options, config))
     return Wanted(mount, options, fd, stat.S_ISDIR(os.fstat(fd).st_mode))
+
+
+def _all_named(options: Options, config: Config) -> Options:
+    """Return a bind's options, and what becomes of attributes of its source that none of them name.
+
+    With none named at all, the source's stay. Else they go, as with runc: what is wished is all
+    there is. But in a container with a user namespace those stay which the kernel guards there:
+    nobody has asked for less. And none of this is about when a file was read.
+
+    Source: runc, mountToRootfs; mount_namespaces(7), "Restrictions on mount namespaces".
+    """
+    if not (options.attributes or options.cleared):
+        return options
+    unguarded = k.MOUNT_ATTR_NOSYMFOLLOW
+    gone = unguarded if config.has_user_namespace else unguarded | _GUARDED
+    return options._replace(cleared=options.cleared | gone & ~options.attributes)
 
 
 def _map_owners(fd: int, mount: Mount, options: Options, config: Config) -> None:
