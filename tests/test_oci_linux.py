@@ -412,6 +412,22 @@ def test_on_which_processors_exec_is(engine: Engine, tmp_path: Path) -> None:
     assert "processors" in engine.refused("exec", "--process", described, "bound")
 
 
+def test_what_its_caller_is_bound_to_is_nothing_to_a_container(engine: Engine) -> None:
+    """runc, cpu_affinity.bats: it and `exec` may be wherever their control group lets them."""
+    ours = os.sched_getaffinity(0)
+    engine.runtime = ["taskset", "-c", str(min(ours)), *RUNTIME]
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    pid = engine.create("free")
+    engine.ok("start", "free")
+    assert os.sched_getaffinity(pid) == ours
+    seen = engine.ok("exec", "free", "grep", "Cpus_allowed:", "/proc/self/status")
+    assert int(seen.split()[1].replace(",", ""), 16) == sum(1 << cpu for cpu in ours)
+    # Of a group that has one processor, and not the caller's, it is on that.
+    engine.config["linux"]["resources"] = {"cpu": {"cpus": str(max(ours))}}
+    pid = engine.create("bound")
+    assert os.sched_getaffinity(pid) == {max(ours)}
+
+
 @pytest.mark.parametrize("of_its_own", [False, True], ids=["host's users", "users of its own"])
 def test_with_a_chroot_for_a_root_nothing_unmasked_comes_into_sight(
     engine: Engine, of_its_own: bool

@@ -67,6 +67,29 @@ def test_what_personality_exec_has(engine: Engine) -> None:
     assert seen == Path(f"/proc/{pid}/personality").read_text()
 
 
+def test_what_is_told_to_programs_is_told_without_spaces(engine: Engine) -> None:
+    """runc, list.bats, events.bats: who has no reader of JSON looks for it by grep."""
+    assert engine.ok("list").split() == ["ID", "PID", "STATUS", "BUNDLE", "CREATED"]
+    assert (engine.ok("list", "--format", "json"), engine.ok("list", "-q")) == ("[]\n", "")
+    pid = _sleeping(engine, "told")
+    assert f'"id":"told","pid":{pid},"status":"running"' in engine.ok("list", "--format", "json")
+    assert engine.ok("events", "--stats", "told").startswith('{"type":"stats","id":"told","data":{')
+    assert engine.ok("ps", "--format", "json", "told") == f"[{pid}]\n"
+    engine.refused("--log", engine.log, "--log-format", "json", "start", "told")
+    assert engine.log.read_text().startswith('{"level":"error","msg":"cannot start')
+
+
+def test_an_empty_home_is_none(engine: Engine) -> None:
+    """runc, env.bats: a user's own is found in the image's accounts then."""
+    (engine.bundle / "rootfs/etc/passwd").write_text("who::7:7::/tmp:/bin/sh\n")
+    engine.config["process"]["env"] += ["HOME=/dev", "HOME="]
+    engine.config["process"]["user"] = {"uid": 7, "gid": 7}
+    try:
+        assert engine.sh("echo $HOME") == "/tmp"
+    finally:
+        (engine.bundle / "rootfs/etc/passwd").unlink()
+
+
 def _sleeping(engine: Engine, name: str) -> int:
     engine.config["process"]["args"] = ["sleep", "1000"]
     pid = engine.create(name)

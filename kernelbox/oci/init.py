@@ -141,6 +141,7 @@ def build(birth: Birth) -> None:
 
     # What it may use, and a cgroup namespace whose root is just that.
     birth.entrance.enter()
+    standing.forget_affinity()
     if config.is_new("cgroup"):
         syscalls.unshare(k.CLONE_NEWCGROUP)
 

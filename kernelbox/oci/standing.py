@@ -57,6 +57,19 @@ def limit(what: Process, personality: int | None = None) -> None:
         execution.set_personality(personality)
 
 
+def forget_affinity() -> None:
+    """Run wherever the control group lets this process, whatever its caller was bound to.
+
+    Where a process was bound by sched_setaffinity(2), since Linux 6.2 not even another cpuset makes
+    it forget that. Call it in the control group, where /sys is the host's.
+
+    Source: runc, tryResetCPUAffinity; sysconf(3), _SC_NPROCESSORS_CONF.
+    """
+    every = range(os.sysconf("SC_NPROCESSORS_CONF"))
+    if not os.sched_getaffinity(0).issuperset(every):
+        execution.set_affinity(every)
+
+
 def find(what: Process) -> str:
     """Return the path of the program, as its user will find it; its root is the caller's by now.
 
