@@ -60,7 +60,10 @@ def test_resources_are_written_and_zero_is_unset(engine: Engine) -> None:
     else:
         wanted = {"memory.max": str(40 << 20), "pids.max": "33", "cpu.max": "30000 100000"}
     assert {name: seen[name] for name in wanted} == wanted
+    engine.ok("update", "limited", "--memory", "44M")  # as runc reads it
+    assert str(44 << 20) in limits(path).values()
     engine.ok("update", "limited", "--memory", str(48 << 20))  # runc takes options there, too
+    assert "is not a size" in engine.refused("update", "limited", "--memory", "much")
     assert "unexpected" in engine.refused("update", "limited", "other")
     more = {"pids": {"limit": 44}, "memory": {"limit": 0}, "cpu": {"quota": 0}}
     engine.ok("update", "--resources", "-", "limited", stdin=None, input=json.dumps(more))
