@@ -346,6 +346,17 @@ def test_a_poststart_hook_that_fails_ends_the_container(engine: Engine) -> None:
     assert "poststart hook #0: /bin/false: " in engine.refused("start", "ended")
     looking.soon(lambda: gone(pid))
     assert engine.status("ended") == "stopped"
+    # That is told where the program has ended by itself meanwhile, too.
+    engine.config["process"]["args"] = ["true"]
+    script = (
+        """pid=$(sed 's/.*"pid": *//; s/[^0-9].*//'); """
+        "while ! grep -q '^State:.Z' /proc/$pid/status; do sleep 0.01; done; exit 3"
+    )
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin:/usr/bin"]}
+    engine.config["hooks"] = {"poststart": [hook]}
+    said = engine.refused("run", "--bundle", engine.bundle, "brief")
+    assert "error running poststart hook #0: /bin/sh: exit status 3" in said
+    assert engine.left() == ["ended"]
 
 
 @pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer"])
