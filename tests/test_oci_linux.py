@@ -564,6 +564,18 @@ def test_a_hook_of_the_image_may_do_no_more_than_the_program(engine: Engine) -> 
         assert "Seccomp:\t2" in of_program and f"NoNewPrivs:\t{promised:d}" in of_program
 
 
+def test_a_hook_of_the_image_is_killed_by_the_profile_as_the_program_would(engine: Engine) -> None:
+    """runc, seccomp.bats, "startContainer hook"."""
+    rules = [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL"}]
+    engine.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}
+    engine.config["process"]["rlimits"] = [{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}]
+    hook = {"path": "/bin/mkdir", "args": ["mkdir", "/tmp/killed"], "env": []}
+    engine.config["hooks"] = {"startContainer": [hook]}
+    said = engine.refused("run", "--bundle", engine.bundle, "box")
+    assert "exit status 159 (signal: bad system call)" in said
+    assert not (engine.bundle / "rootfs/tmp/killed").exists()
+
+
 def test_a_hook_of_the_image_has_no_interpreter_to_write_to(engine: Engine) -> None:
     """CVE-2019-5736 once more: whatever leads to what is running leads to the stone."""
     link, script = engine.bundle / "rootfs/bin/trap", engine.bundle / "rootfs/bin/script"

@@ -29,7 +29,7 @@ from kernelbox.kernel import process, stepping_stone
 from kernelbox.kernel.errors import KernelboxError, printable
 from kernelbox.oci.config import HOOKS, Hook
 from kernelbox.plumbing import documents
-from kernelbox.plumbing.light import suppress
+from kernelbox.plumbing.light import signal, suppress
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -144,7 +144,9 @@ def _run(hook: Hook, state: dict[str, Any], within: Within | None = None) -> str
             "utf-8", "replace"
         )
         words = printable(" ".join(text.split()))
-        return f"exit status {code}" + (f": {words}" if words else "")
+        killed = signal.strsignal(code - 128) if code > 128 else None
+        signalled = f" (signal: {killed.lower()})" if killed else ""
+        return f"exit status {code}{signalled}" + (f": {words}" if words else "")
     finally:
         for fd in (told, said, heard):
             os.close(fd)
