@@ -63,6 +63,13 @@ def test_resources_are_written_and_zero_is_unset(engine: Engine) -> None:
     engine.ok("update", "limited", "--memory", "44M")  # as runc reads it
     assert str(44 << 20) in limits(path).values()
     engine.ok("update", "limited", "--memory", str(48 << 20))  # runc takes options there, too
+    engine.ok("update", "limited", "--memory-swap", "60M")  # both together, and one of them stays
+    swap = limits(path).get("memory.memsw.limit_in_bytes") or limits(path).get("memory.swap.max")
+    assert swap in (str(60 << 20), str(12 << 20)) and str(48 << 20) in limits(path).values()
+    engine.ok("update", "limited", "--cpu-burst", "5000")
+    engine.ok("update", "limited", "--cpu-burst", "0")
+    burst = looking.limit_file(pid, "cpu", "cpu.cfs_burst_us", "cpu.max.burst")
+    assert burst.read_text() == "0\n"
     assert "is not a size" in engine.refused("update", "limited", "--memory", "much")
     assert "unexpected" in engine.refused("update", "limited", "other")
     more = {"pids": {"limit": 44}, "memory": {"limit": 0}, "cpu": {"quota": 0}}
