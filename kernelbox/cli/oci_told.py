@@ -122,13 +122,17 @@ def verb_spec(argv: list[str], where: Surroundings) -> int:
     parser = parser_for("oci spec", "Write a config.json to begin with, or check one.")
     parser.add_argument("--bundle", "-b", default=".", help="the directory that it is for")
     parser.add_argument("--check", action="store_true", help="check what is there instead")
+    parser.add_argument("--rootless", action="store_true", help="one for an ordinary user")
     given = parser.parse_args(argv)
     path = os.path.join(given.bundle, "config.json")
     if given.check:
         return _check(path)
+    found = features.beginning()
+    if given.rootless:
+        found = features.rootless(found)
     try:
         with open(path, "x", encoding="utf-8") as file:
-            file.write(json.dumps(features.beginning(), indent=2) + "\n")
+            file.write(json.dumps(found, indent=2) + "\n")
     except FileExistsError:
         raise UsageError(f"{path} exists", "Remove it first, or name another bundle") from None
     return 0

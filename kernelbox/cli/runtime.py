@@ -75,7 +75,8 @@ def command_oci(argv: list[str], called: str = "kernelbox oci") -> int:
             raise UsageError(f"no command {rest[0]!r:.40}", f"See which there are: {called} --help")
         failed = 255 if rest[0] == "exec" else failed
         _show_requests(log)
-        return oci.run(rest[0], rest[1:], oci.Surroundings(given.get("--root", ""), log))
+        where = oci.Surroundings(given.get("--root", ""), log, given.get("--rootless", "auto"))
+        return oci.run(rest[0], rest[1:], where)
     except KernelboxError as error:
         return _complain(log, called, str(error), failed)
     except SystemExit as end:  # argparse has shown its help
@@ -123,8 +124,8 @@ def _check(given: dict[str, str]) -> None:
         )
     if manager != "cgroupfs":
         raise UsageError(f"--cgroup-manager {manager!r:.40} is not done", "Use cgroupfs")
-    if given.get("--rootless", "auto") == "true":
-        raise UsageError("--rootless true: kernelbox is run by root", "Use sudo")
+    if (word := given.get("--rootless", "auto")) not in ("auto", "true", "false"):
+        raise UsageError(f"--rootless {word!r:.40} is none of auto, true and false", "See --help")
 
 
 def _show_requests(log: Log) -> None:

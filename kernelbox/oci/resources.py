@@ -125,8 +125,7 @@ def _real_time(group: Cgroup, period: int, runtime: int) -> None:
     Source: scheduler/sched-rt-group.rst.
     """
     writes = {"cpu.rt_period_us": period, "cpu.rt_runtime_us": runtime}
-    file = group.path("cpu.rt_period_us")
-    if period and runtime and period < int(tree.read(file) or 0):
+    if period and runtime and period < int(tree.read(group.path("cpu.rt_period_us")) or 0):
         writes = dict(reversed(writes.items()))
     for name, value in writes.items():
         if value:

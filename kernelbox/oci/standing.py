@@ -16,6 +16,7 @@ from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.kernel import execution, lsm, process, session, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.oci import unprivileged
 from kernelbox.root import targets
 from kernelbox.users import accounts, capabilities
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from kernelbox.oci.config import Process, User
     from kernelbox.plumbing.channel import Channel
 
+_CAP_SETGID = 6
+
 
 def take_streams(terminal: int | None) -> None:
     """Lead a session of its own, on a terminal if there is one."""
@@ -38,17 +41,22 @@ def take_streams(terminal: int | None) -> None:
             session.dup2(terminal, wanted)
 
 
-def limit(what: Process, personality: int | None = None) -> None:
+def limit(what: Process, personality: int | None = None, *, rootless: bool = False) -> None:
     """Take on what is counted against a process, while /proc is still the host's.
 
     Args:
         what: The program.
         personality: Of the machine, for `uname`; None for this one's.
+        rootless: Whether it may deserve an OOM kill as much as before, if the kernel wants so.
 
     Raises:
         KernelError: EPERM for a limit above the host's own; EACCES, EINVAL.
     """
-    program.deserve_oom_kill(what.oomScoreAdj)
+    try:
+        program.deserve_oom_kill(what.oomScoreAdj)
+    except KernelError as refusal:
+        if not (rootless and unprivileged.is_mere_refusal(refusal)):
+            raise
     if what.scheduler is not None:
         execution.set_scheduler(*what.scheduler)
     if what.ioPriority is not None:
@@ -146,7 +154,8 @@ def _take_identity(what: Process, confined: Filter | None, control: Channel) -> 
     Source: capabilities(7), "Effect of user ID changes on capabilities".
     """
     user, sets = what.user, what.capabilities
-    syscalls.setgroups(user.additionalGids)
+    accounts.check_mapped(accounts.Identity(user.uid, user.gid, (), "/"))
+    _set_groups(user)
     syscalls.setresgid(user.gid)
     capabilities.bound(capabilities.mask(sets.get("bounding", ())))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
@@ -163,6 +172,21 @@ def _take_identity(what: Process, confined: Filter | None, control: Channel) -> 
     syscalls.capset(wanted.get("effective", 0) & permitted, permitted, inheritable)
     _raise_ambient(wanted.get("ambient", 0) & permitted & inheritable)
     return path
+
+
+def _set_groups(user: User) -> None:
+    """Leave all groups but those that it shall be in.
+
+    In a user namespace whose ids an ordinary user has mapped nobody changes them, CAP_SETGID or
+    not: those of its maker stay, which are nobody's there. Engines ask for some all the same.
+
+    Source: user_namespaces(7), "The /proc/pid/setgroups file"; runc, setupUser().
+    """
+    try:
+        syscalls.setgroups(user.additionalGids)
+    except KernelError as refusal:
+        if refusal.errno != errno.EPERM or not syscalls.permitted_capabilities() >> _CAP_SETGID & 1:
+            raise
 
 
 def _raise_ambient(wanted: int) -> None:
