@@ -87,7 +87,7 @@ def machine(qemu: str, accel: str, memory: int, cpus: int) -> list[str]:
         qemu,
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-machine", "q35,usb=off,sata=off", "-cpu", "max" if tcg else "host"),
-        *("-accel", "tcg,thread=multi,tb-size=256" if tcg else accel),
+        *("-accel", "tcg,thread=multi,tb-size=512" if tcg else accel),
         *("-m", str(memory), "-smp", str(cpus)),
     ]
 
