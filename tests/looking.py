@@ -230,6 +230,12 @@ def cgroups() -> list[Path]:
 _strangers: set[str] = set()  # processes that were looked at already, and are not of the tests
 
 
+def file_of(pid: int | str, name: str) -> bytes:
+    """Return what a file of a process's in /proc holds: there are many, so not with `Path`."""
+    with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+        return file.readall()
+
+
 def processes() -> Iterator[tuple[int, str]]:
     """Yield pid and command line of every process that a test of this session started.
 
@@ -241,17 +247,15 @@ def processes() -> Iterator[tuple[int, str]]:
     _strangers.intersection_update(pids)
     for pid in pids - _strangers:
         try:
-            stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
-            if not (
-                stat[2:].startswith(parent) or mark in Path(f"/proc/{pid}/environ").read_bytes()
-            ):
+            stat = file_of(pid, "stat").rpartition(b")")[2]
+            if not (stat[2:].startswith(parent) or mark in file_of(pid, "environ")):
                 _strangers.add(pid)
                 continue
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+            words = file_of(pid, "cmdline").replace(b"\0", b" ")
             zombie = "(a zombie)" if stat[1:2] == b"Z" else ""
             yield int(pid), f"{words.decode(errors='replace')}{zombie}"
-        except OSError:  # it has ended
-            continue
+        except OSError:  # it has ended, or is the kernel's: it never has an environment again
+            _strangers.add(pid)
 
 
 def roots_in(directory: Path) -> list[Path]:

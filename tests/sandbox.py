@@ -103,8 +103,8 @@ class Sandbox(Kernelbox):
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
-                if mark in Path(f"/proc/{pid}/environ").read_bytes():
-                    words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+                if mark in looking.file_of(pid, "environ"):
+                    words = looking.file_of(pid, "cmdline").replace(b"\0", b" ")
                     found.append(f"{pid} {words.decode(errors='replace')}")
             except OSError:  # it has ended
                 continue
@@ -120,10 +120,9 @@ class Sandbox(Kernelbox):
         found += [f"lease {name}" for name in _names(leases) if (leases / name).is_symlink()]
         if table := self.shared("nft"):
             found += [rule for rule in looking.published() if rule.startswith(f"{table} ")]
-        groups = looking.cgroups()
-        for one in self.seen:
-            found += [f"cgroup {path}" for path in groups if path.name == one]
-            found += [f"link {path}" for path in Path("/sys/class/net").glob(f"veth{one[:7]}")]
+        found += [f"cgroup {path}" for path in looking.cgroups() if path.name in self.seen]
+        cables = {f"veth{one[:7]}" for one in self.seen}
+        found += [f"link {name}" for name in _names(Path("/sys/class/net")) if name in cables]
         return found
 
     def settled(self) -> list[str]:

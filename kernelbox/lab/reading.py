@@ -7,9 +7,11 @@ Each is a few lines that a chapter has you read once. They only read: everybody 
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,14 +63,13 @@ def is_ending(fields: list[str], status: str) -> bool:
 
 def children(pid: int) -> dict[int, str]:
     """Return the children of a process: PID and state of each."""
+    parent = str(pid).encode()
     found = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            lines = status(path.name)
-        except OSError:  # it has just ended
-            continue
-        if lines["PPid"] == str(pid):
-            found[int(path.name)] = lines["State"]
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError):  # it has just ended
+            # There are hundreds, and of each a line is read, not sixty.
+            if Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()[1] == parent:
+                found[int(name)] = status(name)["State"]
     return found
 
 

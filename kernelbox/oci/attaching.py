@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _DEV = "/dev"
 _INSIDE = k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS
+_GUARDED = k.MOUNT_ATTR_RDONLY | k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC
 _TRUSTED = ("proc", "sysfs")  # what is read and written there later has to be the kernel's
 # What lxcfs and its kin may show a program instead. Source: runc, checkProcMount.
 _MAY_BE_COVERED = {
@@ -117,8 +118,31 @@ def _prepare(mount: Mount, config: Config, bundle: str) -> Wanted:
         mounts.mount_setattr(fd, attributes=0, propagation=k.MS_SLAVE)
     if options.below or options.cleared_below:
         mounts.mount_setattr(fd, attributes=options.below, cleared=options.cleared_below)
+    _undress(fd, options, config)
     _dress(fd, options)
     return Wanted(mount, options, fd, stat.S_ISDIR(os.fstat(fd).st_mode))
+
+
+def _undress(fd: int, options: Options, config: Config) -> None:
+    """Take from a bind what its source has and its own options do not name.
+
+    With none named at all, the source's stay. Else they go, as with runc: what is wished is all
+    there is. But what the kernel guards in a user namespace, the container's or the caller's, stays
+    there: nobody has asked for less. And none of this is about when a file was read.
+
+    Source: runc, mountToRootfs; mount_namespaces(7), "Restrictions on mount namespaces".
+    """
+    if not (options.attributes or options.cleared):
+        return
+    gone = k.MOUNT_ATTR_NOSYMFOLLOW | (0 if config.has_user_namespace else _GUARDED)
+    for attributes in (gone, gone & ~_GUARDED):
+        try:
+            mounts.mount_setattr(fd, attributes=0, cleared=attributes, recursive=False)
+        except KernelError as refusal:
+            if refusal.errno != errno.EPERM:
+                raise
+        else:
+            return
 
 
 def _map_owners(fd: int, mount: Mount, options: Options, config: Config) -> None:

@@ -173,7 +173,9 @@ def _entered(
         entrance.enter()
         if config.memoryPolicy is not None:
             execution.set_memory_policy(*config.memoryPolicy)
-        if what.affinity is not None and what.affinity.final is not None:
+        if what.affinity is None:
+            standing.forget_affinity()
+        elif what.affinity.final is not None:
             execution.set_affinity(what.affinity.final)
         if kinds:
             syscalls.setns(pidfd, namespaces.flags(kinds), "nsenter ...")

@@ -81,7 +81,7 @@ def check_free(group: Cgroup) -> None:
     """
     if group.processes():
         raise UsageError(
-            f"there are processes in the control group /{group.name}",
+            f"the container's cgroup is not empty: there are processes in /{group.name}",
             "Another container's? Give each a cgroupsPath of its own",
         )
 

@@ -103,13 +103,26 @@ def main(birth: Birth) -> NoReturn:
         process.end_by_signals()  # else the first of a PID namespace hears none that it can miss
         starter = gate.wait(birth.listener, stone)
         with reporting(starter, observed=False, stepped=False):
-            hooks.run(config.hooks, "startContainer", birth.state)
             assert config.process is not None  # `start` has looked
+            if "startContainer" in config.hooks:
+                hooks.run(config.hooks, "startContainer", birth.state, _within(birth, starter))
             standing.become(
                 config.process, starter, stone, birth.filter,
                 preserved=birth.preserved, keyring=birth.keyring,
             )  # fmt: skip
     raise AssertionError("reporting does not return")
+
+
+def _within(birth: Birth, starter: Channel) -> hooks.Within:
+    """Return how hooks of the image's are run: as the program will be, which comes after them."""
+    what, confined = birth.config.process, birth.filter
+    assert what is not None
+    alone = confined and confined._replace(watched=False, handed_on=False)
+
+    def take_on() -> None:
+        standing.take_on(what, starter, alone, keyring=birth.keyring)
+
+    return hooks.Within(take_on, standing.environment_of(what), birth.stone)
 
 
 def build(birth: Birth) -> None:
@@ -137,6 +150,7 @@ def build(birth: Birth) -> None:
 
     # What it may use, and a cgroup namespace whose root is just that.
     birth.entrance.enter()
+    standing.forget_affinity()
     if config.is_new("cgroup"):
         syscalls.unshare(k.CLONE_NEWCGROUP)
 

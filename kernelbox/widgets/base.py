@@ -242,10 +242,11 @@ class View(anywidget.AnyWidget):
             # Now, not when the page has opened: until a cell is over, no page can be heard.
             silence.listen()
             self.start()
+        svg = self.svg()
         still = {
             "text/plain": self.text(),
-            "image/svg+xml": self.svg(),
-            "text/html": self.html(),
+            "image/svg+xml": svg,
+            "text/html": self.around(svg),
         }
         if self.comm is None or not silence.live():
             return still, {}
@@ -255,17 +256,22 @@ class View(anywidget.AnyWidget):
 
     def html(self) -> str:
         """Return the still image and the table, for a page that is not live."""
-        return self._enclosed(f"{self.figured()}{self.table()}")
+        return self.around(self.svg())
 
-    def figured(self) -> str:
-        """Return the still image as HTML."""
-        return f'<figure style="margin: 0">{embedded(self.svg())}</figure>'
+    def around(self, svg: str) -> str:
+        """Return the same with an image that is drawn already: nothing else takes as long."""
+        return self._enclosed(f"{figured(svg)}{self.table()}")
 
     def _enclosed(self, html: str) -> str:
         return f'<div class="kb-moving">{html}</div>' if self.moving else html
 
     def __repr__(self) -> str:
         return self.text()
+
+
+def figured(svg: str) -> str:
+    """Return a still image as HTML."""
+    return f'<figure style="margin: 0">{embedded(svg)}</figure>'
 
 
 def marked(before: Document, after: Document) -> Document:

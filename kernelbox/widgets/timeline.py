@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from kernelbox.widgets import lanes
-from kernelbox.widgets.base import View, bundle
+from kernelbox.widgets.base import View, bundle, figured
 from kernelbox.widgets.families import family
 from kernelbox.widgets.foreign import image
 from kernelbox.widgets.patch import difference
@@ -181,15 +181,15 @@ class Timeline(View):
         requests = table("What the kernel was asked, in order", headings, rows)
         return f"<details><summary>All requests as a table</summary>{requests}</details>"
 
-    def html(self) -> str:
+    def around(self, svg: str) -> str:
         """Return a player that works without a kernel, or the image where none may; and the table.
 
         A page that does not trust the notebook drops the player and the rule with it.
         """
         if not self.recording.events:
-            return super().html()
+            return super().around(svg)
         player = frame(self._picture, self.moment)
-        return self._enclosed(f"{player}{_ONE_OF_THEM}{self.figured()}{self.table()}")
+        return self._enclosed(f"{player}{_ONE_OF_THEM}{figured(svg)}{self.table()}")
 
 
 def described(one: Event) -> Document:

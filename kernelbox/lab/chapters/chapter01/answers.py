@@ -91,7 +91,8 @@ ANSWERS = {
                 "return [int(word) for word in status('self')['NSpid'].split()]",
                 "for this notebook: [",
             ),
-            "a loop without end": Wrong("while True:\n    pass", "did not return within 3 s"),
+            # Asleep: a loop would keep a processor busy for as long as the check waits.
+            "a wait without end": Wrong("os.read(os.pipe()[0], 1)", "did not return within 3 s"),
         },
         nothing="for this notebook: None",
     ),

@@ -6,7 +6,6 @@ import random
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kernelbox.lab import reading
@@ -187,14 +186,14 @@ def a_good_init(box: Lab, nurse: Held) -> Verdict:
     inside = reading.status(nurse.pid)["NSpid"].split()[1:]
     if inside[-1:] != ["1"]:
         return failed("nurse is PID 1 of no PID namespace of its own: no orphan comes to it")
-    before = set(_children(nurse.pid))
+    before = set(reading.children(nurse.pid))
     for together in (False, True, False):
         count = random.randint(3, 6)
         _send_orphans(box, nurse, count, together=together)
-        _soon(lambda: set(_children(nurse.pid)) <= before, seconds=2)
+        _soon(lambda: set(reading.children(nurse.pid)) <= before, seconds=2)
         if not reading.alive(nurse.pid):
             return failed("nurse has ended when orphans came", "it collects them, and lives on")
-        zombies = [one for one in _children(nurse.pid).values() if one.startswith("Z")]
+        zombies = [one for one in reading.children(nurse.pid).values() if one.startswith("Z")]
         if zombies:
             how = "that ended while nurse slept" if together else "that ended one by one"
             text = f"zombies among its children: {len(zombies)}, after {count} orphans {how}"
@@ -239,23 +238,10 @@ def _end_while_stopped(box: Lab, init: Held) -> None:
 def _sleeping(pid: int) -> list[int]:
     """Return the children of a process that are `sleep`, and no zombies."""
     found = []
-    for child, state in _children(pid).items():
+    for child, state in reading.children(pid).items():
         with suppress(OSError):  # it has just ended
             if state[0] not in "ZX" and reading.status(child)["Name"] == "sleep":
                 found.append(child)
-    return found
-
-
-def _children(pid: int) -> dict[int, str]:
-    """Return the state of each child of a process, by its pid."""
-    found = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            status = reading.status(path.name)
-        except OSError:  # it has just ended
-            continue
-        if status["PPid"] == str(pid):
-            found[int(path.name)] = status["State"]
     return found
 
 
