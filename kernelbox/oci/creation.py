@@ -55,6 +55,12 @@ if TYPE_CHECKING:
     from kernelbox.oci.config import Config
     from kernelbox.oci.document import Part
 
+# runc's words.
+_NOT_ALL_OF_IT = (
+    "Creating a rootless container with no cgroup and no private pid namespace. Such configuration "
+    "is strongly discouraged: not all of its processes can be found and killed"
+)
+
 
 class Asked(NamedTuple):
     """What `create` and `run` are asked for.
@@ -144,10 +150,8 @@ def create(asked: Asked) -> Created:
             _undo(box, config)
             raise
     warnings = [] if config.has_user_namespace else programs.ungranted(found.part("process"))
-    if not box.state.group and not config.is_new("pid"):  # runc warns of the same
-        warnings.append(
-            "no control group and no PID namespace: not all of it can be found and killed"
-        )
+    if not box.state.group and not config.is_new("pid"):
+        warnings.append(_NOT_ALL_OF_IT)
     return Created(box, found, born, warnings)
 
 

@@ -1,15 +1,16 @@
 """Rootless: what the kernel refuses whoever has no power over the host, and what stands in for it.
 
-    refused                                  in its place                             where
-    a control group (EACCES, EPERM, EROFS)   none; a limit is an error then           groupless.py
-    a device node (EPERM)                    the host's own, shown                    devices.py
-    mounts outside a user namespace (EPERM)  they are opened inside of it             init.py
-    a new sysfs, mqueue, cgroup (EPERM)      the host's, read-only                    here
-    devpts for a group without a map         for its maker's group (EINVAL)           here
-    fewer of a mount's locked words (EPERM)  nothing: which they are is said          here
-    setgroups(2) (EPERM)                     none are asked for: the caller's stay    standing.py
-    a lower oom_score_adj (EACCES)           the maker's own                          standing.py
-    a map of other ids than one's own        newuidmap(1)                             own_ids.py
+    refused                                  in its place                            where
+    a control group (EACCES, EPERM, EROFS)   none; a limit is an error then          groupless.py
+    a device node (EPERM)                    the host's own, shown                   devices.py
+    mounts outside a user namespace (EPERM)  they are opened inside of it            init.py
+    a new sysfs, mqueue (EPERM)              the host's, read-only                   here
+    devpts for a group not mapped (EINVAL)   for its maker's group                   here
+    fewer of a mount's locked words (EPERM)  nothing: which they are is said         here
+    setgroups(2) (EPERM)                     the groups of its maker stay            standing.py
+    a lower oom_score_adj (EACCES)           its maker's own                         standing.py
+    a look into who waits at a gate (EACCES) nothing: `exec` has to come after it    entering.py
+    a map of other ids than one's own        newuidmap(1)                            own_ids.py
 
 Everything is tried first: what the kernel grants is as it is for root.
 
