@@ -64,10 +64,10 @@ def give(directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def holding(*words: str, stays: str = "exec sleep infinity") -> Iterator[int]:
-    """Yield the pid of a process that was started so, and stays until the end."""
-    command = [*words, "sh", "-c", f"echo ready; {stays}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+def holding(*words: str, script: str = "echo ready; read -r never") -> Iterator[int]:
+    """Yield the pid of a process that was started so, and stays as it is until the end."""
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([*words, "sh", "-c", script], text=True, **pipes) as holder:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "ready\n"
@@ -556,7 +556,11 @@ def one_podman(home: Path) -> Iterator[Podman]:
     words = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
              "--mount-proc")  # fmt: skip
     # The first of a PID namespace has to ask for the end of orphans, as of conmon.
-    with holding(*words, stays="sleep infinity & wait") as holder:
+    reaps = (
+        "sleep infinity & until read -r name </proc/$!/comm && [ $name = sleep ]; do :; done; "
+        "echo ready; wait"
+    )
+    with holding(*words, script=reaps) as holder:
         yield Podman(home / "podman", holder)
 
 
