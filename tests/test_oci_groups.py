@@ -193,3 +193,22 @@ def test_a_group_without_cpus_takes_nobody_in(engine: Engine) -> None:
         for place in (above / "lower", above):
             if place.exists():
                 place.rmdir()
+
+
+def test_a_group_in_which_nothing_moves_takes_no_container(engine: Engine) -> None:
+    """runc, cgroups.bats, "pre-existing frozen cgroup": what is born there would wait for ever."""
+    path = f"kernelbox/test-{os.getpid()}-frozen"
+    engine.config["linux"]["cgroupsPath"] = f"/{path}"
+    kept = cgroup.of(path, cgroup.find()._replace(base=""))
+    kept.create()
+    try:
+        kept.freeze()
+        for verb in ("create", "run"):
+            said = engine.refused(verb, "--bundle", engine.bundle, "still")
+            assert "container's cgroup unexpectedly frozen" in said and engine.left() == []
+        kept.thaw()
+        assert engine.ok("run", "--bundle", engine.bundle, "moves") == "hello\n"
+    finally:
+        if kept.exists():
+            kept.thaw()
+            kept.remove()

@@ -74,15 +74,19 @@ def made_for(group: Cgroup, known: Container[str]) -> list[str]:
 
 
 def check_free(group: Cgroup) -> None:
-    """Refuse a group that somebody is in.
+    """Refuse a group that somebody is in, or in which nothing moves.
 
     Raises:
-        UsageError: It is another's.
+        UsageError: It is another's, or frozen: whoever is born there would never do a thing.
     """
     if group.processes():
         raise UsageError(
             f"the container's cgroup is not empty: there are processes in /{group.name}",
             "Another container's? Give each a cgroupsPath of its own",
+        )
+    if group.frozen():
+        raise UsageError(
+            f"container's cgroup unexpectedly frozen: /{group.name}", "Thaw it, or name another"
         )
 
 
