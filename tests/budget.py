@@ -76,6 +76,7 @@ BUDGET: dict[str, float] = {
     "test_oci_linux.py": 40,
     "test_oci_many.py": 25,
     "test_oci_more.py": 20,
+    "test_oci_rootless.py": 45,
     "test_oom.py": 20,
     "test_ordinary_work.py": 30,
     "test_paths.py": 10,

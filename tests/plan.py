@@ -46,6 +46,7 @@ PLAN = {
     """,
     "kernelbox/users": """
         id_maps accounts capabilities
+        own_ids
     """,
     "kernelbox/cgroup": """
         hierarchy limit_values disks devices entrance translation tree
@@ -181,7 +182,7 @@ PLAN = {
     """,
     "kernelbox/oci": """
         document checking config descriptors log mount_options copying console gate groups
-        agents foreground
+        groupless agents foreground unprivileged
         programs refusals resources devices hooks standing handing attaching
         in_place joining
         reading hiding

@@ -40,6 +40,12 @@ def fall_asleep(kernelbox: Kernelbox, *names: str) -> list[int]:
     return monitors
 
 
+def logged(kernelbox: Kernelbox, name: str) -> tuple[str, str]:
+    """Return what its program has printed, by stream; behind it, an error of its state."""
+    done = kernelbox("logs", name)
+    return done.stdout, done.stderr
+
+
 def change_dream(pid: int, was: str, becomes: str) -> None:
     """Change, in its memory, what a sleeping monitor will find among its variables."""
     start, end = map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[47:49])
@@ -137,8 +143,8 @@ def test_a_monitor_that_wakes_into_another_kernelbox_or_into_none_costs_no_conta
     counting = (*SHELL, "trap 'exit 5' USR1; echo one; while :; do sleep 0.1; done")
     for name in ("older", "shorter"):
         kernelbox.start(*ALONE, "-i", "--name", name, *SHELL, AFTER_A_LINE)
-    for name in ("torn", "nothing"):
-        kernelbox.start(*ALONE, "--name", name, *counting)
+    for name, *options in (("torn",), ("nothing", "-t")):
+        kernelbox.start(*ALONE, *options, "--name", name, *counting)
     elsewhere.start(*ALONE, "--name", "gone", *counting)
     names = ("older", "shorter", "torn", "nothing", "gone")
     monitors = dict(zip(names, fall_asleep(kernelbox, *names), strict=True))
@@ -150,15 +156,22 @@ def test_a_monitor_that_wakes_into_another_kernelbox_or_into_none_costs_no_conta
         assert kernelbox("attach", name, input="go\n").returncode == 7
         assert kernelbox.ok("logs", name) == "one\ntwo\n"
 
-    # It is no dream at all: the container has a parent, and no more.
+    # It is no dream at all: the container has a parent, who logs, and no more.
     change_dream(monitors["torn"], '"lock"', '"luck"')
     change_dream(monitors["nothing"], '{"id"', '"id" ')
-    for name in ("torn", "nothing"):
-        kernelbox.ok("exec", name, "sh", "-c", "echo two >/proc/1/fd/1")
+    for name, out, err in (("torn", "one\n", "two\n"), ("nothing", "one\ntwo\n", "")):
+        kernelbox.ok("exec", name, "sh", "-c", "echo two >/proc/1/fd/2")
         assert soon(lambda name=name: kernelbox.inspect(name)["State"]["Error"])  # type: ignore[misc]
         its = kernelbox.inspect(name)["State"]
-        assert "only waits for its end" in its["Error"] and its["Status"] == "running"
+        assert "only logs what it prints" in its["Error"] and its["Status"] == "running"
         assert monitor(its["Pid"]) == monitors[name]
+        told = f"{err}kernelbox: {its['Error']}\n"
+        assert soon(lambda name=name, out=out, told=told: logged(kernelbox, name) == (out, told))  # type: ignore[misc]
+        # It prints more than a pipe holds, and waits for nobody.
+        kernelbox.ok("exec", name, "sh", "-c", "head -c 200000 /dev/zero >/proc/1/fd/1")
+        many = out + 200000 * "\0"
+        assert soon(lambda name=name, many=many: logged(kernelbox, name)[0] == many)  # type: ignore[misc]
+        assert "is not running" in kernelbox.refused("attach", "--no-stdin", name)
         kernelbox.ok("kill", "-s", "USR1", name)
         assert soon(lambda name=name: kernelbox.inspect(name)["State"]["Status"] == "exited")  # type: ignore[misc]
         assert kernelbox.inspect(name)["State"]["ExitCode"] == 5

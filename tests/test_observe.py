@@ -731,6 +731,14 @@ def test_cables_join_the_ends_that_the_kernel_joined(make: Scene, plain: Running
     assert port.master in {link.name for link in host.links if link.kind == "bridge"}
 
 
+def test_a_macvlan_leads_to_what_it_stands_on(make: Scene) -> None:
+    build(make, STANDING)
+    found = {one.label: one for one in make.look().namespaces}
+    links = {label: {one.name: one for one in found[label].links} for label in ("stand", "a")}
+    assert links["a"]["top"].kind == "macvlan"
+    assert links["a"]["top"].peer == (found["stand"].inode, links["stand"]["to-far"].index)
+
+
 def test_a_cable_into_a_namespace_that_nobody_watches_has_an_unknown_end(make: Scene) -> None:
     make.cable("seen", "unseen")
     (link,) = [
@@ -807,6 +815,11 @@ router: sysctl -q net.ipv4.ip_forward=1
 one: ip route add default via 10.6.1.254
 two: ip route add default via 10.6.2.254
 """
+STANDING = """
+stand = far 10.9.0.9/24 10.9.0.1/24
+a on stand to-far bridge 10.9.0.2/24
+b on stand to-far bridge 10.9.0.3/24
+"""
 
 
 def chain(name: str, table: str, hook: str, *rules: str, **more: str) -> str:
@@ -833,6 +846,12 @@ WORLDS = {
     + chain("switch", "ip t", "forward", 'iifname "br0" ip daddr 10.5.0.2 drop'),
     "two networks on one switch": SWITCHED
     + "two: ip address flush dev to-switch\ntwo: ip address add 10.55.0.2/24 dev to-switch",
+    "macvlans": STANDING,
+    "macvlans that do not know each other": STANDING.replace("bridge", "private"),
+    "macvlans that leave it to the switch out there": STANDING.replace("bridge", "vepa"),
+    "a macvlan that is down": STANDING + "b: ip link set top down",
+    "macvlans on a switch": SWITCHED
+    + "a on switch br0 bridge 10.5.0.7/24\nb on switch br0 bridge 10.5.0.8/24",
     "a router": ROUTED,
     "a router that does not forward": ROUTED + "router: sysctl -q net.ipv4.ip_forward=0",
     "no way back": NO_WAY_BACK,
@@ -896,7 +915,10 @@ WORLDS = {
 
 
 def build(make: Scene, world: str) -> None:
-    """Make namespaces as the lines say: `a: command`, `a = b addresses`, `bridge < a address`."""
+    """Make namespaces as the lines say.
+
+    `a: command`, `a = b addresses`, `bridge < a address`, `a on b link mode address`.
+    """
     for line in filter(None, world.splitlines()):
         if ": " in line and line.split(":")[0].isalpha():
             name, _, command = line.partition(": ")
@@ -904,6 +926,13 @@ def build(make: Scene, world: str) -> None:
         elif " = " in line:
             one, _, other, *addresses = line.split()
             make.cable(one, other, " ".join(addresses))
+        elif " on " in line:
+            name, _, under, link, mode, address = line.split()
+            make[under].run(
+                f"ip link add link {link} name top netns {make[name].pid} type macvlan mode {mode}"
+            )
+            make[name].run(f"ip address add {address} dev top")
+            make[name].run("ip link set top up")
         else:
             switch, _, name, address = line.split()
             make.cable(name, switch, f"{address} -")
@@ -966,6 +995,9 @@ def test_what_is_computed_to_be_reachable_is_what_a_ping_reaches(
 REASONS = [
     ("a switch", "one -> two", "one to-switch > switch br0 > two to-switch"),
     ("a switch", "one -> mute", "mute has no address"),
+    ("macvlans", "a -> b", "a top > b top"),
+    ("macvlans", "far -> a", "far to-stand > a top"),
+    ("macvlans", "a -> stand", "nobody has the address 10.9.0.9 behind top of a"),
     ("a switch", "mute -> one", "mute has no route to 10.5.0.1"),
     (
         "a switch with a link down", "one -> two",

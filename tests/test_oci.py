@@ -172,6 +172,40 @@ def test_a_mount_has_its_options(engine: Engine, tmp_path: Path) -> None:
     assert seen[4] == "no"
 
 
+def test_a_bind_with_attributes_has_no_others(engine: Engine) -> None:
+    """runc, mounts_sshfs.bats: those of its source stay if none is named, or for other users."""
+    (engine.bundle / "source").mkdir()
+    its = "ro,nosuid,nodev,noexec,nosymfollow,noatime"
+    script = f'mount -t tmpfs -o {its} tmpfs "$0"; exec "$@"'
+    engine.runtime = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-ec",
+        script,
+        str(engine.bundle / "source"),
+        *RUNTIME,
+    ]
+    ids = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    for words, wanted, of_others in (
+        (["bind"], its, its),
+        (["rbind", "rprivate"], its, its),
+        (["bind", "nosuid"], "rw,nosuid,noatime", "ro,nosuid,nodev,noexec,noatime"),
+        (["bind", "ro"], "ro,noatime", "ro,nosuid,nodev,noexec,noatime"),
+        (["bind", "rw"], "rw,noatime", "rw,nosuid,nodev,noexec,noatime"),
+        (["bind", "exec", "atime"], "rw,relatime", "ro,nosuid,nodev,relatime"),
+    ):
+        for users, expected in (([], wanted), ([{"type": "user"}], of_others)):
+            engine.renew()
+            mount = {"destination": "/kept", "type": "bind", "source": "source", "options": words}
+            engine.config["mounts"].append(mount)
+            engine.config["linux"]["namespaces"] += users
+            if users:
+                engine.config["linux"] |= {"uidMappings": ids, "gidMappings": ids}
+            line = engine.sh("grep ' /kept ' /proc/self/mountinfo")
+            assert set(line.split()[5].split(",")) == set(expected.split(",")), (words, users)
+
+
 def test_a_mount_may_show_other_owners(engine: Engine, tmp_path: Path) -> None:
     """config.md, "Linux mount options": idmap and ridmap, with maps of its own."""
     (tmp_path / "note").write_text("a note")
@@ -309,9 +343,20 @@ def test_a_poststart_hook_that_fails_ends_the_container(engine: Engine) -> None:
     engine.config["process"]["args"] = ["sleep", "1000"]
     engine.config["hooks"] = {"poststart": [{"path": "/bin/false"}]}
     pid = engine.create("ended")
-    assert "poststart hook 0" in engine.refused("start", "ended")
+    assert "poststart hook #0: /bin/false: " in engine.refused("start", "ended")
     looking.soon(lambda: gone(pid))
     assert engine.status("ended") == "stopped"
+    # That is told where the program has ended by itself meanwhile, too.
+    engine.config["process"]["args"] = ["true"]
+    script = (
+        """pid=$(sed 's/.*"pid": *//; s/[^0-9].*//'); """
+        "while ! grep -q '^State:.Z' /proc/$pid/status; do sleep 0.01; done; exit 3"
+    )
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/bin:/usr/bin"]}
+    engine.config["hooks"] = {"poststart": [hook]}
+    said = engine.refused("run", "--bundle", engine.bundle, "brief")
+    assert "error running poststart hook #0: /bin/sh: exit status 3" in said
+    assert engine.left() == ["ended"]
 
 
 @pytest.mark.parametrize("kind", ["createRuntime", "createContainer", "startContainer"])
@@ -323,7 +368,7 @@ def test_a_hook_that_fails_ends_the_container(engine: Engine, kind: str) -> None
     path = "/bin/failing" if kind == "startContainer" else str(failing)
     engine.config["hooks"] = {kind: [{"path": path, "env": ["PATH=/bin"]}]}
     said = engine.refused("run", "--bundle", engine.bundle, "hooked")
-    assert f"{kind} hook 0" in said and "exit status 3: because" in said
+    assert f"error running {kind} hook #0: " in said and "exit status 3: because" in said
     assert engine.left() == []
 
 

@@ -5,6 +5,7 @@ Source of each: OCI runtime-spec, config-linux.md, by its sections.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -59,7 +60,17 @@ def test_resources_are_written_and_zero_is_unset(engine: Engine) -> None:
     else:
         wanted = {"memory.max": str(40 << 20), "pids.max": "33", "cpu.max": "30000 100000"}
     assert {name: seen[name] for name in wanted} == wanted
+    engine.ok("update", "limited", "--memory", "44M")  # as runc reads it
+    assert str(44 << 20) in limits(path).values()
     engine.ok("update", "limited", "--memory", str(48 << 20))  # runc takes options there, too
+    engine.ok("update", "limited", "--memory-swap", "60M")  # both together, and one of them stays
+    swap = limits(path).get("memory.memsw.limit_in_bytes") or limits(path).get("memory.swap.max")
+    assert swap in (str(60 << 20), str(12 << 20)) and str(48 << 20) in limits(path).values()
+    engine.ok("update", "limited", "--cpu-burst", "5000")
+    engine.ok("update", "limited", "--cpu-burst", "0")
+    burst = looking.limit_file(pid, "cpu", "cpu.cfs_burst_us", "cpu.max.burst")
+    assert burst.read_text() == "0\n"
+    assert "is not a size" in engine.refused("update", "limited", "--memory", "much")
     assert "unexpected" in engine.refused("update", "limited", "other")
     more = {"pids": {"limit": 44}, "memory": {"limit": 0}, "cpu": {"quota": 0}}
     engine.ok("update", "--resources", "-", "limited", stdin=None, input=json.dumps(more))
@@ -411,6 +422,22 @@ def test_on_which_processors_exec_is(engine: Engine, tmp_path: Path) -> None:
     assert "processors" in engine.refused("exec", "--process", described, "bound")
 
 
+def test_what_its_caller_is_bound_to_is_nothing_to_a_container(engine: Engine) -> None:
+    """runc, cpu_affinity.bats: it and `exec` may be wherever their control group lets them."""
+    ours = os.sched_getaffinity(0)
+    engine.runtime = ["taskset", "-c", str(min(ours)), *RUNTIME]
+    engine.config["process"]["args"] = ["sleep", "1000"]
+    pid = engine.create("free")
+    engine.ok("start", "free")
+    assert os.sched_getaffinity(pid) == ours
+    seen = engine.ok("exec", "free", "grep", "Cpus_allowed:", "/proc/self/status")
+    assert int(seen.split()[1].replace(",", ""), 16) == sum(1 << cpu for cpu in ours)
+    # Of a group that has one processor, and not the caller's, it is on that.
+    engine.config["linux"]["resources"] = {"cpu": {"cpus": str(max(ours))}}
+    pid = engine.create("bound")
+    assert os.sched_getaffinity(pid) == {max(ours)}
+
+
 @pytest.mark.parametrize("of_its_own", [False, True], ids=["host's users", "users of its own"])
 def test_with_a_chroot_for_a_root_nothing_unmasked_comes_into_sight(
     engine: Engine, of_its_own: bool
@@ -518,6 +545,58 @@ def test_nobody_inside_has_the_interpreter_to_write_to(engine: Engine) -> None:
     engine.config["process"]["args"] = ["/bin/trap", "-c", "import os; print(os.getpid())"]
     done = engine("run", "--bundle", engine.bundle, "trap")
     assert done.returncode != 0 and done.stdout == "", done
+
+
+def test_a_hook_of_the_image_may_do_no_more_than_the_program(engine: Engine) -> None:
+    """config.md, "POSIX-platform Hooks"; runc, linuxStandardInit: it is in the program's place."""
+    script = (
+        "id -u; umask; ulimit -n; pwd; echo $ONE $HOME; mkdir /tmp/made; "
+        "grep -E '^(Cap(Eff|Bnd)|NoNew|Seccomp:)' /proc/self/status"
+    )
+    process = engine.config["process"]
+    process["user"] = {"uid": 1000, "gid": 1001, "umask": 0o77}
+    process["env"] += ["ONE=two", "HOME="]
+    process["rlimits"] = [{"type": "RLIMIT_NOFILE", "soft": 300, "hard": 400}]
+    hook = {"path": "/bin/sh", "args": ["sh", "-c", f"exec >/tmp/seen-$(id -u) 2>&1; {script}"]}
+    engine.config["hooks"] = {"startContainer": [hook]}
+    rule = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EMLINK}
+    engine.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+    seen = engine.bundle / "rootfs/tmp/seen-1000"
+    for promised in (False, True):
+        process["noNewPrivileges"] = promised
+        seen.unlink(missing_ok=True)
+        of_program = engine.sh(f"exec 2>&1; {script}")
+        assert seen.read_text().strip() == of_program, promised
+        assert of_program.startswith("1000\n0077\n300\n/\ntwo /\n") and "Too many" in of_program
+        assert "Seccomp:\t2" in of_program and f"NoNewPrivs:\t{promised:d}" in of_program
+
+
+def test_a_hook_of_the_image_is_killed_by_the_profile_as_the_program_would(engine: Engine) -> None:
+    """runc, seccomp.bats, "startContainer hook"."""
+    rules = [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL"}]
+    engine.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}
+    engine.config["process"]["rlimits"] = [{"type": "RLIMIT_CORE", "soft": 0, "hard": 0}]
+    hook = {"path": "/bin/mkdir", "args": ["mkdir", "/tmp/killed"], "env": []}
+    engine.config["hooks"] = {"startContainer": [hook]}
+    said = engine.refused("run", "--bundle", engine.bundle, "box")
+    assert "exit status 159 (signal: bad system call)" in said
+    assert not (engine.bundle / "rootfs/tmp/killed").exists()
+
+
+def test_a_hook_of_the_image_has_no_interpreter_to_write_to(engine: Engine) -> None:
+    """CVE-2019-5736 once more: whatever leads to what is running leads to the stone."""
+    link, script = engine.bundle / "rootfs/bin/trap", engine.bundle / "rootfs/bin/script"
+    link.unlink(missing_ok=True)
+    link.symlink_to("/proc/self/exe")
+    script.write_text("#!/proc/self/exe\n")
+    script.chmod(0o755)
+    for path in ("/bin/trap", "/bin/script"):
+        engine.config["hooks"] = {"startContainer": [{"path": path}]}
+        said = engine.refused("run", "--bundle", engine.bundle, "trap")
+        assert f"#0: {path}: exit status 127. " in said  # it has not said a word
+    engine.config["hooks"] = {"startContainer": [{"path": "/is/missing"}]}
+    said = engine.refused("run", "--bundle", engine.bundle, "trap")
+    assert "it cannot be executed: no such file or directory" in said and engine.left() == []
 
 
 def test_what_is_taken_for_the_null_device_is_it(engine: Engine) -> None:

@@ -67,6 +67,29 @@ def test_what_personality_exec_has(engine: Engine) -> None:
     assert seen == Path(f"/proc/{pid}/personality").read_text()
 
 
+def test_what_is_told_to_programs_is_told_without_spaces(engine: Engine) -> None:
+    """runc, list.bats, events.bats: who has no reader of JSON looks for it by grep."""
+    assert engine.ok("list").split() == ["ID", "PID", "STATUS", "BUNDLE", "CREATED"]
+    assert (engine.ok("list", "--format", "json"), engine.ok("list", "-q")) == ("[]\n", "")
+    pid = _sleeping(engine, "told")
+    assert f'"id":"told","pid":{pid},"status":"running"' in engine.ok("list", "--format", "json")
+    assert engine.ok("events", "--stats", "told").startswith('{"type":"stats","id":"told","data":{')
+    assert engine.ok("ps", "--format", "json", "told") == f"[{pid}]\n"
+    engine.refused("--log", engine.log, "--log-format", "json", "start", "told")
+    assert engine.log.read_text().startswith('{"level":"error","msg":"cannot start')
+
+
+def test_an_empty_home_is_none(engine: Engine) -> None:
+    """runc, env.bats: a user's own is found in the image's accounts then."""
+    (engine.bundle / "rootfs/etc/passwd").write_text("who::7:7::/tmp:/bin/sh\n")
+    engine.config["process"]["env"] += ["HOME=/dev", "HOME="]
+    engine.config["process"]["user"] = {"uid": 7, "gid": 7}
+    try:
+        assert engine.sh("echo $HOME") == "/tmp"
+    finally:
+        (engine.bundle / "rootfs/etc/passwd").unlink()
+
+
 def _sleeping(engine: Engine, name: str) -> int:
     engine.config["process"]["args"] = ["sleep", "1000"]
     pid = engine.create(name)
@@ -76,22 +99,42 @@ def _sleeping(engine: Engine, name: str) -> int:
 
 def test_exec_has_the_capabilities_of_the_bundle(engine: Engine) -> None:
     """runc, "exec --cap [ambient is set from spec]"; CVE-2022-29162: none is added inheritable."""
-    chown, kill, audit = 1 << 0, 1 << 5, 1 << 29
+    chown, kill, audit, mknod = 1 << 0, 1 << 5, 1 << 29, 1 << 27
     engine.config["process"]["capabilities"] = {
-        "bounding": ["CAP_CHOWN", "CAP_KILL"],
+        "bounding": ["CAP_CHOWN", "CAP_KILL", "CAP_MKNOD"],
         "permitted": ["CAP_CHOWN", "CAP_KILL"],
         "effective": ["CAP_KILL"],
-        "inheritable": ["CAP_CHOWN"],
+        "inheritable": ["CAP_CHOWN", "CAP_MKNOD"],
         "ambient": ["CAP_CHOWN"],
     }
+    engine.config["process"]["noNewPrivileges"] = True  # else root has what is bounding, too
     pid = _sleeping(engine, "able")
     asks = ["grep", "^Cap", "/proc/self/status"]
     own = [one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if one[:3] == "Cap"]
     assert engine.ok("exec", "able", *asks).splitlines() == own
-    told = engine.ok("exec", "--cap", "CAP_AUDIT_WRITE", "able", *asks).split()
-    masks = {name: int(mask, 16) for name, mask in zip(told[::2], told[1::2], strict=True)}
-    assert masks["CapInh:"] == masks["CapAmb:"] == chown
-    assert masks["CapBnd:"] == masks["CapPrm:"] == chown | kill | audit
+    masks = _masks(engine.ok("exec", "--cap", "CAP_AUDIT_WRITE", "able", *asks))
+    assert masks["CapInh"] == chown | mknod and masks["CapAmb"] == chown
+    assert masks["CapPrm"] == chown | kill | audit
+    assert masks["CapBnd"] == chown | kill | audit | mknod
+    # One that is inheritable already becomes ambient, too.
+    masks = _masks(engine.ok("exec", "--cap", "mknod", "able", *asks))
+    assert masks["CapInh"] == masks["CapAmb"] == chown | mknod
+    assert masks["CapPrm"] == chown | kill | mknod
+
+
+def _masks(told: str) -> dict[str, int]:
+    """Return the sets of capabilities that the lines of a status file tell."""
+    return {name: int(mask, 16) for name, mask in (one.split(":") for one in told.splitlines())}
+
+
+def test_what_cannot_be_ambient_is_left_out_and_told(engine: Engine) -> None:
+    """config.md, "Linux Process"; runc, "ambient caps not set in inheritable"."""
+    sets = engine.config["process"]["capabilities"]
+    sets["inheritable"], sets["ambient"] = ["CAP_KILL"], ["CAP_KILL", "CAP_CHOWN"]
+    engine.config["process"]["args"] = ["grep", "^Cap", "/proc/self/status"]
+    done = engine("run", "--bundle", engine.bundle, "box")
+    assert done.returncode == 0 and _masks(done.stdout)["CapAmb"] == 1 << 5, done
+    assert "can't raise ambient capability CAP_CHOWN: " in done.stderr and "KILL" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP"])

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -64,6 +65,16 @@ spec:
     securityContext: {runAsUser: 7, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
   - {name: two, image: "localhost/box:1", command: [sleep, "1000"]}
   volumes: [{name: both, emptyDir: {}}]
+"""
+POD_AGAIN = """
+apiVersion: v1
+kind: Pod
+metadata: {name: again}
+spec:
+  hostNetwork: true
+  restartPolicy: Always
+  containers:
+  - {name: one, image: "localhost/box:1", command: [sh, -c, "echo alive; exec sleep 1000"]}
 """
 
 
@@ -273,6 +284,25 @@ def test_a_pod_that_a_file_describes(podman: Podman, tmp_path: Path) -> None:
         assert len({os.readlink(f"/proc/{pid}/ns/ipc") for pid in pids}) == 1
         podman.ok("pod", "pause", "web")
         podman.ok("pod", "unpause", "web")
+    finally:
+        podman("play", "kube", "--down", str(described))
+
+
+def test_a_pod_that_is_always_to_be_there_begins_again(podman: Podman, tmp_path: Path) -> None:
+    """`restartPolicy: Always`: who cleans up after an end also starts the next life."""
+    described = tmp_path / "again.yaml"
+    described.write_text(POD_AGAIN)
+    podman.ok("play", "kube", str(described))
+    try:
+        lives = [podman.pid("again-one")]
+        for _ in range(2):
+            os.kill(lives[-1], signal.SIGKILL)
+            assert looking.soon(lambda: podman.pid("again-one") not in (0, *lives)), lives
+            lives.append(podman.pid("again-one"))
+        assert looking.soon(lambda: podman.ok("logs", "again-one").split() == ["alive"] * 3)
+        infra = podman.ok("pod", "inspect", "again", "--format", "{{.InfraContainerID}}")
+        both = lives[-1], podman.pid(infra)
+        assert len({os.readlink(f"/proc/{pid}/ns/ipc") for pid in both}) == 1
     finally:
         podman("play", "kube", "--down", str(described))
 

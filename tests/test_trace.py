@@ -10,6 +10,8 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,6 +98,29 @@ def is_compared(call: str) -> bool:
         path = paths[-1 if name == "symlink" else 0]
         return path.startswith(KERNEL_FILES) or bool(UPPER_AND_WORK.search(path))
     return name in [*ALWAYS, *OWNERS, *IN_THE_CONTAINER]
+
+
+LOOKS_UP = """
+import os
+from kernelbox.kernel import door, flags, lookup
+door.sink = lambda event: print(event.request)
+for bits in (os.O_PATH | os.O_DIRECTORY, os.O_RDWR | os.O_NOCTTY | os.O_NOFOLLOW):
+    os.close(lookup.openat2(os.open("/", os.O_RDONLY), "dev/null" if bits & 2 else "dev", bits,
+                            flags.RESOLVE_IN_ROOT | flags.RESOLVE_NO_MAGICLINKS))
+"""
+
+
+def test_a_lookup_is_shown_with_the_names_that_strace_has(tmp_path: Path) -> None:
+    words = ["strace", "-qq", "-e", "trace=openat2", "-o", str(tmp_path / "seen")]
+    shown = subprocess.run(
+        [*words, sys.executable, "-c", LOOKS_UP], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    seen = (tmp_path / "seen").read_text().replace("O_RDONLY|", "")
+    names = [
+        [{*words.split("|")} for words in re.findall(r"[OR]_?[A-Z_]+(?:\|\w+)+", text)]
+        for text in (shown, seen)
+    ]
+    assert names[0] == names[1] and len(names[0]) == 4, (shown, seen)
 
 
 # --- what strace saw ----------------------------------------------------------------------------

@@ -304,6 +304,24 @@ def test_of_the_hosts_links_only_those_are_drawn_that_lead_somewhere() -> None:
     assert names(every) == ["lo", "eth0", "docker0", "kernelbox0", "veth860a099", "veth1f5c2d9"]
 
 
+def test_what_stands_on_a_link_is_drawn_on_it() -> None:
+    """A macvlan network has no bridge: its containers are on a link of the host's."""
+    view, host = NetworkMap(worlds.wire()), worlds.HOST["net"]
+    picture = view.now["picture"]
+    assert picture["cables"] == {
+        f"{host}/3": "5002/2", "5000/4": f"{host}/3", "5001/5": f"{host}/3"
+    }  # fmt: skip
+    drawn = picture["namespaces"][str(host)]["links"].values()
+    assert [one["name"] for one in drawn] == ["wire"]
+    lines = str(view).splitlines()
+    assert {"macvlan: A eth0 stands on H wire", "macvlan: B eth0 stands on H wire"} <= {*lines}
+    assert sum(line.startswith("cable: ") for line in lines) == 1
+    rows = re.findall(r"<tr>(.*?)</tr>", view.table(), re.S)
+    ends = {tuple(re.findall(r">([^<>]+)<", row))[1::5] for row in rows if "macvlan" in row}
+    assert ends == {("eth0", "H wire")}
+    assert ">wire<" in view.svg()
+
+
 HOPS = [
     (5000, 6, "eth0 sends  a ping"),
     (worlds.HOST["net"], 10, "veth receives  a ping"),

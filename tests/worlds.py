@@ -287,6 +287,30 @@ def networks(connected: int, alone: int) -> Snapshot:
     return Snapshot(NOON, network=Network(tuple(namespaces), (), (), reach))
 
 
+def wire() -> Snapshot:
+    """Return a host with two containers on its link `wire`, as macvlans, and who they are."""
+    host = HOST["net"]
+    lo = link("lo", 1, "loopback", "127.0.0.1/8")
+    namespaces = [
+        NetworkNamespace(host, "host", "", (
+            lo,
+            link("eth0", 2, "ether", "192.168.77.9/24"),
+            link("wire", 3, "veth", peer=(5002, 2)),
+        ), ()),
+        *(
+            NetworkNamespace(5000 + number, f"web-{number}", f"{number:012x}", (
+                lo,
+                link("eth0", 4 + number, "macvlan", f"192.168.77.{2 + number}/24", peer=(host, 3)),
+            ), ())
+            for number in range(2)
+        ),
+        NetworkNamespace(5002, "far 9000", "", (
+            link("port", 2, "veth", "192.168.77.1/24", peer=(host, 3)),
+        ), ()),
+    ]  # fmt: skip
+    return Snapshot(NOON, network=Network(tuple(namespaces), (), (), {}))
+
+
 def street() -> Snapshot:
     """Return three namespaces in a row, as in chapter 11: a host, a router, the outside."""
     ann = (

@@ -26,7 +26,7 @@ def command_reset(argv: list[str]) -> int:
     cleanup.reset()
     from kernelbox.oci import state
 
-    if theirs := state.every(state.USUAL):
+    if theirs := state.every(state.usual()):
         count = "one container" if len(theirs) == 1 else f"{len(theirs)} containers"
         print(f"clean, but for {count} of bundles: their engine deletes them, or you do:")
         print(f"kernelbox oci delete --force {' '.join(theirs)}")

@@ -24,17 +24,24 @@ if TYPE_CHECKING:
 
 
 class Surroundings(NamedTuple):
-    """What holds for every verb: where the states of containers are (empty: usual), and the log."""
+    """What holds for every verb.
+
+    Attributes:
+        given_root: Where the states of containers are; empty for the usual place.
+        log: Where an engine reads of failures.
+        rootless: Whether refusals of the kernel's are borne: true, false or auto.
+    """
 
     given_root: str
     log: Log
+    rootless: str = "auto"
 
     @property
     def root(self) -> str:
         """Where the states of containers are."""
         from kernelbox.oci import state
 
-        return os.path.abspath(self.given_root or state.USUAL)
+        return os.path.abspath(self.given_root or state.usual())
 
     def find(self, container_id: str) -> Box:
         """Return a container. Raises UsageError if there is none."""
@@ -102,7 +109,7 @@ def usage(called: str) -> str:
     return "\n".join(
         [
             f"usage: {called} [--root DIRECTORY] [--log FILE] [--log-format text|json] [--debug]",
-            f"       {' ' * len(called)} VERB ...",
+            f"       {' ' * len(called)} [--rootless auto|true|false] VERB ...",
             "",
             "An OCI runtime: containers of bundles, for engines and for who wants to see how.",
             "",

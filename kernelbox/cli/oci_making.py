@@ -51,6 +51,7 @@ def _asked(given: dict[str, Any], where: Surroundings, *, foreground: bool) -> c
         where.root, given["id"], given["bundle"], given["config"], given["console_socket"],
         given["pid_file"], given["pidfd_socket"], preserved, listening,
         not given["no_new_keyring"], foreground, not given["no_pivot"],
+        where.rootless,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from kernelbox.cgroup import limit_words
 from kernelbox.cli.oci import read_all
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
@@ -61,6 +62,7 @@ _NUMBERS = {  # option: part of resources, its key there, what it is
     "pids-limit": ("pids", "limit", "processes and threads"),
     "blkio-weight": ("blockIO", "weight", "weight of disk requests"),
 }
+_SIZES = ("memory", "memory-reservation", "memory-swap")  # 100M, too; -1 for any amount
 _WORDS = {"cpuset-cpus": ("cpu", "cpus"), "cpuset-mems": ("cpu", "mems")}
 UPDATE = Command(
     "oci update",
@@ -68,7 +70,10 @@ UPDATE = Command(
     (
         Option(("--resources", "-r"), "read them from a file, `-` for standard input", "FILE",
                default=""),
-        *(Option((f"--{name}",), what, "N", int) for name, (_, _, what) in _NUMBERS.items()),
+        *(
+            Option((f"--{name}",), what, "N", str if name in _SIZES else int)
+            for name, (_, _, what) in _NUMBERS.items()
+        ),
         *(Option((f"--{name}",), "such as 0-2", "LIST", default="") for name in _WORDS),
     ),
     "ID",
@@ -117,11 +122,11 @@ def _process(given: dict[str, Any], box: Box) -> Process:
     if own is None:
         raise UsageError("the container has no process to be like", "Use --process")
     added = _normal(given["cap"])
-    # Those that are added come by no program of a file: CVE-2022-29162.
+    # Those that are added come by no program of a file (CVE-2022-29162). Nothing is ambient that is
+    # not inheritable, too: where nothing is, runc adds none; and the rest of them goes later.
+    kept_as_is = ("inheritable",) if own.capabilities["inheritable"] else ("inheritable", "ambient")
     kept = {
-        name: names
-        if name in ("ambient", "inheritable")
-        else (*names, *(one for one in added if one not in names))
+        name: names if name in kept_as_is else (*names, *(one for one in added if one not in names))
         for name, names in own.capabilities.items()
     }
     return own._replace(
@@ -182,7 +187,8 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
     for option, (part, key, _) in _NUMBERS.items():
         value = given[option.replace("-", "_")]
         if value is not None:
-            found.setdefault(part, {})[key] = value
+            number = limit_words.size_or_all(value, f"--{option}") if option in _SIZES else value
+            found.setdefault(part, {})[key] = number
     for option, (part, key) in _WORDS.items():
         if value := given[option.replace("-", "_")]:
             found.setdefault(part, {})[key] = value

@@ -14,6 +14,8 @@ from kernelbox.oci import features, telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kernelbox.cli.oci import Surroundings
 
 PS = Command(
@@ -38,7 +40,7 @@ def verb_ps(argv: list[str], where: Surroundings) -> int:
     given = read(PS, argv)
     pids = telling.processes(where.find(given["id"]))
     if given["format"] == "json":
-        print(json.dumps(pids))
+        print(_compact(pids))
         return 0
     if given["format"] != "table":
         raise UsageError(f"unknown format {given['format']!r:.40}", "Use table or json")
@@ -64,7 +66,7 @@ def verb_list(argv: list[str], where: Surroundings) -> int:
     if given.quiet:
         print("".join(f"{one['id']}\n" for one in found), end="")
     elif given.format == "json":
-        print(json.dumps(found))
+        print(_compact(found))
     else:
         rows = [
             [one["id"], str(one["pid"]), one["status"], one["bundle"], one["created"]]
@@ -79,17 +81,22 @@ def verb_events(argv: list[str], where: Surroundings) -> int:
     given = read(EVENTS, argv)
     box = where.find(given["id"])
     if given["stats"]:
-        print(json.dumps(telling.statistics(box)))
+        print(_compact(telling.statistics(box)))
         return 0
     seconds = _seconds(given["interval"])
     killed = box.group.counter("memory.events", "oom_kill")
     while box.alive():
-        print(json.dumps(telling.statistics(box)), flush=True)
+        print(_compact(telling.statistics(box)), flush=True)
         time.sleep(seconds)
         if (now := box.group.counter("memory.events", "oom_kill")) > killed:
-            print(json.dumps({"type": "oom", "id": box.id}), flush=True)
+            print(_compact({"type": "oom", "id": box.id}), flush=True)
             killed = now
     return 0
+
+
+def _compact(value: Any) -> str:
+    """Return a value as JSON without spaces, as runc has it: some look for parts of it by grep."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _seconds(word: str) -> float:
@@ -115,13 +122,17 @@ def verb_spec(argv: list[str], where: Surroundings) -> int:
     parser = parser_for("oci spec", "Write a config.json to begin with, or check one.")
     parser.add_argument("--bundle", "-b", default=".", help="the directory that it is for")
     parser.add_argument("--check", action="store_true", help="check what is there instead")
+    parser.add_argument("--rootless", action="store_true", help="one for an ordinary user")
     given = parser.parse_args(argv)
     path = os.path.join(given.bundle, "config.json")
     if given.check:
         return _check(path)
+    found = features.beginning()
+    if given.rootless:
+        found = features.rootless(found)
     try:
         with open(path, "x", encoding="utf-8") as file:
-            file.write(json.dumps(features.beginning(), indent=2) + "\n")
+            file.write(json.dumps(found, indent=2) + "\n")
     except FileExistsError:
         raise UsageError(f"{path} exists", "Remove it first, or name another bundle") from None
     return 0

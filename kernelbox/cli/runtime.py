@@ -1,9 +1,10 @@
 """`kernelbox oci` and `kernelbox-runtime`: an OCI runtime's command line, as runc has it.
 
 Global options come before the verb. What fails is said on standard error, and in the log that an
-engine reads, however early it failed.
+engine reads, however early it failed. The exit status is then runc's: 1, or 255 of `exec`, whose
+program's own it is otherwise. Why it failed an engine finds in the words.
 
-Source: runc(8); OCI runtime-tools, "Command Line Interface".
+Source: runc(8); runc, fatalWithCode; OCI runtime-tools, "Command Line Interface".
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def command_oci(argv: list[str], called: str = "kernelbox oci") -> int:
     from kernelbox.cli import oci
     from kernelbox.oci.log import Log
 
-    log = Log()
+    log, failed = Log(), 1
     try:
         given, rest = _read(argv)
         form, debug = given.get("--log-format", "text"), "--debug" in given
@@ -72,24 +73,26 @@ def command_oci(argv: list[str], called: str = "kernelbox oci") -> int:
             raise UsageError(f"{rest[0]} is not done: it takes CRIU", "Use another runtime for it")
         if rest[0] not in oci.VERBS:
             raise UsageError(f"no command {rest[0]!r:.40}", f"See which there are: {called} --help")
+        failed = 255 if rest[0] == "exec" else failed
         _show_requests(log)
-        return oci.run(rest[0], rest[1:], oci.Surroundings(given.get("--root", ""), log))
+        where = oci.Surroundings(given.get("--root", ""), log, given.get("--rootless", "auto"))
+        return oci.run(rest[0], rest[1:], where)
     except KernelboxError as error:
-        return _complain(log, called, str(error), error.code)
+        return _complain(log, called, str(error), failed)
     except SystemExit as end:  # argparse has shown its help
         return int(end.code or 0)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        return 1
+        return failed
     except OSError as error:
         words = f"{error.filename or 'the system'}: {(error.strerror or str(error)).lower()}"
-        return _complain(log, called, words, 125)
+        return _complain(log, called, words, failed)
     except Exception as error:
         if os.environ.get("KERNELBOX_DEBUG"):
             raise
         text = f"{type(error).__name__}: {error}. This is a bug: KERNELBOX_DEBUG=1 shows more"
-        return _complain(log, called, text, 125)
+        return _complain(log, called, text, failed)
 
 
 def _read(argv: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -121,8 +124,8 @@ def _check(given: dict[str, str]) -> None:
         )
     if manager != "cgroupfs":
         raise UsageError(f"--cgroup-manager {manager!r:.40} is not done", "Use cgroupfs")
-    if given.get("--rootless", "auto") == "true":
-        raise UsageError("--rootless true: kernelbox is run by root", "Use sudo")
+    if (word := given.get("--rootless", "auto")) not in ("auto", "true", "false"):
+        raise UsageError(f"--rootless {word!r:.40} is none of auto, true and false", "See --help")
 
 
 def _show_requests(log: Log) -> None:

@@ -4,7 +4,7 @@
     errors.py       the exceptions that come out of the door
     foreign.py      C's types and functions, loaded when they are needed
     explain.py      why the kernel says no, and what to do about it
-    mount_words.py  mount(2)'s bits in mount(8)'s words
+    mount_words.py  mount(2)'s bits in mount(8)'s words; a path in mountinfo
     stepping_stone.py  a program in memory, between this interpreter and a container's
     door.py         counts, times, shows, pauses, forbids and (for tests) breaks each request
     sleeper.py      a program in memory that waits in place of an interpreter

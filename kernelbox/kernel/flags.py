@@ -7,6 +7,8 @@ Source: the uapi headers `linux/sched.h`, `linux/mount.h`, `linux/prctl.h`, `lin
 
 from __future__ import annotations
 
+import os
+
 from kernelbox.plumbing.light import cache
 
 # clone(2), unshare(2), setns(2)
@@ -61,6 +63,12 @@ FSMOUNT_CLOEXEC = 0x1
 FSCONFIG_SET_FLAG = 0
 FSCONFIG_SET_STRING = 1
 FSCONFIG_CMD_CREATE = 6
+
+# open(2), whose bits are not the same on every machine
+O_WRONLY, O_RDWR, O_CREAT, O_EXCL = os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_EXCL
+O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = os.O_NOCTTY, os.O_TRUNC, os.O_APPEND, os.O_NONBLOCK
+O_DIRECTORY, O_NOFOLLOW, O_PATH = os.O_DIRECTORY, os.O_NOFOLLOW, os.O_PATH
+O_CLOEXEC = os.O_CLOEXEC
 
 # openat2(2)
 RESOLVE_NO_XDEV = 0x01

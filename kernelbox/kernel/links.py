@@ -31,9 +31,11 @@ class Link(NamedTuple):
         mac: Its MAC address; empty without one.
         state: `up`, `down`, or `no-carrier` for one that is up and has nobody at its other end.
         mtu: In bytes.
-        peer: Index of a veth's other end; 0 for other kinds.
-        peer_nsid: How this namespace calls the one where that end is; -1 means here.
+        peer: Index of a veth's other end, or of the link that a macvlan stands on; 0 for other
+            kinds.
+        peer_nsid: How this namespace calls the one where that is; -1 means here.
         master: Index of its bridge; 0 without one.
+        mode: Of a macvlan, as `stacking.MODES` has them; 0 for other kinds.
     """
 
     ifindex: int
@@ -45,6 +47,7 @@ class Link(NamedTuple):
     peer: int
     peer_nsid: int
     master: int
+    mode: int
 
     @property
     def up(self) -> bool:
@@ -102,7 +105,8 @@ def link(message: bytes) -> Link:
     """Return the link of a message."""
     _, hardware, index, flags, _ = LINK.unpack_from(message)
     found = attributes(message, LINK.size)
-    kind = text(attributes(found.get(k.IFLA_LINKINFO, b"")).get(k.IFLA_INFO_KIND))
+    info = attributes(found.get(k.IFLA_LINKINFO, b""))
+    kind = text(info.get(k.IFLA_INFO_KIND))
     if not kind and flags & k.IFF_LOOPBACK:
         kind = "loopback"
     elif not kind and hardware == k.ARPHRD_ETHER:
@@ -110,7 +114,9 @@ def link(message: bytes) -> Link:
     state = "down"
     if flags & k.IFF_UP:
         state = "up" if flags & k.IFF_LOWER_UP else "no-carrier"
-    is_veth = kind == "veth"
+    is_macvlan = kind == "macvlan"
+    leads = is_macvlan or kind == "veth"
+    data = attributes(info.get(k.IFLA_INFO_DATA, b"")) if is_macvlan else {}
     return Link(
         index,
         text(found.get(k.IFLA_IFNAME)),
@@ -118,9 +124,10 @@ def link(message: bytes) -> Link:
         found.get(k.IFLA_ADDRESS, b"").hex(":"),
         state,
         number(found.get(k.IFLA_MTU)),
-        number(found.get(k.IFLA_LINK)) if is_veth else 0,
-        number(found[k.IFLA_LINK_NETNSID]) if is_veth and k.IFLA_LINK_NETNSID in found else -1,
+        number(found.get(k.IFLA_LINK)) if leads else 0,
+        number(found[k.IFLA_LINK_NETNSID]) if leads and k.IFLA_LINK_NETNSID in found else -1,
         number(found.get(k.IFLA_MASTER)),
+        number(data.get(k.IFLA_MACVLAN_MODE)),
     )
 
 

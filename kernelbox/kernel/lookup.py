@@ -6,7 +6,7 @@ import errno
 import os
 
 from kernelbox.kernel import flags as k
-from kernelbox.kernel.door import Structure, Symbol, request
+from kernelbox.kernel.door import Structure, request
 from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import checked, libc, raw
 
@@ -74,7 +74,9 @@ def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
         (
             directory,
             path,
-            Structure(flags=Symbol(hex(flags)), resolve=k.Names("RESOLVE_", resolve)),
+            Structure(
+                flags=k.Names("O_", flags | os.O_CLOEXEC), resolve=k.Names("RESOLVE_", resolve)
+            ),
         ),
         lambda: open_below(directory, os.fsencode(path), flags, resolve),
     )

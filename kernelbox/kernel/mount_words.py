@@ -1,7 +1,8 @@
 """mount(2)'s bits in the words of mount(8), and back.
 
 A person writes `ro,nosuid,size=64k`, and so does the OCI runtime spec; the kernel takes bits, and
-the rest as text. Whoever reads a trace wants the command that asks the same at a prompt.
+the rest as text. Whoever reads a trace wants the command that asks the same at a prompt. And what
+the kernel lists of mounts is words between blanks, so a path's own blanks are written otherwise.
 """
 
 from __future__ import annotations
@@ -51,6 +52,17 @@ def parse(options: Iterable[str]) -> tuple[int, str | None]:
         else:
             bits |= bit
     return bits, ",".join(data) or None
+
+
+def unescaped(text: str) -> str:
+    r"""Return a word of mountinfo as it is: of `\040` the blank, of `\134` the backslash.
+
+    Source: proc_pid_mountinfo(5); mangle() in the kernel's fs/proc_namespace.c.
+    """
+    if "\\" not in text:
+        return text
+    first, *others = text.split("\\")
+    return first + "".join(chr(int(one[:3], 8)) + one[3:] for one in others)
 
 
 class Command:

@@ -153,8 +153,9 @@ class Link:
         state: `up`, `down`, `no-carrier` (up, but nothing answers at the other end).
         mtu: Bytes.
         addresses: Such as `172.29.0.2/16`.
-        peer: A veth's other end: inode of its network namespace, and its index there; an inode
-            of 0 is a namespace that no observed process is in. None for other kinds.
+        peer: A veth's other end, or what a macvlan stands on: inode of its network namespace, and
+            its index there; an inode of 0 is a namespace that no observed process is in. None for
+            other kinds.
         master: Name of the bridge it is plugged into; empty without one.
 
     Source: rtnetlink(7); veth(4).

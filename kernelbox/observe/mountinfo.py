@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import re
 import time
 from typing import NamedTuple
 
+from kernelbox.kernel.mount_words import unescaped
 from kernelbox.observe.model import Mount
 from kernelbox.observe.procfs import read_list
 
@@ -121,7 +121,8 @@ def _fields(rest: str) -> tuple[str, str, str, str, str, str]:
     root, point, options, *optional = left.split(" ")
     kind, source, super_options = right.split(" ", 2)
     every = _join(options, super_options)
-    return _plain(point), _plain(root), _plain(source), kind, every, _propagation(optional)
+    paths = unescaped(point), unescaped(root), unescaped(source)
+    return *paths, kind, every, _propagation(optional)
 
 
 def _propagation(fields: list[str]) -> str:
@@ -144,14 +145,6 @@ def _join(options: str, super_options: str) -> str:
     own = options.split(",")
     more = [word for word in super_options.split(",") if word not in own and word != "rw"]
     return ",".join(own + more)
-
-
-_ESCAPE = re.compile(r"\\([0-7]{3})")
-
-
-def _plain(text: str) -> str:
-    """Undo what mountinfo does to blanks, which it writes as numbers in octal."""
-    return _ESCAPE.sub(lambda one: chr(int(one[1], 8)), text) if "\\" in text else text
 
 
 def _hidden(places: dict[int, tuple[int, str]]) -> set[int]:

@@ -214,7 +214,7 @@ def _filters_bridged(links: Mapping[int, rtnetlink.Link]) -> bool:
 def _peers(
     here: RouteSocket, inode: int, links: Mapping[int, rtnetlink.Link], places: list[_Place]
 ) -> dict[int, End]:
-    """Return the other end of each cable. The host comes first: most cables lead there."""
+    """Return where each cable and macvlan leads. The host comes first: there most of them do."""
     cables = [link for link in links.values() if link.peer]
     unknown = {link.peer_nsid for link in cables} - {-1}
     inodes = {-1: inode}

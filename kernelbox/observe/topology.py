@@ -1,10 +1,11 @@
 """Network namespaces and the cables between them: which links hear a frame that leaves by one.
 
-This is the link layer: veth pairs, and bridges that pass frames on. A frame that leaves by a cable
-whose other end no observed process is in has gone out of sight. Leaves what a packet meets on its
-way (forwarding, rules, the reply) to reach.py.
+This is the link layer: veth pairs, bridges that pass frames on, and macvlans. What these send goes
+out by the link that they stand on, past the namespace that it is in, and to each other if that is
+their mode. A frame that leaves by a cable whose other end no observed process is in has gone out of
+sight. Leaves what a packet meets on its way (forwarding, rules, the reply) to reach.py.
 
-Source: veth(4); `Documentation/networking/bridge.rst`.
+Source: veth(4); `Documentation/networking/bridge.rst`; ip-link(8), "MACVLAN and MACVTAP".
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import socket
 from typing import NamedTuple
 
 from kernelbox.kernel.links import Address, Link, Route
+from kernelbox.kernel.stacking import MODES
 from kernelbox.observe import routes
 from kernelbox.observe.nftables import Ruleset
 from kernelbox.observe.packet_filter import number
@@ -27,7 +29,8 @@ class World(NamedTuple):
         inode: What identifies it.
         label: What to call it.
         links: By index.
-        peers: The other ends of its veth links, by their index here; an inode of 0 is unknown.
+        peers: The other ends of its veth links, and what its macvlans stand on, by their index
+            here; an inode of 0 is unknown.
         addresses: In the kernel's order.
         routes: Of the main table, IPv4.
         rules: Of nftables.
@@ -88,6 +91,12 @@ class Topology:
 
     def __init__(self, worlds: list[World]) -> None:
         self.worlds = {world.inode: world for world in worlds}
+        self._standing: dict[End, list[tuple[World, Link]]] = {}  # macvlans, by what they stand on
+        for world in worlds:
+            for link in world.links.values():
+                if link.kind == "macvlan":
+                    parent = world.peers.get(link.ifindex, (0, 0))
+                    self._standing.setdefault(parent, []).append((world, link))
         self._segments: dict[End, tuple[list[Neighbour], bool]] = {}
 
     def neighbours(self, world: World, link: Link) -> tuple[list[Neighbour], bool]:
@@ -109,6 +118,14 @@ class Topology:
         outside = False
         bridged: set[End] = set()
         leaving: list[tuple[World, Link, tuple[End, ...]]] = []
+        if link.kind == "macvlan":
+            parent = world.peers.get(link.ifindex, (0, 0))
+            if link.mode == MODES["bridge"]:
+                found += [one for one in self._upon(parent, ()) if one.link is not link]
+            world = self.worlds.get(parent[0], world)
+            if parent[1] not in world.links or world.inode != parent[0]:
+                return found, True
+            link = world.links[parent[1]]
         if link.kind == "bridge":
             bridged.add((world.inode, link.ifindex))
             leaving += [(world, port, ()) for port in _ports(world, link.ifindex)]
@@ -126,14 +143,20 @@ class Topology:
                 continue
             bridge = there.links.get(end.master)
             if bridge is None:
-                found.append(Neighbour(there, end, path))
+                found += [Neighbour(there, end, path), *self._upon((inode, ifindex), path)]
             elif (there.inode, bridge.ifindex) not in bridged and bridge.state == "up":
                 bridged.add((there.inode, bridge.ifindex))
                 found.append(Neighbour(there, bridge, path))
+                found += self._upon((there.inode, bridge.ifindex), path)
                 through = (*path, (there.inode, bridge.ifindex))
                 others = [one for one in _ports(there, bridge.ifindex) if one is not end]
                 leaving += [(there, one, through) for one in others]
         return found, outside
+
+    def _upon(self, parent: End, path: tuple[End, ...]) -> list[Neighbour]:
+        """Return the macvlans on a link, which hear what comes in there."""
+        standing = self._standing.get(parent, ()) if parent[0] else ()
+        return [Neighbour(world, link, path) for world, link in standing if link.state == "up"]
 
 
 def _ports(world: World, bridge: int) -> list[Link]:

@@ -14,8 +14,10 @@ kernel. Chapter 13 takes create and start apart. Begin with init.py.
     console.py        a terminal, and its other end sent to an engine
     gate.py           where a container's first process waits for `start`
     groups.py         the control group, wherever it is to be
+    groupless.py      what stands where there is none
     agents.py         who is asked about calls that a filter leaves to others
     foreground.py     a program in the foreground: streams, terminal, signals
+    unprivileged.py   what the kernel refuses who is not the host's root, and what stands in for it
     programs.py       `process` becomes a record
     refusals.py       what a config.json may ask for and is not done, by name
     resources.py      what a container may use, written to its control group

@@ -16,7 +16,7 @@ from kernelbox import cgroup
 from kernelbox.kernel import files, lookup, mounts
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError, UsageError
-from kernelbox.oci import copying, mount_options
+from kernelbox.oci import copying, mount_options, unprivileged
 from kernelbox.oci.mount_options import Options
 from kernelbox.plumbing.records import NamedTuple
 from kernelbox.root import targets
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _DEV = "/dev"
 _INSIDE = k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS
+_GUARDED = k.MOUNT_ATTR_RDONLY | k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NODEV | k.MOUNT_ATTR_NOEXEC
 _TRUSTED = ("proc", "sysfs")  # what is read and written there later has to be the kernel's
 # What lxcfs and its kin may show a program instead. Source: runc, checkProcMount.
 _MAY_BE_COVERED = {
@@ -61,10 +62,13 @@ def open_root(path: str) -> int:
 
     Raises:
         UsageError: There is no such directory.
+        KernelError: EPERM in a mount namespace that the caller has no power over.
     """
     try:
         fd = mounts.open_tree(path, k.AT_RECURSIVE)
     except KernelError as error:
+        if error.errno == errno.EPERM:
+            raise
         raise UsageError(
             f"there is no root file system {path}: {os.strerror(error.errno).lower()}",
             "root.path is relative to the bundle",
@@ -103,6 +107,8 @@ def _prepare(mount: Mount, config: Config, bundle: str) -> Wanted:
     try:
         fd = mounts.open_tree(source, k.AT_RECURSIVE if options.recursive else 0)
     except KernelError as error:
+        if error.errno == errno.EINVAL and not options.recursive:
+            error.hint = "What is mounted below may not be left out in a user namespace: use rbind"
         if error.errno not in (errno.ENOENT, errno.ENOTDIR):
             raise
         raise UsageError(f"bind source {source} does not exist", "Make it first") from error
@@ -112,8 +118,31 @@ def _prepare(mount: Mount, config: Config, bundle: str) -> Wanted:
         mounts.mount_setattr(fd, attributes=0, propagation=k.MS_SLAVE)
     if options.below or options.cleared_below:
         mounts.mount_setattr(fd, attributes=options.below, cleared=options.cleared_below)
+    _undress(fd, options, config)
     _dress(fd, options)
     return Wanted(mount, options, fd, stat.S_ISDIR(os.fstat(fd).st_mode))
+
+
+def _undress(fd: int, options: Options, config: Config) -> None:
+    """Take from a bind what its source has and its own options do not name.
+
+    With none named at all, the source's stay. Else they go, as with runc: what is wished is all
+    there is. But what the kernel guards in a user namespace, the container's or the caller's, stays
+    there: nobody has asked for less. And none of this is about when a file was read.
+
+    Source: runc, mountToRootfs; mount_namespaces(7), "Restrictions on mount namespaces".
+    """
+    if not (options.attributes or options.cleared):
+        return
+    gone = k.MOUNT_ATTR_NOSYMFOLLOW | (0 if config.has_user_namespace else _GUARDED)
+    for attributes in (gone, gone & ~_GUARDED):
+        try:
+            mounts.mount_setattr(fd, attributes=0, cleared=attributes, recursive=False)
+        except KernelError as refusal:
+            if refusal.errno != errno.EPERM:
+                raise
+        else:
+            return
 
 
 def _map_owners(fd: int, mount: Mount, options: Options, config: Config) -> None:
@@ -148,9 +177,12 @@ def _apply_maps(fd: int, userns: int, options: Options) -> None:
 
 def _dress(fd: int, options: Options) -> None:
     """Give a mount that nobody sees yet its attributes, and what it passes on."""
-    mounts.mount_setattr(
-        fd, attributes=options.attributes, cleared=options.cleared, recursive=False
-    )
+    try:
+        mounts.mount_setattr(
+            fd, attributes=options.attributes, cleared=options.cleared, recursive=False
+        )
+    except KernelError as refusal:
+        raise unprivileged.explain_locked(fd, options.cleared, refusal) from None
     for kind, recursive in options.propagation:
         mounts.mount_setattr(fd, attributes=0, propagation=kind, recursive=recursive)
 
@@ -169,11 +201,18 @@ def attach(wanted: Wanted, root: int, group: cgroup.Cgroup, *, namespaced: bool)
         KernelError: The kernel refuses it.
     """
     mount, options = wanted.mount, wanted.options
-    if mount.type == "cgroup" and not options.bind:
+    if mount.type == "cgroup" and not options.bind and _has_group_to_show(group, namespaced):
         _attach_cgroup(wanted, root, group, namespaced)
         return
     fd = wanted.source
+    if fd is None and mount.type == "cgroup":
+        fd = unprivileged.groups_of_host()
     _place(_new(mount.type, mount.source, options) if fd is None else fd, wanted, root)
+
+
+def _has_group_to_show(group: cgroup.Cgroup, namespaced: bool) -> bool:
+    """Whether a group can be shown: its own, or in v2 that which it is in with its maker."""
+    return bool(group.directories) or (namespaced and group.host.version == 2)
 
 
 def _place(fd: int, wanted: Wanted, root: int) -> None:
@@ -255,7 +294,18 @@ def _check_straight(target: int, path: str, root: int) -> None:
 
 
 def _new(kind: str, source: str, options: Options) -> int:
-    """Make a file system that nobody sees yet."""
+    """Make a file system that nobody sees yet; where that is refused, return what stands in."""
+    try:
+        return _configured(kind, source, options)
+    except KernelError as refusal:
+        if refusal.errno == errno.EINVAL:
+            data = unprivileged.without_unmapped_group(kind, options.data)
+            if data != options.data:
+                return _configured(kind, source, options._replace(data=data))
+        return unprivileged.instead_of(kind, refusal)
+
+
+def _configured(kind: str, source: str, options: Options) -> int:
     context = mounts.fsopen(kind)
     try:
         if source and kind != "cgroup":

@@ -11,6 +11,7 @@ Source: OCI runtime-spec, runtime.md, "Create" and "Lifecycle".
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -36,6 +37,7 @@ from kernelbox.oci import (
     reading,
     refusals,
     resources,
+    unprivileged,
 )
 from kernelbox.oci import state as states
 from kernelbox.oci.state import Box, State
@@ -69,6 +71,7 @@ class Asked(NamedTuple):
         keyring: Whether it gets a session keyring of its own.
         foreground: Whether the caller shows its terminal itself.
         pivot: Whether its root is pivoted to; else it is a chroot.
+        rootless: Whether refusals of the kernel's are borne: see `unprivileged.is_rootless`.
     """
 
     root: str
@@ -83,6 +86,7 @@ class Asked(NamedTuple):
     keyring: bool = True
     foreground: bool = False
     pivot: bool = True
+    rootless: str = "auto"
 
 
 class Created(NamedTuple):
@@ -119,6 +123,7 @@ def create(asked: Asked) -> Created:
         config = config._replace(process=what._replace(env=(*what.env, *told)))
     refusals.check_namespaces(config)
     refusals.check_settings(config)
+    unprivileged.check(config, config.process)
     _check_terminal(config, asked)
     for limit in config.process.rlimits if config.process is not None else ():
         execution.check_limit(limit.type, limit.hard)
@@ -136,8 +141,12 @@ def create(asked: Asked) -> Created:
         except BaseException:
             _undo(box, config)
             raise
-    warnings = programs.ungranted(found.part("process"))
-    return Created(box, found, born, [] if config.has_user_namespace else warnings)
+    warnings = [] if config.has_user_namespace else programs.ungranted(found.part("process"))
+    if not box.state.group and not config.is_new("pid"):  # runc warns of the same
+        warnings.append(
+            "no control group and no PID namespace: not all of it can be found and killed"
+        )
+    return Created(box, found, born, warnings)
 
 
 def _check_terminal(config: Config, asked: Asked) -> None:
@@ -156,15 +165,14 @@ def _check_terminal(config: Config, asked: Asked) -> None:
 
 
 def _make(box: Box, config: Config, asked: Asked) -> Newborn:
-    mounts = attaching.prepare(config, box.state.bundle)
-    root = attaching.open_root(box.state.rootfs)
+    root = _open_root(box, config)
+    mounts = attaching.prepare(config, box.state.bundle) if root is not None else []
     joined = joining.open_others(config)
-    if not config.is_new("mount"):
+    if root is not None and not config.is_new("mount"):
         box.write(box.state._replace(mount=in_place.mount_id(root)))
+    rootless = unprivileged.is_rootless(asked.rootless)
+    _make_group(box, config, rootless=rootless)
     group = box.group
-    groups.make(group)
-    resources.apply(group, config.resources, config.ociVersion)
-    group.limit_devices(resources.device_rules(config.resources))
     stone = stepping_stone.lay()
     listener = gate.build(box.fd)
     ours, theirs = Channel.pair()
@@ -177,6 +185,7 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
             entrance=entrance,
             root=root,
             mounts=mounts,
+            bundle=box.state.bundle,
             mount_namespace=joined.get("mount"),
             rootfs=box.state.rootfs,
             filter=compiled(config.seccomp, agent=agents.has_one(config.seccomp)),
@@ -185,6 +194,7 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
             preserved=asked.preserved,
             keyring=asked.keyring,
             pivot=asked.pivot and config.is_new("mount"),
+            rootless=rootless,
             observed=door.sink is not None,
         )
 
@@ -205,11 +215,44 @@ def _make(box: Box, config: Config, asked: Asked) -> Newborn:
     return born
 
 
+def _open_root(box: Box, config: Config) -> int | None:
+    """Open the root; None if that is left to the first process, in a mount namespace of its own."""
+    try:
+        return attaching.open_root(box.state.rootfs)
+    except KernelError as refusal:
+        if refusal.errno != errno.EPERM or not config.is_new("mount"):
+            raise
+        return None
+
+
+def _make_group(box: Box, config: Config, *, rootless: bool) -> None:
+    """Make the control group, with its limits; or do without, where that is borne.
+
+    Source: runc, fs/fs.go, Apply(): a path that is asked for is no wish.
+    """
+    group = box.group
+    try:
+        groups.make(group)
+    except KernelError as refusal:
+        borne = rootless and unprivileged.is_mere_refusal(refusal)
+        if config.cgroupsPath or not borne:
+            raise
+        groups.remove(group, box.state.above)
+        box.write(box.state._replace(group="", above=[], freezer=""))
+        group = box.group
+    resources.apply(group, config.resources, config.ociVersion)
+    try:
+        group.limit_devices(resources.device_rules(config.resources))
+    except KernelError as refusal:
+        if not (rootless and unprivileged.is_mere_refusal(refusal)):
+            raise
+
+
 def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
     """Do what is to be done outside while init builds, until it waits at its gate."""
     control = born.control
     if config.is_new("user"):
-        id_maps.write_maps(born.pid, config.uidMappings, config.gidMappings)
+        _map_ids(born.pid, config)
         messages.send(control, Go())
     born.until(Ready)
     if config.netDevices:
@@ -232,6 +275,15 @@ def _accompany(born: Newborn, box: Box, config: Config, asked: Asked) -> None:
     messages.send(control, Go())
     born.until(Ready)
     control.close()
+
+
+def _map_ids(pid: int, config: Config) -> None:
+    if unprivileged.is_ordinary():
+        from kernelbox.users import own_ids  # not for root
+
+        own_ids.write_maps(pid, config.uidMappings, config.gidMappings)
+    else:
+        id_maps.write_maps(pid, config.uidMappings, config.gidMappings)
 
 
 def _undo(box: Box, config: Config) -> None:

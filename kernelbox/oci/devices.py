@@ -40,7 +40,7 @@ def make(wanted: tuple[Device, ...], root: int, *, borrowed: bool) -> None:
     Args:
         wanted: Those of its bundle.
         root: Its root, as a descriptor.
-        borrowed: Whether the host's are shown, where nobody may make a node.
+        borrowed: Whether the host's are shown, since nobody may make a node; else it is tried.
 
     Raises:
         UsageError: Something else is there already.
@@ -49,10 +49,14 @@ def make(wanted: tuple[Device, ...], root: int, *, borrowed: bool) -> None:
     named = {one.path for one in wanted}
     for device in [*(one for one in USUAL if one.path not in named), *wanted]:
         if borrowed and device.type != "p":
-            fd = mounts.open_tree(device.path, 0)
-            targets.attach(fd, device.path, directory=False, root=root)
-        else:
+            _show(device, root)
+            continue
+        try:
             _make(device, root)
+        except KernelError as refusal:
+            if refusal.errno != errno.EPERM or device.type == "p":
+                raise
+            _show(device, root)
     place = targets.open_target("/dev", True, root)
     try:
         for name, target in _LINKS.items():
@@ -63,6 +67,12 @@ def make(wanted: tuple[Device, ...], root: int, *, borrowed: bool) -> None:
                     raise
     finally:
         os.close(place)
+
+
+def _show(device: Device, root: int) -> None:
+    """Show the host's node of this path, where nobody may make one."""
+    fd = mounts.open_tree(device.path, 0)
+    targets.attach(fd, device.path, directory=False, root=root)
 
 
 def _make(device: Device, root: int) -> None:

@@ -19,7 +19,7 @@ from kernelbox.container.conversation.messages import Go, Ready, Terminal
 from kernelbox.kernel import door, execution, lookup, process, stepping_stone, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
-from kernelbox.oci import agents, console, foreground, groups, standing
+from kernelbox.oci import agents, console, foreground, groups, standing, unprivileged
 from kernelbox.oci import state as states
 from kernelbox.plumbing.channel import Channel
 
@@ -80,9 +80,11 @@ def enter(
     if not box.alive():
         raise UsageError("cannot exec in a container that is not running", "It has just ended")
     config = box.config()
+    unprivileged.check(config, what)
     # A chroot is not entered with its namespaces.
     root = None if config.is_new("mount") else os.open(f"/proc/{box.state.pid}/root", _DIRECTORY)
-    others = [one.proc for one in namespaces.KINDS if _differs(box.state.pid, one.proc)]
+    is_ordinary, rootless = unprivileged.is_ordinary(), unprivileged.is_rootless()
+    others = _others(box, status)
     confined = compiled(config.seccomp, agent=agents.has_one(config.seccomp))
     stone = stepping_stone.lay()
     ours, theirs = Channel.pair()
@@ -91,17 +93,21 @@ def enter(
         # Nobody inside may look at this interpreter once it shares their PID namespace.
         syscalls.prctl(k.PR_SET_DUMPABLE, 0)
         # The child enters all others itself: this process stays where it can write a pid file.
-        if "pid" in others:
-            syscalls.setns(pidfd, k.CLONE_NEWPID, f"nsenter --pid -t {box.state.pid}")
+        # An ordinary user has power over those of a user namespace only once it is in that.
+        first = [one for one in others if one == "pid" or (one == "user" and is_ordinary)]
+        if first:
+            words = " ".join(f"--{one}" for one in first)
+            kinds = namespaces.flags(first)
+            syscalls.setns(pidfd, kinds, f"nsenter {words} -t {box.state.pid}")
         if what.affinity is not None and what.affinity.initial is not None:
             execution.set_affinity(what.affinity.initial)
         child, child_pidfd = process.clone3(0, entrance.clone_fd)
         if child == 0:
             ours.close()
-            rest = [kind for kind in others if kind != "pid"]
+            rest = [kind for kind in others if kind not in first]
             _entered(
                 pidfd, rest, root, entrance, theirs, config, what, stone, confined, preserved,
-                keyring,
+                keyring, "user" in others, rootless,
             )  # fmt: skip
     theirs.close()
     os.close(pidfd)
@@ -124,6 +130,20 @@ def enter(
     return born
 
 
+def _others(box: Box, status: str) -> list[str]:
+    """Return which namespaces of a container are not ours, by their names in /proc."""
+    try:
+        return [one.proc for one in namespaces.KINDS if _differs(box.state.pid, one.proc)]
+    except PermissionError as error:
+        if status != "created":
+            raise
+        raise UsageError(
+            "cannot exec in a container that waits for its start: it is yet a part of the runtime, "
+            "which an ordinary user may not look into",
+            "Start it first",
+        ) from error
+
+
 def _differs(pid: int, kind: str) -> bool:
     try:
         return namespaces.identity(pid, kind) != namespaces.identity("self", kind)
@@ -143,15 +163,19 @@ def _entered(
     confined: Filter | None,
     preserved: tuple[int, ...],
     keyring: bool,
+    other_ids: bool,
+    rootless: bool,
 ) -> NoReturn:
     """Be the process that `enter` adds: a container's init without the building."""
     with reporting(control, door.sink is not None, stepped=False):
         process.die_with_parent()
-        standing.limit(what, config.personality)
+        standing.limit(what, config.personality, rootless=rootless)
         entrance.enter()
         if config.memoryPolicy is not None:
             execution.set_memory_policy(*config.memoryPolicy)
-        if what.affinity is not None and what.affinity.final is not None:
+        if what.affinity is None:
+            standing.forget_affinity()
+        elif what.affinity.final is not None:
             execution.set_affinity(what.affinity.final)
         if kinds:
             syscalls.setns(pidfd, namespaces.flags(kinds), "nsenter ...")
@@ -159,7 +183,7 @@ def _entered(
             lookup.fchdir(root)
             lookup.chroot(".")
         lookup.chdir("/")
-        if "user" in kinds:  # there, who comes from outside is nobody
+        if other_ids:  # there, who comes from outside is nobody
             syscalls.setresgid(0)
             syscalls.setresuid(0)
         terminal = None

@@ -7,6 +7,8 @@ Source: OCI runtime-spec, features.md, features-linux.md; config.md, "Configurat
 
 from __future__ import annotations
 
+import os
+
 from kernelbox import namespaces
 from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.oci import mount_options, reading
@@ -101,6 +103,35 @@ def beginning() -> dict[str, Any]:
             "readonlyPaths": list(masks.READ_ONLY),
         },
     }  # fmt: skip
+
+
+def rootless(found: dict[str, Any]) -> dict[str, Any]:
+    """Return a config.json to begin with for an ordinary user: the caller, with its one id.
+
+    Args:
+        found: From `beginning`; it is changed.
+
+    Source: runc, specconv.ToRootless().
+    """
+    linux = found["linux"]
+    del linux["resources"]
+    # A sysfs may be mounted by who owns the network, and with no way out one's own is of no use.
+    linux["namespaces"] = [one for one in linux["namespaces"] if one["type"] != "network"]
+    linux["namespaces"].append({"type": "user"})
+    for key, number in (("uidMappings", os.geteuid()), ("gidMappings", os.getegid())):
+        linux[key] = [{"containerID": 0, "hostID": number, "size": 1}]
+    found["mounts"] = [
+        _mount("/sys", "none", "/sys", "rbind", "nosuid", "noexec", "nodev", "ro")
+        if one["type"] == "sysfs"
+        else _without_groups(one)
+        for one in found["mounts"]
+    ]
+    return found
+
+
+def _without_groups(mount: dict[str, Any]) -> dict[str, Any]:
+    kept = [one for one in mount.get("options", []) if not one.startswith("gid=")]
+    return {**mount, "options": kept} if kept else mount
 
 
 def _mount(destination: str, kind: str, source: str, *options: str) -> dict[str, Any]:

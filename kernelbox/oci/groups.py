@@ -81,7 +81,7 @@ def check_free(group: Cgroup) -> None:
     """
     if group.processes():
         raise UsageError(
-            f"there are processes in the control group /{group.name}",
+            f"the container's cgroup is not empty: there are processes in /{group.name}",
             "Another container's? Give each a cgroupsPath of its own",
         )
 
@@ -129,6 +129,8 @@ def way_into(group: Cgroup, asked: list[str], pid: int) -> Entrance:
 
     Source: runc-exec(8), `--cgroup`; cgroup-v2.rst, "No Internal Process Constraint".
     """
+    if not asked and not group.directories:
+        return group.open()
     if not asked and not (group.host.version == 2 and group.get("cgroup.subtree_control")):
         return group.open()
     if not asked:

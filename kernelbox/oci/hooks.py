@@ -11,7 +11,13 @@ since `creating` is step 2 of a container's life, and hooks begin with step 3. O
 the container; but of poststop ones, which are too late for that, a failure is only told. They run
 in the bundle's directory, but for startContainer ones, which see none of it.
 
-Source: OCI runtime-spec, config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle".
+These are programs of the image's, and no more may be theirs than is the container's own program's:
+they are its user, with its capabilities and its filter, they step on the same stone, and without
+variables of their own they have its. The filter has nobody to ask in them: what it leaves to others
+is ENOSYS.
+
+Source: OCI runtime-spec, config.md, "POSIX-platform Hooks"; runtime.md, "Lifecycle"; runc,
+linuxStandardInit; CVE-2019-5736.
 """
 
 from __future__ import annotations
@@ -19,21 +25,38 @@ from __future__ import annotations
 import os
 import sys
 
-from kernelbox.kernel import process
+from kernelbox.kernel import process, stepping_stone
 from kernelbox.kernel.errors import KernelboxError, printable
 from kernelbox.oci.config import HOOKS, Hook
 from kernelbox.plumbing import documents
-from kernelbox.plumbing.light import suppress
+from kernelbox.plumbing.light import signal, suppress
+from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
+    from kernelbox.kernel.stepping_stone import Stone
     from kernelbox.oci.document import Part
 
     Hooks = dict[str, tuple[Hook, ...]]  # by kind
 
 _LONGEST_SAID = 300  # characters of what a hook complains that are repeated
+
+
+class Within(NamedTuple):
+    """How hooks are run that are the image's.
+
+    Attributes:
+        take_on: Makes the calling process one that may do what the container's program may.
+        environment: Their variables, where they have none of their own.
+        stone: What they step on.
+    """
+
+    take_on: Callable[[], object]
+    environment: dict[str, str]
+    stone: Stone
 
 
 def read(document: Part) -> Hooks:
@@ -59,22 +82,22 @@ def _read(part: Part) -> Hook:
     )
 
 
-def run(hooks: Hooks, kind: str, state: dict[str, Any]) -> None:
+def run(hooks: Hooks, kind: str, state: dict[str, Any], within: Within | None = None) -> None:
     """Run the hooks of a kind, in order.
 
     Args:
         hooks: The container's.
         kind: `prestart` and its kin.
         state: What they are told.
+        within: How those of the image's are run; None for the host's.
 
     Raises:
         KernelboxError: One failed, or took too long; those after it are not run.
     """
     for number, hook in enumerate(hooks.get(kind, ())):
-        failure = _run(hook, state, "/" if kind == "startContainer" else state["bundle"])
-        if failure:
+        if failure := _run(hook, state, within):
             raise KernelboxError(
-                f"{kind} hook {number}, {hook.path:.100}, failed: {failure}",
+                f"error running {kind} hook #{number}: {hook.path:.100}: {failure}",
                 "It is in the bundle's config.json, under hooks",
             )
 
@@ -86,21 +109,23 @@ def run_all(hooks: Hooks, kind: str, state: dict[str, Any]) -> list[str]:
     """
     problems = []
     for hook in hooks.get(kind, ()):
-        if failure := _run(hook, state, state["bundle"]):
+        if failure := _run(hook, state):
             problems.append(f"{kind} hook {hook.path:.100} failed: {failure}")
     return problems
 
 
-def _run(hook: Hook, state: dict[str, Any], directory: str) -> str:
-    """Run a hook in a directory; return how it failed, empty if it did not."""
+def _run(hook: Hook, state: dict[str, Any], within: Within | None = None) -> str:
+    """Run a hook; return how it failed, empty if it did not."""
     told = os.memfd_create("state", os.MFD_CLOEXEC)
     os.write(told, documents.dumps(state).encode())
     os.lseek(told, 0, os.SEEK_SET)
     said = os.memfd_create("said", os.MFD_CLOEXEC)
+    heard, refusals = os.pipe()
     try:
         pid, pidfd = process.clone3(0)
         if pid == 0:
-            _become(hook, told, said, directory)
+            _become(hook, told, said, refusals, state["bundle"], within)
+        os.close(refusals)
         try:
             in_time = process.wait_until_gone(pidfd, _seconds(hook))
             if not in_time:
@@ -112,33 +137,54 @@ def _run(hook: Hook, state: dict[str, Any], directory: str) -> str:
             return f"it took longer than {hook.timeout} seconds"
         if code == 0:
             return ""
+        if refusal := os.read(heard, 1):
+            return f"it cannot be executed: {os.strerror(refusal[0]).lower()}"
         size = os.fstat(said).st_size
         text = os.pread(said, _LONGEST_SAID, max(0, size - _LONGEST_SAID)).decode(
             "utf-8", "replace"
         )
         words = printable(" ".join(text.split()))
-        return f"exit status {code}" + (f": {words}" if words else "")
+        killed = signal.strsignal(code - 128) if code > 128 else None
+        signalled = f" (signal: {killed.lower()})" if killed else ""
+        return f"exit status {code}{signalled}" + (f": {words}" if words else "")
     finally:
-        os.close(told)
-        os.close(said)
+        for fd in (told, said, heard):
+            os.close(fd)
 
 
 def _seconds(hook: Hook) -> float:
     return float(sys.maxsize) if hook.timeout is None else hook.timeout
 
 
-def _become(hook: Hook, told: int, said: int, directory: str) -> NoReturn:
+def _become(
+    hook: Hook, told: int, said: int, refusals: int, bundle: str, within: Within | None
+) -> NoReturn:
     """Be the hook: its standard input is the state, and what it prints is kept for an error."""
     try:
         for wanted, fd in ((0, told), (1, said), (2, said)):
             os.dup2(fd, wanted)
+        words = list(hook.args) or [hook.path]
+        environment = dict(one.partition("=")[::2] for one in hook.env)
+        if within is not None:
+            _become_within(hook.path, words, environment, refusals, within)
         process.close_all_but(())
         process.default_signals()
         with suppress(OSError):  # a bundle that is gone is no reason to fail
-            os.chdir(directory)
-        environment = dict(one.partition("=")[::2] for one in hook.env)
-        process.execve(hook.path, list(hook.args) or [hook.path], environment)
+            os.chdir(bundle)
+        process.execve(hook.path, words, environment)
     except BaseException as error:
         os.write(2, f"{hook.path}: {error}".encode()[:_LONGEST_SAID])
     finally:
         os._exit(127)
+
+
+def _become_within(
+    path: str, words: list[str], environment: dict[str, str], refusals: int, within: Within
+) -> None:
+    stone = within.stone
+    os.dup2(refusals, stone.refusals, inheritable=False)
+    process.close_all_but([stone.fd, stone.refusals])
+    within.take_on()
+    process.default_signals()
+    os.chdir("/")
+    stepping_stone.take(stone, path, words, environment or within.environment)

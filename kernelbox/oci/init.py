@@ -54,8 +54,9 @@ class Birth(NamedTuple):
         listener: Where `start` comes to.
         group: Its control group.
         entrance: The way into that.
-        root: Its root, as a detached mount.
-        mounts: What is mounted there, in order.
+        root: Its root, as a detached mount; None if the first process is to open that itself.
+        mounts: What is mounted there, in order; likewise.
+        bundle: Directory that the sources of mounts are relative to.
         mount_namespace: Another's to join, as a descriptor; None without.
         rootfs: The path of its root.
         filter: Of its system calls; None without one.
@@ -64,6 +65,7 @@ class Birth(NamedTuple):
         preserved: Descriptors that the program keeps, beside its streams.
         keyring: Whether it gets a session keyring of its own.
         pivot: Whether its root is pivoted to; else it is a chroot.
+        rootless: Whether what the kernel refuses is no reason to fail.
         observed: Whether the other side wants to hear of every request.
     """
 
@@ -72,8 +74,9 @@ class Birth(NamedTuple):
     listener: socket
     group: Cgroup
     entrance: Entrance
-    root: int
+    root: int | None
     mounts: list[Wanted]
+    bundle: str
     mount_namespace: int | None
     rootfs: str
     filter: Filter | None
@@ -82,6 +85,7 @@ class Birth(NamedTuple):
     preserved: tuple[int, ...]
     keyring: bool
     pivot: bool
+    rootless: bool
     observed: bool
 
 
@@ -99,13 +103,26 @@ def main(birth: Birth) -> NoReturn:
         process.end_by_signals()  # else the first of a PID namespace hears none that it can miss
         starter = gate.wait(birth.listener, stone)
         with reporting(starter, observed=False, stepped=False):
-            hooks.run(config.hooks, "startContainer", birth.state)
             assert config.process is not None  # `start` has looked
+            if "startContainer" in config.hooks:
+                hooks.run(config.hooks, "startContainer", birth.state, _within(birth, starter))
             standing.become(
                 config.process, starter, stone, birth.filter,
                 preserved=birth.preserved, keyring=birth.keyring,
             )  # fmt: skip
     raise AssertionError("reporting does not return")
+
+
+def _within(birth: Birth, starter: Channel) -> hooks.Within:
+    """Return how hooks of the image's are run: as the program will be, which comes after them."""
+    what, confined = birth.config.process, birth.filter
+    assert what is not None
+    alone = confined and confined._replace(watched=False, handed_on=False)
+
+    def take_on() -> None:
+        standing.take_on(what, starter, alone, keyring=birth.keyring)
+
+    return hooks.Within(take_on, standing.environment_of(what), birth.stone)
 
 
 def build(birth: Birth) -> None:
@@ -117,10 +134,15 @@ def build(birth: Birth) -> None:
     config, what, state = birth.config, birth.config.process, birth.state
 
     # Who it is. The namespaces of others that it shares it was born into, but for one.
-    syscalls.prctl(k.PR_SET_DUMPABLE, 0)
+    if birth.root is not None:  # else who maps its ids has to look into it first
+        syscalls.prctl(k.PR_SET_DUMPABLE, 0)
     state["pid"] = int(os.readlink("/proc/self"))  # as the runtime counts: it is its /proc
     if config.is_new("user"):
         _await_go(birth.control)  # until its ids are mapped
+    if birth.root is None:
+        syscalls.prctl(k.PR_SET_DUMPABLE, 0)
+        birth = _opened(birth)  # as who made it: the root of its ids may not come to the bundle
+    if config.is_new("user"):
         syscalls.setresgid(0)
         syscalls.setresuid(0)
     if birth.mount_namespace is not None:
@@ -128,6 +150,7 @@ def build(birth: Birth) -> None:
 
     # What it may use, and a cgroup namespace whose root is just that.
     birth.entrance.enter()
+    standing.forget_affinity()
     if config.is_new("cgroup"):
         syscalls.unshare(k.CLONE_NEWCGROUP)
 
@@ -139,7 +162,7 @@ def build(birth: Birth) -> None:
     if config.domainname:
         syscalls.setdomainname(config.domainname)
     if what is not None:
-        standing.limit(what, config.personality)
+        standing.limit(what, config.personality, rootless=birth.rootless)
     if config.memoryPolicy is not None:
         execution.set_memory_policy(*config.memoryPolicy)
 
@@ -192,8 +215,15 @@ def build(birth: Birth) -> None:
         standing.find(what)  # so that a program which is missing is missed by `create`
 
 
+def _opened(birth: Birth) -> Birth:
+    """Return a birth with its root and mounts opened, in the mount namespace that is ours."""
+    root = attaching.open_root(birth.rootfs)
+    return birth._replace(root=root, mounts=attaching.prepare(birth.config, birth.bundle))
+
+
 def _attach_root(birth: Birth) -> None:
     """Attach the root where it lies: hooks look for what is mounted there, and may add to it."""
+    assert birth.root is not None  # it is open by now
     own = birth.config.is_new("mount")
     if own and not birth.pivot:
         pivot.attach_root(birth.root)  # a chroot is left more easily than what is mounted on /

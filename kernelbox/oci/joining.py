@@ -3,6 +3,7 @@
 Others' are entered by the runtime itself, for as long as the birth takes, since nobody inside a
 user namespace may. Into a user namespace of others there is no such way and back: an assistant goes
 there for good, and its child is a sibling of its own, so that the runtime is the parent after all.
+Who is not the host's root finds no way back from any.
 
     mount               the first process enters that itself: the runtime must not lose its files
     cgroup              it makes a new one itself, once it is in its group
@@ -22,6 +23,7 @@ from kernelbox.container.conversation.messages import Failed, Made, Sibling
 from kernelbox.kernel import door, files, process, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, UsageError
+from kernelbox.oci import unprivileged
 from kernelbox.plumbing.channel import Channel
 from kernelbox.plumbing.light import contextmanager
 
@@ -85,9 +87,11 @@ def bear(
     """
     kinds = [one.type for one in config.namespaces if not one.path]
     new = namespaces.flags([kind for kind in kinds if kind not in ("cgroup", "time")])
+    if (others or config.is_new("time")) and unprivileged.is_rootless():
+        return _bear_away(new, config, others, group, be)  # nor would it come back itself
     with _entered(config, others):
         if "user" in others:
-            return _bear_inside(new, others["user"], group, be)
+            return _bear_away(new, None, {"user": others["user"]}, group, be)
         pid, pidfd = process.clone3(new, group)
         if pid == 0:
             be()
@@ -97,17 +101,9 @@ def bear(
 @contextmanager
 def _entered(config: Config, others: dict[str, int]) -> Iterator[None]:
     """Be in others' namespaces, or let the next child be, and return to our own."""
-    own = []
-    for kind, fd in others.items():
-        if kind in _ITS_OWN_TO_ENTER:
-            continue
-        own.append(_own(kind))
-        syscalls.setns(fd, namespaces.kind(kind).flag, f"nsenter --{kind}=...")
-    if config.is_new("time"):
-        own.append(_own("time"))
-        syscalls.unshare(k.CLONE_NEWTIME)
-        for clock, (seconds, nanoseconds) in config.timeOffsets.items():
-            files.write("/proc/self/timens_offsets", f"{clock} {seconds} {nanoseconds}")
+    kinds = [kind for kind in others if kind not in _ITS_OWN_TO_ENTER]
+    own = [_own(kind) for kind in [*kinds, *(["time"] if config.is_new("time") else [])]]
+    _enter(config, others)
     try:
         yield
     finally:
@@ -116,13 +112,28 @@ def _entered(config: Config, others: dict[str, int]) -> Iterator[None]:
             os.close(fd)
 
 
+def _enter(config: Config, others: dict[str, int]) -> None:
+    for kind, fd in others.items():
+        if kind not in _ITS_OWN_TO_ENTER:
+            syscalls.setns(fd, namespaces.kind(kind).flag, f"nsenter --{kind}=...")
+    if config.is_new("time"):
+        syscalls.unshare(k.CLONE_NEWTIME)
+        for clock, (seconds, nanoseconds) in config.timeOffsets.items():
+            files.write("/proc/self/timens_offsets", f"{clock} {seconds} {nanoseconds}")
+
+
 def _own(kind: str) -> int:
     return os.open(f"/proc/self/ns/{namespaces.kind(kind).proc}", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _bear_inside(
-    new: int, user: int, group: int | None, be: Callable[[], NoReturn]
+def _bear_away(
+    new: int,
+    config: Config | None,
+    others: dict[str, int],
+    group: int | None,
+    be: Callable[[], NoReturn],
 ) -> tuple[int, int]:
+    """Let an assistant enter others' namespaces, and bear there. A config names new clocks, too."""
     ours, theirs = Channel.pair()
     assistant, watched = process.clone3(0, group)
     if assistant == 0:
@@ -130,9 +141,12 @@ def _bear_inside(
         with reporting(theirs, door.sink is not None, stepped=False):
             process.die_with_parent()
             syscalls.prctl(k.PR_SET_DUMPABLE, 0)  # or who is there already could look into it
-            syscalls.setns(user, k.CLONE_NEWUSER, "nsenter --user=...")
-            syscalls.setresgid(0)
-            syscalls.setresuid(0)
+            if "user" in others:
+                syscalls.setns(others["user"], k.CLONE_NEWUSER, "nsenter --user=...")
+                syscalls.setresgid(0)
+                syscalls.setresuid(0)
+            if config is not None:
+                _enter(config, others)
             pid, pidfd = process.clone3(new, sibling=True)
             if pid == 0:
                 theirs.close()
@@ -158,4 +172,4 @@ def _of_sibling(control: Channel) -> int:
         if isinstance(message, Made) and door.sink is not None:
             door.sink(message.event)
         if message is None:
-            raise KernelboxError("no process could be made in the user namespace", "See dmesg")
+            raise KernelboxError("no process could be made in the namespaces", "See dmesg")

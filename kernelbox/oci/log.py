@@ -44,7 +44,8 @@ class Log:
         import json  # a line for a person is the exception
 
         if self.form == "json":
-            line = json.dumps({"level": level, "msg": message, "time": now})
+            told = {"level": level, "msg": message, "time": now}
+            line = json.dumps(told, separators=(",", ":"))  # as runc's, for who looks by grep
         else:
             line = f'time="{now}" level={level} msg={json.dumps(message, ensure_ascii=False)}'
         with suppress(OSError):

@@ -89,17 +89,26 @@ def _capabilities(part: Part) -> dict[str, tuple[str, ...]]:
 
 
 def ungranted(part: Part) -> list[str]:
-    """Return which capabilities a process asks for that nobody can grant it here, a line each.
+    """Return which capabilities a process asks for that nobody can grant it, a line each.
 
     Args:
         part: `process`.
 
-    Source: OCI runtime-spec, config.md, "Linux Process": such a value MUST be logged as a warning.
+    Source: OCI runtime-spec, config.md, "Linux Process": such a value MUST be logged as a warning;
+    capabilities(7): what is ambient is permitted and inheritable, too.
     """
     asked = part.part("capabilities")
+    could = {*asked.texts("permitted")} & {*asked.texts("inheritable")}
+    alone = [one for one in dict.fromkeys(asked.texts("ambient")) if one not in could]
     names = dict.fromkeys(name for one in _SETS for name in asked.texts(one))
     held = {f"CAP_{name}" for name in capabilities.names(syscalls.permitted_capabilities())}
-    return [f"capability {name:.60} cannot be granted here" for name in names if name not in held]
+    return [
+        *(f"capability {name:.60} cannot be granted here" for name in names if name not in held),
+        *(
+            f"can't raise ambient capability {name:.60}: it is not permitted and inheritable"
+            for name in alone
+        ),
+    ]
 
 
 def _limits(part: Part) -> tuple[Limit, ...]:

@@ -73,9 +73,11 @@ def _memory(group: Cgroup, part: Part) -> None:
     if limit:
         group.set("memory.max", limit if limit > 0 else "max")
     if together and (together > 0 or group.get("memory.swap.max")):
-        if 0 < together < limit:
+        before = group.get("memory.max")  # which stays, where only the other is named
+        alone = limit or (int(before) if before.isdecimal() else 0)
+        if 0 < together < alone:
             raise part.wrong("swap", "at least the limit: it is memory and swap together")
-        group.set("memory.swap.max", together - max(limit, 0) if together > 0 else "max")
+        group.set("memory.swap.max", together - max(alone, 0) if together > 0 else "max")
     if reservation := part.number("reservation", 0, -1):
         file = "memory.low" if group.host.version == 2 else "memory.soft_limit_in_bytes"
         group.set(file, reservation if reservation > 0 else ("0" if file == "memory.low" else -1))
@@ -109,8 +111,9 @@ def _cpu(group: Cgroup, part: Part) -> None:
         before = group.get("cpu.max").split() or ["max", str(limit_values.DEFAULT_PERIOD)]
         now = ("max" if quota < 0 else str(quota)) if quota else before[0]
         group.set("cpu.max", f"{now} {period or before[-1]}")
-    if burst := part.number("burst", 0, 0):
-        group.set("cpu.max.burst", burst)
+    burst = part.number("burst", 0, 0)
+    if burst or (part.plain.get("burst") == 0 and group.get("cpu.max.burst")):
+        group.set("cpu.max.burst", burst)  # a number that may be left out: 0 is one
     _real_time(group, part.number("realtimePeriod", 0, 0), part.number("realtimeRuntime"))
     if part.plain.get("idle") is not None:
         group.set("cpu.idle", part.number("idle", 0, 0, 1))
@@ -122,8 +125,7 @@ def _real_time(group: Cgroup, period: int, runtime: int) -> None:
     Source: scheduler/sched-rt-group.rst.
     """
     writes = {"cpu.rt_period_us": period, "cpu.rt_runtime_us": runtime}
-    file = group.path("cpu.rt_period_us")
-    if period and runtime and period < int(tree.read(file) or 0):
+    if period and runtime and period < int(tree.read(group.path("cpu.rt_period_us")) or 0):
         writes = dict(reversed(writes.items()))
     for name, value in writes.items():
         if value:

@@ -16,6 +16,7 @@ from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.kernel import execution, lsm, process, session, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError, UsageError
+from kernelbox.oci import unprivileged
 from kernelbox.root import targets
 from kernelbox.users import accounts, capabilities
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from kernelbox.oci.config import Process, User
     from kernelbox.plumbing.channel import Channel
 
+_CAP_SETGID = 6
+
 
 def take_streams(terminal: int | None) -> None:
     """Lead a session of its own, on a terminal if there is one."""
@@ -38,17 +41,22 @@ def take_streams(terminal: int | None) -> None:
             session.dup2(terminal, wanted)
 
 
-def limit(what: Process, personality: int | None = None) -> None:
+def limit(what: Process, personality: int | None = None, *, rootless: bool = False) -> None:
     """Take on what is counted against a process, while /proc is still the host's.
 
     Args:
         what: The program.
         personality: Of the machine, for `uname`; None for this one's.
+        rootless: Whether it may deserve an OOM kill as much as before, if the kernel wants so.
 
     Raises:
         KernelError: EPERM for a limit above the host's own; EACCES, EINVAL.
     """
-    program.deserve_oom_kill(what.oomScoreAdj)
+    try:
+        program.deserve_oom_kill(what.oomScoreAdj)
+    except KernelError as refusal:
+        if not (rootless and unprivileged.is_mere_refusal(refusal)):
+            raise
     if what.scheduler is not None:
         execution.set_scheduler(*what.scheduler)
     if what.ioPriority is not None:
@@ -57,13 +65,26 @@ def limit(what: Process, personality: int | None = None) -> None:
         execution.set_personality(personality)
 
 
+def forget_affinity() -> None:
+    """Run wherever the control group lets this process, whatever its caller was bound to.
+
+    Where a process was bound by sched_setaffinity(2), since Linux 6.2 not even another cpuset makes
+    it forget that. Call it in the control group, where /sys is the host's.
+
+    Source: runc, tryResetCPUAffinity; sysconf(3), _SC_NPROCESSORS_CONF.
+    """
+    every = range(os.sysconf("SC_NPROCESSORS_CONF"))
+    if not os.sched_getaffinity(0).issuperset(every):
+        execution.set_affinity(every)
+
+
 def find(what: Process) -> str:
     """Return the path of the program, as its user will find it; its root is the caller's by now.
 
     Raises:
         CommandError: 127 if there is none; 126 if it may not be executed.
     """
-    return program.find_program(what.args[0], _environment(what).get("PATH", DEFAULT_PATH))
+    return program.find_program(what.args[0], _words(what).get("PATH", DEFAULT_PATH))
 
 
 def become(
@@ -90,10 +111,27 @@ def become(
         KernelboxError: Anything before that failed.
     """
     process.close_all_but([*preserved, control.fileno(), stone.fd, stone.refusals])
-    user, environment = what.user, _environment(what)
-    if "HOME" not in environment:
-        environment["HOME"] = accounts.look_up(str(user.uid)).home
-    _give_streams(user)
+    environment = environment_of(what)
+    _give_streams(what.user)
+    path = take_on(what, control, confined, keyring=keyring)
+    for fd in preserved:
+        os.set_inheritable(fd, True)
+    program.become(path, list(what.args), environment, control, stone)
+
+
+def take_on(what: Process, control: Channel, confined: Filter | None, *, keyring: bool) -> str:
+    """Become who the program is, with its limits and what it may do; return the program's path.
+
+    Args:
+        what: The program.
+        control: Where to say that a filter is in force which asks somebody.
+        confined: The filter of its system calls; None without one.
+        keyring: Whether to part from the session keyring that was inherited.
+
+    Raises:
+        CommandError: It was not found (127), or cannot be executed (126).
+        KernelboxError: Anything before that failed.
+    """
     for one in what.rlimits:
         execution.set_limit(one.type, one.soft, one.hard)
     targets.change_directory(what.cwd, make=False)
@@ -106,10 +144,8 @@ def become(
             program.confine(confined, control)
     if what.apparmor:
         lsm.become_confined(what.apparmor)
-    session.umask(0o022 if user.umask is None else user.umask)
-    for fd in preserved:
-        os.set_inheritable(fd, True)
-    program.become(path, list(what.args), environment, control, stone)
+    session.umask(0o022 if what.user.umask is None else what.user.umask)
+    return path
 
 
 def _take_identity(what: Process, confined: Filter | None, control: Channel) -> str:
@@ -118,7 +154,8 @@ def _take_identity(what: Process, confined: Filter | None, control: Channel) -> 
     Source: capabilities(7), "Effect of user ID changes on capabilities".
     """
     user, sets = what.user, what.capabilities
-    syscalls.setgroups(user.additionalGids)
+    accounts.check_mapped(accounts.Identity(user.uid, user.gid, (), "/"))
+    _set_groups(user)
     syscalls.setresgid(user.gid)
     capabilities.bound(capabilities.mask(sets.get("bounding", ())))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
@@ -137,6 +174,21 @@ def _take_identity(what: Process, confined: Filter | None, control: Channel) -> 
     return path
 
 
+def _set_groups(user: User) -> None:
+    """Leave all groups but those that it shall be in.
+
+    In a user namespace whose ids an ordinary user has mapped nobody changes them, CAP_SETGID or
+    not: those of its maker stay, which are nobody's there. Engines ask for some all the same.
+
+    Source: user_namespaces(7), "The /proc/pid/setgroups file"; runc, setupUser().
+    """
+    try:
+        syscalls.setgroups(user.additionalGids)
+    except KernelError as refusal:
+        if refusal.errno != errno.EPERM or not syscalls.permitted_capabilities() >> _CAP_SETGID & 1:
+            raise
+
+
 def _raise_ambient(wanted: int) -> None:
     syscalls.prctl(k.PR_CAP_AMBIENT, k.PR_CAP_AMBIENT_CLEAR_ALL)
     for number in range(wanted.bit_length()):
@@ -144,14 +196,25 @@ def _raise_ambient(wanted: int) -> None:
             syscalls.prctl(k.PR_CAP_AMBIENT, k.PR_CAP_AMBIENT_RAISE, number)
 
 
-def _environment(what: Process) -> dict[str, str]:
-    environment = {}
+def environment_of(what: Process) -> dict[str, str]:
+    """Return the program's variables; its home is its user's where it is not told another.
+
+    Source: runc, prepareEnv: an empty HOME is none.
+    """
+    found = _words(what)
+    if not found.get("HOME"):
+        found["HOME"] = accounts.look_up(str(what.user.uid)).home
+    return found
+
+
+def _words(what: Process) -> dict[str, str]:
+    found = {}
     for one in what.env:
         name, equals, value = one.partition("=")
         if not name or not equals:
             raise UsageError(f"{one!r:.80} is no variable of an environment", "Write NAME=value")
-        environment[name] = value
-    return environment
+        found[name] = value
+    return found
 
 
 def _give_streams(user: User) -> None:

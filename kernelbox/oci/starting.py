@@ -10,7 +10,7 @@ from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.kernel.stepping_stone import Stone
 from kernelbox.oci import gate, hooks
-from kernelbox.plumbing.light import signal
+from kernelbox.plumbing.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def start(box: Box, document: Part) -> None:
     except KernelboxError:
         from kernelbox.oci import ending  # few are ended here
 
-        ending.kill(box, signal.SIGKILL)
+        with suppress(UsageError):  # it has ended by itself: the hook is what failed
+            ending.kill(box, signal.SIGKILL)
         process.wait_until_gone(pidfd, 1.0)
         raise

@@ -32,12 +32,26 @@ if TYPE_CHECKING:
     from kernelbox.oci.config import Config
     from kernelbox.oci.document import Part
 
-USUAL = "/run/kernelbox-oci"  # where the states of containers are, if nobody says otherwise
+_USUAL = "kernelbox-oci"  # the directory that the states of containers are in
 # Source: runc, validateID
 _OF_AN_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
 _LONGEST_ID = 128
 _LATEST = 1 << 37  # seconds since the epoch: the year 6325
 _A_MOMENT = 0.01  # seconds between two looks at a lock
+
+
+def usual() -> str:
+    """Return where the states of containers are, if nobody says otherwise.
+
+    That is the host's /run, or a user's own. Source: runc, shouldHonorXDGRuntimeDir().
+    """
+    own = os.environ.get("XDG_RUNTIME_DIR", "")
+    if own and (os.geteuid() or os.environ.get("USER") != "root"):
+        from kernelbox.oci import unprivileged  # not for most of root's
+
+        if unprivileged.is_rootless():
+            return f"{own}/{_USUAL}"
+    return f"/run/{_USUAL}"
 
 
 class State(NamedTuple):
@@ -50,7 +64,7 @@ class State(NamedTuple):
         annotations: Its bundle's.
         rootfs: The path of its root file system.
         created: Seconds since the epoch.
-        group: Its control group, below each mount point.
+        group: Its control group, below each mount point; empty without one.
         above: Directories that were made for that to lie in.
         pid: Of its first process, as the runtime's PID namespace counts; 0 before it is there.
         start_time: Of that, in clock ticks since boot.
@@ -90,7 +104,11 @@ class Box:
 
     @property
     def group(self) -> Cgroup:
-        """Its control group."""
+        """Its control group, or what stands in for one."""
+        if not self.state.group:
+            from kernelbox.oci.groupless import Groupless  # for who is not root
+
+            return Groupless(self.state.pid if self.alive() else 0)
         from kernelbox.oci import groups  # not for `start`
 
         return groups.of(self.state.group)
@@ -142,7 +160,7 @@ class Box:
     def stands_still(self) -> bool:
         """Whether every process in its control group does."""
         if not self.state.freezer:
-            return self.group.frozen()
+            return bool(self.state.group) and self.group.frozen()
         try:
             text = storage.read(self.state.freezer)
         except OSError:  # ENOENT, ENODEV: with the group, nobody is there any more

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 
-from kernelbox.kernel import files, lookup, mounts
+from kernelbox.kernel import files, lookup, mount_words, mounts
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelError
 
@@ -69,8 +69,7 @@ def views() -> list[str]:
     for line in files.read("/proc/self/mountinfo").splitlines():
         mounted, _, what = line.partition(" - ")
         if what.split(" ")[0] in ("proc", "sysfs"):
-            first, *others = mounted.split(" ")[4].split("\\")
-            found.append(first + "".join(chr(int(one[:3], 8)) + one[3:] for one in others))
+            found.append(mount_words.unescaped(mounted.split(" ")[4]))
     return found[::-1]
 
 

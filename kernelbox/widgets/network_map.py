@@ -1,7 +1,8 @@
 """NetworkMap: network namespaces, the cables between them, and who reaches whom.
 
 A namespace is a box, its interfaces are the rows in it, and a veth pair is the cable between two of
-them. Beside the map a grid says which namespace's pings would arrive in which, and if not, why.
+them; so is what leads from a macvlan to the link that it stands on. Beside the map a grid says
+which namespace's pings would arrive in which, and if not, why.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ class NetworkMap(View):
             return f"{self.title}: {self._picture['note']}"
         lines = ["namespaces: " + ", ".join(f"{one['letter']} {_plain(one)}" for one in found)]
         lines += [self._folded()] if self._folded() else []
-        lines += [f"cable: {text}" for text in self._cable_texts()]
+        lines += self._cable_texts()
         lines += [f"published: {len(self._picture['ports'])}"] if self._picture["ports"] else []
         reach = self._picture["reach"]
         for one in found:
@@ -184,8 +185,9 @@ class NetworkMap(View):
 
     def table(self) -> str:
         """Return a row for each interface, and the grid with its reasons."""
-        peers = {**self._picture.get("cables", {})}
-        peers |= {other: one for one, other in peers.items()}
+        cables = self._picture.get("cables", {})
+        # A link may carry macvlans; its own cable comes before them.
+        peers = {other: one for one, other in reversed(cables.items())} | cables
         rows = []
         for inode, one in zip(self._inodes(), self._namespaces(), strict=True):
             for index, link in one["links"].items():
@@ -252,7 +254,10 @@ class NetworkMap(View):
             # The name of a veth's outer end is made of the container's id: its bridge says more.
             letter = self._picture["namespaces"][inode]["letter"]
             outer = f"{letter} {link.get('master') or 'veth'}" if link else letter
-            texts.append(f"{self._end(other)} -- {outer}")
+            if link and link["kind"] == "macvlan":
+                texts.append(f"macvlan: {self._end(one)} stands on {self._end(other)}")
+            else:
+                texts.append(f"cable: {self._end(other)} -- {outer}")
         return sorted(texts)
 
     def _end(self, end: str) -> str:

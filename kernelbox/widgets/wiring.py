@@ -43,15 +43,21 @@ def leads_somewhere(link: Link, one: NetworkNamespace, ends: set[str]) -> bool:
 
 
 def cables(network: Network) -> dict[str, str]:
-    """Return each veth pair once, the end in the earlier namespace first."""
+    """Return each veth pair once, the end in the earlier namespace first; and then each macvlan.
+
+    Of these the first is what stands, and the second what it stands on, as others may, too.
+    """
     known = {f"{one.inode}/{link.index}" for one in network.namespaces for link in one.links}
     found: dict[str, str] = {}
+    standing: dict[str, str] = {}
     taken: set[str] = set()
     for one in network.namespaces:
         for link in one.links:
             here = f"{one.inode}/{link.index}"
             there = f"{link.peer[0]}/{link.peer[1]}" if link.peer else ""
-            if there in known and here not in taken:
+            if link.kind == "macvlan" and there in known:
+                standing[here] = there
+            elif there in known and here not in taken:
                 found[here] = there
                 taken |= {here, there}
-    return found
+    return found | standing

@@ -10,7 +10,8 @@ variables: `ps` shows what it has always shown.
 It may wake as another kernelbox than it was, after an upgrade. A dream says by name what it holds:
 a name that is not known is passed over, and what is missing is as it would be without it. Of one
 that is not understood at all, nothing is done but what a container cannot do without: its parent
-stays there, keeps all open, and writes down how it ended.
+stays there, logs what it prints, so that no full pipe stops it, and writes down how it ended. What
+the descriptors are that it has for that, the kernel tells.
 
 Where the kernel executes nothing in memory, or there is no sleeper for the machine, it stays awake.
 
@@ -19,7 +20,9 @@ Source: fcntl(2), "Record locks are preserved across an execve(2)".
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
 import sys
 import time
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 _DREAM = "KERNELBOX_DREAM"  # where the command line finds what the monitor knew
+_PTMX = os.makedev(5, 2)  # our end of a terminal. Source: admin-guide/devices.txt
 
 
 class Dream(NamedTuple):
@@ -131,22 +135,59 @@ def _descriptors(dream: Dream) -> list[int]:
 def stand_by(reason: Exception) -> NoReturn:
     """Be no more than the parent of a container that this process does not know how to look after.
 
-    Its program goes on for as long as it has no need of anybody at its streams; and the next
-    command finds how it ended, and tidies up.
+    Its program goes on, and what it prints is logged; nobody is received who would be at its
+    streams. The next command finds how it ended, and tidies up.
 
     Args:
         reason: Why; it is told in the container's state.
     """
     container_id, lock = _looked_after()
     with suppress(KernelboxError, OSError):
-        error = f"its monitor cannot go on with it, and only waits for its end: {reason}"
+        error = f"its monitor cannot go on with it, and only logs what it prints: {reason}"
         state.write(container_id, state.read(container_id)._replace(error=error))
+    with suppress(Exception):  # nothing that it prints is worth its parent
+        _relay_left(Log(f"{paths.container(container_id)}/log")).run()
     code = process.wait_exit(-1)  # it has no other child
     monitor_lock.note_exit(lock, str(code))
     with suppress(KernelboxError, OSError):
         rest = state.read(container_id)._replace(exit_code=code, finished=time.time())
         state.write(container_id, rest)
     os._exit(0)
+
+
+def _relay_left(log: Log) -> Relay:
+    """Return a relay for the program whose streams this process has open, and close its reception.
+
+    A pipe that can only be read is one of its outputs, and of its terminal one descriptor will do.
+    Which output it is, its own descriptors tell, unless it has put others in their place.
+    """
+    relay = Relay(-1, None, log)
+    sources = list[int]()
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        with suppress(OSError, ValueError):  # what has listed the directory; it is no pidfd
+            found = os.fstat(fd)
+            readable = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+            if stat.S_ISSOCK(found.st_mode):
+                os.close(fd)
+            elif stat.S_ISFIFO(found.st_mode) and readable:
+                sources.append(fd)
+            elif stat.S_ISCHR(found.st_mode) and found.st_rdev == _PTMX:
+                relay.terminal = fd
+            else:
+                process.pid_behind(fd)
+                relay.pidfd = fd
+    pid = process.pid_behind(relay.pidfd)
+    if relay.terminal is not None:
+        sources.append(relay.terminal)
+    relay.outputs = [Stream(fd, "stderr" if _is_its(fd, pid, 2) else "stdout") for fd in sources]
+    return relay
+
+
+def _is_its(fd: int, pid: int, number: int) -> bool:
+    """Whether a pipe that is open here is what a process has open under a number."""
+    with suppress(OSError):  # it has closed that
+        return os.path.samestat(os.fstat(fd), os.stat(f"/proc/{pid}/fd/{number}"))
+    return False
 
 
 def _looked_after() -> tuple[str, int]:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from kernelbox.kernel.mount_words import unescaped
+
 # An ordinary user's PATH lacks the directories where nft and ip lie on Debian.
 _SEARCH = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 _PATIENCE = 10  # seconds a program may take to answer
@@ -188,6 +190,5 @@ def _within(name: str, directory: str) -> bool:
 def _mount(line: str) -> Mount:
     left, _, right = line.partition(" - ")
     before, (kind, source, super_options) = left.split(), right.split(" ", 2)
-    # mountinfo writes blanks and backslashes in octal.
-    point = before[4].encode().decode("unicode_escape").encode("latin-1").decode(errors="replace")
+    point = unescaped(before[4])
     return Mount(point, kind, source, tuple(before[5].split(",")), tuple(super_options.split(",")))

@@ -1,0 +1,141 @@
+"""A container without a control group of its own: where its maker may not write to any hierarchy.
+
+It has the words of one, for the rooms that ask. Who is in it is found in /proc: the processes of
+its PID namespace, and what its first process has made. What only the kernel's groups can do, to
+limit, count and freeze, is refused in one line.
+
+Source: runc, docs/cgroup-v2.md, "Rootless"; ErrRootless in its libcontainer.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from kernelbox import cgroup
+from kernelbox.cgroup import Cgroup, Entrance, Hierarchy
+from kernelbox.kernel import process
+from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
+from kernelbox.plumbing.light import signal, suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kernelbox.cgroup.devices import Rule
+    from kernelbox.cgroup.stats import Stats
+
+_HINT = "Its maker may write to none: run it as root, or leave out what takes one"
+
+
+class Groupless(Cgroup):
+    """What stands where a control group would; its processes are in their maker's."""
+
+    def __init__(self, first: int = 0) -> None:
+        """Take the pid of the container's first process; 0 before it is there, or after its end."""
+        try:
+            host = cgroup.find()
+        except KernelboxError:  # nothing is mounted, as in many a container
+            host = Hierarchy(2, {})
+        super().__init__("none", host)
+        self.directories = []
+        self._first = first
+
+    def processes(self) -> list[int]:
+        """Return who is in the container's PID namespace, and its first process's descendants.
+
+        Without a PID namespace of its own, whoever has lost its parent there is not found.
+        """
+        if not self._first:
+            return []
+        namespace, ours = _pid_namespace(self._first), _pid_namespace(os.getpid())
+        pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+        parents = {pid: process.parent(pid) for pid in pids}
+        found = {self._first} & parents.keys()
+        if namespace not in ("", ours):
+            found.update(pid for pid in pids if _pid_namespace(pid) == namespace)
+        while more := {pid for pid in pids if parents[pid] in found} - found:
+            found |= more
+        return sorted(found)
+
+    def kill(self, seconds: float = 10.0) -> None:
+        """End them with SIGKILL, the youngest first, and wait until they are gone.
+
+        Raises:
+            KernelboxError: Some are left after `seconds`.
+        """
+        end = time.monotonic() + seconds
+        while left := [pid for pid in self.processes() if not _has_ended(pid)]:
+            if time.monotonic() > end:
+                raise KernelboxError(
+                    f"processes outlive SIGKILL: {left}", "See /proc/PID/wchan of each"
+                )
+            for pid in reversed(left):
+                with suppress(ProcessLookupError, KernelError):
+                    pidfd = process.pidfd_of(pid)
+                    process.pidfd_send_signal(pidfd, signal.SIGKILL)
+                    os.close(pidfd)
+            time.sleep(0.005)
+
+    def open(self) -> Entrance:
+        """Return a way in that leads nowhere."""
+        return Entrance()
+
+    def limit_devices(self, rules: Sequence[Rule] = ()) -> bool:
+        """Let its devices be what the kernel lets its maker use: no group, no list of them."""
+        return False
+
+    def set(self, file: str, value: str | int) -> None:
+        """Refuse a limit. Raises UsageError."""
+        raise self._refusal(file)
+
+    def get(self, file: str) -> str:
+        """Refuse to tell a limit. Raises UsageError."""
+        raise self._refusal(file)
+
+    def path(self, file: str) -> str:
+        """Refuse a file. Raises UsageError."""
+        raise self._refusal(file)
+
+    def _refusal(self, file: str) -> UsageError:
+        # runc's words, which its callers look for.
+        return UsageError(
+            f"cannot set {file.partition('.')[0]} limit: container could not join or create cgroup",
+            f"{file}: {_HINT}",
+        )
+
+    def stats(self) -> Stats:
+        """Refuse to count. Raises UsageError."""
+        raise UsageError("the container has no control group: nothing counts what it uses", _HINT)
+
+    def freeze(self, seconds: float = 2.0) -> None:
+        """Refuse to let it stand still. Raises UsageError."""
+        raise UsageError("the container has no control group that could be frozen", _HINT)
+
+    def thaw(self) -> None:
+        """Do nothing: it never stands still."""
+
+    def frozen(self) -> bool:
+        """Say that it does not stand still."""
+        return False
+
+    @property
+    def state_file(self) -> str:
+        """There is none."""
+        return ""
+
+
+def _pid_namespace(pid: int) -> str:
+    """Return which PID namespace a process is in; empty if we may not know, or it has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return ""
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process is gone, or a zombie whose parent has not asked yet."""
+    try:
+        return process.status(pid)["State"][0] in "ZX"
+    except (OSError, KeyError):
+        return True
