@@ -2,8 +2,8 @@
 
 The server runs real kernels with the privilege of whoever runs the tests; Chromium is Debian's.
 Both live as long as the tests of one module, and one page of JupyterLab serves them all: a test
-opens a notebook of its own in it, and closes it with its kernel. What the page asks for, and what
-it complains about, is noted all the time.
+opens a notebook of its own in it, and closes it with its kernel; one that many only look at stays
+open. What the page asks for, and what it complains about, is noted all the time.
 """
 
 from __future__ import annotations
@@ -53,6 +53,12 @@ _RUN = """number => {
     content.model.cells.get(number).clearExecution();
     jupyterapp.commands.execute("notebook:run-cell");
 }"""
+# As a reader runs them all: going to each, to run it, costs the page as much as running it.
+_RUN_ALL = """() => {
+    for (const cell of jupyterapp.shell.currentWidget.content.model.cells)
+        if (cell.type === "code") cell.clearExecution();
+    jupyterapp.commands.execute("notebook:run-all-cells");
+}"""
 # What cell `number` has come to: null while it runs, else what it failed with, or nothing.
 _RAN = """number => {
     const cell = jupyterapp.shell.currentWidget.content.model.cells.get(number);
@@ -71,7 +77,12 @@ _SAVE = """async () => {
     return context.path;
 }"""
 _SHUT_DOWN = "() => jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
-_SHUT_ALL_DOWN = "() => jupyterapp.serviceManager.sessions.shutdownAll()"
+_SHUT_ALL_DOWN = """async kept => {
+    const { sessions } = jupyterapp.serviceManager;
+    await sessions.refreshRunning();
+    const others = [...sessions.running()].filter(({ path }) => !kept.includes(path));
+    await Promise.all(others.map(({ id }) => sessions.shutdown(id)));
+}"""
 _CLOSE = """async () => {
     const panel = jupyterapp.shell.currentWidget;
     await panel.context.save(); // or it asks
@@ -192,6 +203,7 @@ class JupyterLab:
         requests: The addresses of everything that the page has ever asked for.
         complaints: What stood on the browser's console as an error, and exceptions that nobody
             caught.
+        kept: The notebooks that several tests look at: their kernels live on when others end.
         received: The messages of all kernels that have come since it was last cleared.
     """
 
@@ -199,6 +211,7 @@ class JupyterLab:
         self.server = server
         self.requests: list[str] = []
         self.complaints: list[str] = []
+        self.kept: list[str] = []
         self.received: list[bytes] = []
         self._playwright = sync_playwright().start()
         self._chromium = self._playwright.chromium.launch(
@@ -244,10 +257,14 @@ class JupyterLab:
     def show(self, name: str) -> Notebook:
         """Open a notebook that lies in the server's directory, and wait for its kernel."""
         known = set(self.server.kernels())
+        self.bring(name)
+        (pid,) = set(self.server.kernels()) - known
+        return Notebook(self, pid, name)
+
+    def bring(self, name: str) -> None:
+        """Bring a notebook to the front, opening it if it is not open, and wait for its kernel."""
         self.page.evaluate(_OPEN, name)
         self.page.wait_for_function(_READY, arg=name, polling=POLLING)
-        (pid,) = set(self.server.kernels()) - known
-        return Notebook(self, pid)
 
     def theme(self, name: str, page: Page | None = None) -> None:
         """Choose the system's `Light` or `Dark` theme, which JupyterLab follows.
@@ -297,13 +314,15 @@ class Notebook:
 
     Attributes:
         kernel: The pid of its kernel.
+        name: Of its file, in the server's directory.
         panel: What the page shows of it.
     """
 
-    def __init__(self, lab: JupyterLab, kernel: int) -> None:
+    def __init__(self, lab: JupyterLab, kernel: int, name: str) -> None:
         self.lab = lab
         self.page = lab.page
         self.kernel = kernel
+        self.name = name
         self._open = True
         self.panel = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
 
@@ -313,8 +332,11 @@ class Notebook:
         Raises:
             AssertionError: A cell failed; its traceback.
         """
+        if not numbers:
+            self.page.evaluate(_RUN_ALL)
         for number in numbers or self.page.evaluate(_CODE):
-            self.page.evaluate(_RUN, number)
+            if numbers:
+                self.page.evaluate(_RUN, number)
             told = self.page.wait_for_function(_RAN, arg=number, polling=POLLING)
             ran = told.json_value()
             assert not ran["failure"], ran["failure"]
@@ -361,7 +383,10 @@ class Notebook:
 
     def close(self) -> None:
         """Shut its kernel down, and close it."""
-        self.page.evaluate(_SHUT_DOWN if self._open else _SHUT_ALL_DOWN)
+        if self._open:
+            self.page.evaluate(_SHUT_DOWN)
+        else:
+            self.page.evaluate(_SHUT_ALL_DOWN, self.lab.kept)
         if self._open:
             self.leave()
         assert looking.soon(lambda: not looking.is_alive(self.kernel), PATIENCE)

@@ -22,7 +22,7 @@ BUDGET: dict[str, float] = {
     "test_attacks.py": 30,
     "test_audit.py": 15,
     "test_bad_input.py": 70,
-    "test_browser.py": 560,
+    "test_browser.py": 430,
     "test_build.py": 160,
     "test_cabling.py": 15,
     "test_cgroup.py": 10,

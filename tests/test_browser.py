@@ -141,6 +141,27 @@ def open_notebook(
     assert jupyterlab.complaints == []
 
 
+@pytest.fixture(scope="module")
+def opened_gallery(jupyterlab: JupyterLab) -> Iterator[Notebook]:
+    """A notebook of every view, and then every form, which has been run."""
+    notebook = jupyterlab.open("gallery.ipynb", MADE_UP, *GALLERY.values(), *FORMS.values())
+    notebook.run()
+    jupyterlab.kept.append(notebook.name)
+    yield notebook
+    jupyterlab.bring(notebook.name)
+    notebook.close()
+
+
+@pytest.fixture
+def gallery(jupyterlab: JupyterLab, opened_gallery: Notebook) -> Iterator[Notebook]:
+    """The same, in front, for a test that changes nothing in it. Nobody complained."""
+    jupyterlab.complaints.clear()
+    jupyterlab.bring(opened_gallery.name)
+    yield opened_gallery
+    jupyterlab.theme("Light")
+    assert jupyterlab.complaints == []
+
+
 @pytest.fixture(scope="session")
 def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where pictures are kept."""
@@ -202,7 +223,7 @@ def test_a_process_that_is_clicked_shows_what_proc_says_of_it(
     assert f"(0x{int(looking.status(pid)['CapEff'], 16):x})" in said["capabilities"]
     for kind in ("mnt", "net", "pid", "uts"):
         assert looking.namespace(pid, kind) in said["namespaces"]
-    photograph(view, "processes-real")
+    photograph(view, "processes-real", "Light")
     row(view, pid).click()
     expect(view.locator(".kb-detail")).to_be_empty()
 
@@ -283,7 +304,7 @@ def test_a_memory_limit_that_is_hit_is_marked(
     expect(view).to_contain_text("✕ 2 OOM")
     memory = view.get_by_role("img", name=re.compile("^memory"))
     expect(memory).to_have_attribute("aria-label", re.compile("KiB|MiB"))
-    photograph(view, "memory-limit")
+    photograph(view, "memory-limit", "Light")
     kernelbox.ok("rm", "-f", container)
     expect(view.get_by_role("status")).to_contain_text("no control group any more")
 
@@ -331,7 +352,7 @@ def test_a_birth_is_stepped_forward_and_looked_back_at(
     expect(stepper.changes).to_contain_text(re.compile("mount .*/merged"))
     expect(stepper.overlay).to_have_count(1)
     expect(stepper.mounts.locator(".kb-appeared")).to_have_count(1)  # nothing else is new
-    photograph(view, "birth-real")
+    photograph(view, "birth-real", "Light")
 
     stepper.back()
     expect(stepper.overlay).to_have_count(0)
@@ -612,14 +633,13 @@ def test_the_readme_shows_a_picture_that_is_small(name: str) -> None:
 
 
 def test_every_view_is_drawn_in_its_colours_at_once(
-    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab
+    gallery: Notebook, jupyterlab: JupyterLab
 ) -> None:
-    notebook = open_notebook(MADE_UP, *GALLERY.values())
     for theme in THEMES:
         jupyterlab.theme(theme)
-        notebook.run()
+        gallery.run()
         for number, name in enumerate(GALLERY, 1):
-            view = notebook.output(number).locator(".kb-view").first
+            view = gallery.output(number).locator(".kb-view").first
             view.scroll_into_view_if_needed()
             seen = pixels(view)
             assert_drawn(seen, theme, name)
@@ -644,31 +664,26 @@ def assert_drawn(seen: Counter[tuple[int, int, int]], theme: str, name: str) -> 
 
 
 def test_every_view_can_be_read_on_light_and_on_dark_paper(
-    open_notebook: Callable[..., Notebook],
+    gallery: Notebook,
     jupyterlab: JupyterLab,
     photograph: Callable[..., None],
 ) -> None:
-    notebook = open_notebook(MADE_UP, *GALLERY.values())
-    notebook.run()
     for theme in THEMES:
         jupyterlab.theme(theme)
         for number, name in enumerate(GALLERY, 1):
-            view = notebook.output(number).locator(".kb-view").first
+            view = gallery.output(number).locator(".kb-view").first
             photograph(view, name, theme)
             assert pale(view) == [], f"{name} in the {theme} theme"
             assert view.evaluate("(view) => view.scrollWidth <= view.clientWidth"), name
 
 
 def test_axe_finds_nothing_wrong_with_any_view_or_form(
-    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab, artefacts: Path
+    gallery: Notebook, jupyterlab: JupyterLab, artefacts: Path
 ) -> None:
-    every = {**GALLERY, **FORMS}
-    notebook = open_notebook(MADE_UP, *every.values())
-    notebook.run()
     for theme in THEMES:
         jupyterlab.theme(theme)
-        for number, name in enumerate(every, 1):
-            shown = notebook.output(number).locator(".jp-OutputArea-output").first
+        for number, name in enumerate((*GALLERY, *FORMS), 1):
+            shown = gallery.output(number).locator(".jp-OutputArea-output").first
             shown.scroll_into_view_if_needed()
             jupyterlab.page.screenshot(path=artefacts / f"axe-{name}-{theme.lower()}.png")
             assert violations(shown) == [], f"{name} in the {theme} theme"
@@ -778,13 +793,11 @@ def test_a_ping_is_followed_over_the_map_forward_and_back(
 
 
 def test_the_keyboard_reaches_every_control_and_each_has_a_name(
-    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab
+    gallery: Notebook, jupyterlab: JupyterLab
 ) -> None:
-    notebook = open_notebook(MADE_UP, *GALLERY.values())
-    notebook.run()
     page = jupyterlab.page
     for number, name in enumerate(GALLERY, 1):
-        output = notebook.output(number)
+        output = gallery.output(number)
         output.evaluate(BEFORE)
         controls = output.locator(CONTROLS)
         reached = []
@@ -1037,11 +1050,8 @@ def test_a_recording_in_a_notebook_follows_its_theme(
         assert pale(view) == []
 
 
-def test_nothing_has_left_this_machine(
-    open_notebook: Callable[..., Notebook], jupyterlab: JupyterLab
-) -> None:
-    notebook = open_notebook(MADE_UP, *GALLERY.values())
-    notebook.run()
+def test_nothing_has_left_this_machine(gallery: Notebook, jupyterlab: JupyterLab) -> None:
+    gallery.run()
     asked = {urlsplit(one) for one in jupyterlab.requests}
     assert {one.scheme for one in asked} >= {"http", "ws"}
     assert {one.hostname for one in asked if one.scheme not in ("blob", "data")} == {"127.0.0.1"}
