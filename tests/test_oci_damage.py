@@ -186,3 +186,29 @@ def test_half_a_character_is_no_text(engine: Engine, place: str) -> None:
             engine.config["linux"]["resources"] = {"cpu": {"cpus": half}}
     assert "text" in engine.refused("run", "--bundle", engine.bundle, "x")
     assert engine.left() == engine.groups("x") == []
+
+
+def test_a_pid_file_follows_no_link_that_somebody_has_laid(engine: Engine, tmp_path: Path) -> None:
+    """Its directory may be another's, and the runtime is root."""
+    kept = tmp_path / "kept"
+    kept.write_text("as it was")
+    for name in ("number", "number.new"):
+        (tmp_path / name).symlink_to(kept)
+    engine.ok("run", "--pid-file", tmp_path / "number", "--bundle", engine.bundle, "box")
+    assert kept.read_text() == "as it was"
+    assert (tmp_path / "number").read_text().isdecimal()
+    assert sorted(os.listdir(tmp_path)) == ["kept", "number"]
+
+
+def test_a_link_is_no_container(engine: Engine, tmp_path: Path) -> None:
+    """To take away what is left of it would be to take away what is anybody's."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    engine.root.mkdir(exist_ok=True)
+    link = engine.root / "box"
+    link.symlink_to(kept)
+    assert "does not exist" in engine.refused("state", "box")
+    engine.ok("delete", "--force", "box")
+    assert (kept / "file").exists()
+    link.unlink()

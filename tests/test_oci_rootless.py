@@ -170,8 +170,8 @@ def test_what_is_refused_inside_a_user_namespace_has_something_in_its_place(insi
     linux["resources"] = {"devices": [{"allow": False, "access": "rwm"}], "memory": {"limit": 0}}
     inside.config["mounts"][2]["options"].append("gid=5")
     inside.config["mounts"] += [
-        {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid"]},
-        {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup"},
+        {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "rw"]},
+        {"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw"]},
     ]
     pid = inside.create("box")
     inside.ok("start", "box")
@@ -181,7 +181,7 @@ def test_what_is_refused_inside_a_user_namespace_has_something_in_its_place(insi
     assert os.stat(f"/proc/{pid}/root/dev/null").st_rdev == os.stat("/dev/null").st_rdev
     assert "gid=" not in there["/dev/pts"].super_options
     assert there["/sys"].kind == "sysfs" and "ro" in there["/sys"].options
-    assert "/sys/fs/cgroup" in there
+    assert "ro" in there["/sys/fs/cgroup"].options
     own = Path("/proc/self/oom_score_adj").read_text()
     assert Path(f"/proc/{pid}/oom_score_adj").read_text() == own
     assert Path(f"/proc/{pid}/setgroups").read_text() == "deny\n"
@@ -212,15 +212,16 @@ def test_a_life_without_a_control_group(inside: Engine) -> None:
 
 
 @pytest.mark.parametrize("end", ["kill box KILL", "kill --all box KILL", "delete --force box"])
-def test_without_a_pid_namespace_its_descendants_are_found(inside: Engine, end: str) -> None:
+def test_without_a_pid_namespace_its_processes_are_found(inside: Engine, end: str) -> None:
+    """Also one that has lost its parent."""
     linux = inside.config["linux"]
     linux["namespaces"] = [one for one in linux["namespaces"] if one["type"] != "pid"]
     inside.config["mounts"] = inside.config["mounts"][1:]  # its /proc would be another's
     linux["maskedPaths"] = linux["readonlyPaths"] = []
-    inside.config["process"]["args"] = ["sh", "-c", "sleep 999 & sleep 1000"]
+    inside.config["process"]["args"] = ["sh", "-c", "(sleep 998 &); sleep 999 & sleep 1000"]
     pid = inside.create("box")
     inside.ok("start", "box")
-    assert looking.soon(lambda: len(json.loads(inside.ok("ps", "--format", "json", "box"))) == 2)
+    assert looking.soon(lambda: len(json.loads(inside.ok("ps", "--format", "json", "box"))) == 3)
     seen = json.loads(inside.ok("ps", "--format", "json", "box"))
     inside.ok(*end.split())
     assert pid in seen and all(gone(one) for one in seen)
@@ -327,6 +328,33 @@ def test_where_no_control_groups_are_to_be_seen_there_is_none(ordinary: Engine) 
         ordinary.runtime = plain
 
 
+@pytest.mark.parametrize(
+    "end", ["kill second KILL", "kill --all second KILL", "delete --force second"]
+)
+def test_the_end_of_one_container_of_a_pod_is_not_that_of_another(
+    ordinary: Engine, end: str
+) -> None:
+    """They share a PID namespace: who is in it may be anybody's."""
+    ordinary.config["process"]["args"] = WAITS
+    first = ordinary.create("first")
+    ordinary.ok("start", "first")
+    linux = ordinary.config["linux"]
+    for one in linux["namespaces"]:
+        if one["type"] in ("pid", "user"):
+            one["path"] = f"/proc/{first}/ns/{one['type']}"
+    del linux["uidMappings"], linux["gidMappings"]
+    second = ordinary.create("second")
+    ordinary.ok("start", "second")
+    number = ordinary.bundle / "exec-pid"
+    lost = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    ordinary.ok("exec", "--detach", "--pid-file", number, "second", *WAITS, **lost)
+    added = int(number.read_text())
+    assert json.loads(ordinary.ok("ps", "--format", "json", "second")) == sorted([second, added])
+    ordinary.ok(*end.split())
+    assert looking.soon(lambda: gone(second)) and looking.soon(lambda: gone(added))
+    assert ordinary.status("first") == "running" and not gone(first)
+
+
 def test_an_ordinary_user_joins_what_is_its_own(ordinary: Engine) -> None:
     ordinary.config["process"]["args"] = WAITS
     first = ordinary.create("first")
@@ -412,6 +440,15 @@ def test_what_an_ordinary_user_cannot_have_is_said(ordinary: Engine, what: str) 
     assert what in told
 
 
+def test_what_stands_in_for_a_device_is_that_device(ordinary: Engine) -> None:
+    device = {"path": "/etc/hostname", "type": "c", "major": 1, "minor": 3}
+    ordinary.config["linux"]["devices"] = [device]
+    told = refused(ordinary, "run", "--bundle", ordinary.bundle, "box")
+    assert "/etc/hostname of this host is not the device 1:3" in told
+    device.update(path="/dev/zero")
+    assert "not the device" in refused(ordinary, "run", "--bundle", ordinary.bundle, "box")
+
+
 def test_an_id_without_a_map_is_said_to_be_one(ordinary: Engine) -> None:
     ordinary.config["process"]["user"] = {"uid": 5, "gid": 0}
     told = refused(ordinary, "run", "--bundle", ordinary.bundle, "box")
@@ -490,6 +527,19 @@ def test_a_users_states_are_its_own(ordinary: Engine) -> None:
     assert (own / "kernelbox-oci").stat().st_mode & 0o777 == 0o700
     subprocess.run([*words, "delete", "--force", "box"], **lost)
     assert os.listdir(own / "kernelbox-oci") == []
+
+
+@pytest.mark.parametrize(("owner", "mode"), [(0, 0o755), (USER, 0o777), (USER, 0o770)])
+def test_states_are_nowhere_where_others_may_write(ordinary: Engine, owner: int, mode: int) -> None:
+    """What is known of a container names hooks: whoever exchanges it is the user."""
+    shared = ordinary.bundle.parent / f"shared-{owner}-{mode:o}"
+    shared.mkdir()
+    shared.chmod(mode)
+    os.chown(shared, owner, owner)
+    (shared / "kernelbox-oci").mkdir(0o777)
+    words = [*AS_USER, "env", f"XDG_RUNTIME_DIR={shared}", *RUNTIME, "list"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "is not yours alone" in done.stderr
 
 
 SETTINGS = """

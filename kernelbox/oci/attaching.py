@@ -229,11 +229,21 @@ def _place(fd: int, wanted: Wanted, root: int) -> None:
             copying.copy(target, fd)
         if wanted.source is None:
             late = k.MOUNT_ATTR_RDONLY if mount.destination == _DEV else 0
-            _dress(fd, options._replace(attributes=options.attributes & ~late))
+            stays = k.MOUNT_ATTR_RDONLY if _is_read_only(fd) else 0  # what stands in for another
+            _dress(
+                fd,
+                options._replace(
+                    attributes=options.attributes & ~late, cleared=options.cleared & ~stays
+                ),
+            )
         mounts.move_mount(fd, target, f"mount ... {mount.destination}")
     finally:
         os.close(target)
         os.close(fd)
+
+
+def _is_read_only(fd: int) -> bool:
+    return bool(os.fstatvfs(fd).f_flag & os.ST_RDONLY)
 
 
 def _is_as_it_comes(wanted: Wanted) -> bool:

@@ -70,8 +70,21 @@ def make(wanted: tuple[Device, ...], root: int, *, borrowed: bool) -> None:
 
 
 def _show(device: Device, root: int) -> None:
-    """Show the host's node of this path, where nobody may make one."""
+    """Show the host's node of this path, where nobody may make one.
+
+    Raises:
+        UsageError: It is something else there.
+    """
     fd = mounts.open_tree(device.path, 0)
+    found = os.fstat(fd)
+    wanted = _TYPES[device.type], os.makedev(device.major, device.minor)
+    if (stat.S_IFMT(found.st_mode), found.st_rdev) != wanted:
+        os.close(fd)
+        raise UsageError(
+            f"{device.path} of this host is not the device {device.major}:{device.minor}, and no "
+            "node of that can be made here",
+            "Name the device as the host does; or mount what is there",
+        )
     targets.attach(fd, device.path, directory=False, root=root)
 
 

@@ -96,8 +96,7 @@ def _has_orphans(box: Box) -> bool:
 
 def _has_pid_namespace(box: Box) -> bool:
     try:
-        kinds = box.document().part("linux").parts("namespaces")
-        return any(one.text("type") == "pid" and not one.text("path") for one in kinds)
+        return "pid" in box.own_namespaces()
     except UsageError:  # whoever waited for its end has deleted it meanwhile
         return True
 
@@ -160,7 +159,7 @@ def _clear(directory: str, container_id: str) -> None:
     Raises:
         KernelboxError: Somebody is in what should be its group. It may be another's by now.
     """
-    if not os.path.isdir(directory):
+    if not states.is_there(directory):
         return
     wanted = ""
     with suppress(UsageError):

@@ -1,8 +1,9 @@
 """A container without a control group of its own: where its maker may not write to any hierarchy.
 
-It has the words of one, for the rooms that ask. Who is in it is found in /proc: the processes of
-its PID namespace, and what its first process has made. What only the kernel's groups can do, to
-limit, count and freeze, is refused in one line.
+It has the words of one, for the rooms that ask. Who is in it is found in /proc: whoever is in the
+namespaces that were made for it, and what its first process has made. One that it joins is also
+another's, as in a pod, and says nothing about who is whose. What only the kernel's groups can do,
+to limit, count and freeze, is refused in one line.
 
 Source: runc, docs/cgroup-v2.md, "Rootless"; ErrRootless in its libcontainer.
 """
@@ -20,7 +21,7 @@ from kernelbox.plumbing.light import signal, suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from kernelbox.cgroup.devices import Rule
     from kernelbox.cgroup.stats import Stats
@@ -31,15 +32,20 @@ _HINT = "Its maker may write to none: run it as root, or leave out what takes on
 class Groupless(Cgroup):
     """What stands where a control group would; its processes are in their maker's."""
 
-    def __init__(self, first: int = 0) -> None:
-        """Take the pid of the container's first process; 0 before it is there, or after its end."""
+    def __init__(self, first: int = 0, own: Iterable[str] = ()) -> None:
+        """Stand in for a container's group.
+
+        Args:
+            first: The pid of its first process; 0 before it is there, or after its end.
+            own: Namespaces that were made for it and that tell who is in it, as /proc calls them.
+        """
         try:
             host = cgroup.find()
         except KernelboxError:  # nothing is mounted, as in many a container
             host = Hierarchy(2, {})
         super().__init__("none", host)
         self.name, self.directories = "", []
-        self._first = first
+        self._first, self._own = first, tuple(own)
 
     @property
     def above(self) -> list[str]:
@@ -47,18 +53,22 @@ class Groupless(Cgroup):
         return []
 
     def processes(self) -> list[int]:
-        """Return who is in the container's PID namespace, and its first process's descendants.
+        """Return who is in the container's own namespaces, and its first process's descendants.
 
-        Without a PID namespace of its own, whoever has lost its parent there is not found.
+        Without a PID namespace of its own, whoever has lost its parent there and gone into another
+        mount namespace is not found.
         """
+        return self._found({kind: _namespace(self._first, kind) for kind in self._own})
+
+    def _found(self, theirs: dict[str, str]) -> list[int]:
         if not self._first:
             return []
-        namespace, ours = _pid_namespace(self._first), _pid_namespace(os.getpid())
         pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
         parents = {pid: process.parent(pid) for pid in pids}
         found = {self._first} & parents.keys()
-        if namespace not in ("", ours):
-            found.update(pid for pid in pids if _pid_namespace(pid) == namespace)
+        for kind, namespace in theirs.items():
+            if namespace not in ("", _namespace("self", kind)):
+                found.update(pid for pid in pids if _namespace(pid, kind) == namespace)
         while more := {pid for pid in pids if parents[pid] in found} - found:
             found |= more
         return sorted(found)
@@ -69,8 +79,18 @@ class Groupless(Cgroup):
         Raises:
             KernelboxError: Some are left after `seconds`.
         """
-        end = time.monotonic() + seconds
-        while left := [pid for pid in self.processes() if not _has_ended(pid)]:
+        # Held meanwhile: they tell who is left once the first is gone, and the number of one that
+        # has ended may be another container's at once.
+        held = {kind: fd for kind in self._own if (fd := _hold(self._first, kind)) is not None}
+        theirs = {kind: os.readlink(f"/proc/self/fd/{fd}") for kind, fd in held.items()}
+        try:
+            self._kill(theirs, time.monotonic() + seconds)
+        finally:
+            for fd in held.values():
+                os.close(fd)
+
+    def _kill(self, theirs: dict[str, str], end: float) -> None:
+        while left := [pid for pid in self._found(theirs) if not _has_ended(pid)]:
             if time.monotonic() > end:
                 raise KernelboxError(
                     f"processes outlive SIGKILL: {left}", "See /proc/PID/wchan of each"
@@ -79,7 +99,7 @@ class Groupless(Cgroup):
             for pid in reversed(left):
                 with suppress(ProcessLookupError):
                     held[pid] = process.pidfd_of(pid)
-            still = self.processes()  # a pid may have become another's before it was held
+            still = self._found(theirs)  # a pid may have become another's before it was held
             for pid, pidfd in held.items():
                 with suppress(KernelError):  # ESRCH
                     if pid in still:
@@ -135,12 +155,20 @@ class Groupless(Cgroup):
         return ""
 
 
-def _pid_namespace(pid: int) -> str:
-    """Return which PID namespace a process is in; empty if we may not know, or it has ended."""
+def _namespace(pid: int | str, kind: str) -> str:
+    """Return which namespace a process is in; empty if we may not know, or it has ended."""
     try:
-        return os.readlink(f"/proc/{pid}/ns/pid")
+        return os.readlink(f"/proc/{pid}/ns/{kind}")
     except OSError:
         return ""
+
+
+def _hold(pid: int, kind: str) -> int | None:
+    """Return a descriptor of the namespace that a process is in; None where that is not known."""
+    try:
+        return os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 def _has_ended(pid: int) -> bool:

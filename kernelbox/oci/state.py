@@ -38,20 +38,41 @@ _OF_AN_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 _LONGEST_ID = 128
 _LATEST = 1 << 37  # seconds since the epoch: the year 6325
 _A_MOMENT = 0.01  # seconds between two looks at a lock
+_TELLING = {"pid": "pid", "mount": "mnt"}  # whoever is in one of these is in the container
+_OTHERS_WRITE = 0o022
 
 
 def usual() -> str:
     """Return where the states of containers are, if nobody says otherwise.
 
-    That is the host's /run, or a user's own. Source: runc, shouldHonorXDGRuntimeDir().
+    That is the host's /run, or a user's own.
+
+    Raises:
+        UsageError: Others may write there: what is known of a container names hooks to run.
+
+    Source: runc, shouldHonorXDGRuntimeDir(); XDG Base Directory Specification, "Basics".
     """
     own = os.environ.get("XDG_RUNTIME_DIR", "")
-    if own and (os.geteuid() or os.environ.get("USER") != "root"):
+    if own.startswith("/") and (os.geteuid() or os.environ.get("USER") != "root"):
         from kernelbox.oci import unprivileged  # not for most of root's
 
         if unprivileged.is_rootless():
+            _check_own(own)
             return f"{own}/{_USUAL}"
     return f"/run/{_USUAL}"
+
+
+def _check_own(directory: str) -> None:
+    try:
+        found = os.stat(directory)
+    except FileNotFoundError:
+        return  # it is made, and ours then
+    if found.st_uid != os.geteuid() or found.st_mode & _OTHERS_WRITE:
+        raise UsageError(
+            f"XDG_RUNTIME_DIR, {directory:.100}, is not yours alone: whoever writes there could "
+            "exchange your containers",
+            "Name one that is yours, of mode 700; or say --root",
+        )
 
 
 class State(NamedTuple):
@@ -99,7 +120,8 @@ class Box:
     def __init__(self, root: str, container_id: str, state: State) -> None:
         self.id = container_id
         self.directory = f"{root}/{container_id}"
-        self.fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.fd = os.open(self.directory, flags)
         self.state = state
 
     @property
@@ -108,10 +130,26 @@ class Box:
         if not self.state.group:
             from kernelbox.oci.groupless import Groupless  # for who is not root
 
-            return Groupless(self.state.pid if self.alive() else 0)
+            return Groupless(self.state.pid, self._telling()) if self.alive() else Groupless()
         from kernelbox.oci import groups  # not for `start`
 
         return groups.of(self.state.group)
+
+    def _telling(self) -> list[str]:
+        """Return the namespaces that tell who is in it, as /proc calls them."""
+        with suppress(UsageError):  # whoever waited for its end has deleted it meanwhile
+            own = self.own_namespaces()
+            return [name for kind, name in _TELLING.items() if kind in own]
+        return []
+
+    def own_namespaces(self) -> list[str]:
+        """Return the kinds of namespaces that were made for it, and that it has not joined.
+
+        Raises:
+            UsageError: Its config.json is damaged.
+        """
+        kinds = self.document().part("linux").parts("namespaces")
+        return [one.text("type") for one in kinds if not one.text("path")]
 
     def write(self, state: State) -> None:
         """Replace what is known of it."""
@@ -238,12 +276,17 @@ def replace(path: str, text: str) -> None:
     """Put a text in the place of a file, at once for whoever reads it.
 
     It is not made safe against a power cut, after which no container runs that it could be about.
+    A pid file may be where others write, too: no link that somebody has laid there is followed.
 
     Raises:
         OSError: ENOSPC, EROFS, EACCES, ENOENT.
     """
     try:
-        storage.write(f"{path}.new", text)
+        try:
+            storage.write(f"{path}.new", text, os.O_EXCL)
+        except FileExistsError:  # of somebody who was killed, or a trap
+            os.unlink(f"{path}.new")
+            storage.write(f"{path}.new", text, os.O_EXCL)
         os.rename(f"{path}.new", path)
     except OSError:
         with suppress(OSError):
@@ -332,9 +375,14 @@ def find(root: str, container_id: str) -> Box:
     """
     check_id(container_id)
     directory = f"{root}/{container_id}"
-    if not os.path.isdir(directory):
+    if not is_there(directory):
         raise UsageError(f"container {container_id!r} does not exist", "See: list")
     return Box(root, container_id, _read(directory))
+
+
+def is_there(directory: str) -> bool:
+    """Whether a directory is a container's; a link leads to what may be anybody's."""
+    return os.path.isdir(directory) and not os.path.islink(directory)
 
 
 def _read(directory: str) -> State:
