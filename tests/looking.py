@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PATIENCE = 20.0  # seconds until what must happen has happened, on the busiest of machines
+KERNEL_PATIENCE = 180.0  # seconds until Jupyter's kernel answers, in a lab VM that is starved
 # A program takes 10 to 30 times as long there: what is tried at every one of many places natively
 # is tried at some of them.
 IS_EMULATED = "QEMU TCG" in Path("/proc/cpuinfo").read_text()

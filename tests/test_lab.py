@@ -46,12 +46,16 @@ class Notebook:
         self.manager = KernelManager(kernel_name="python3", shutdown_wait_time=looking.PATIENCE)
         self.environment = environment
         self.manager.start_kernel(env=environment, cwd="/")
-        self.connect()
+        try:
+            self.connect()
+        except BaseException:
+            self.close()
+            raise
 
     def connect(self) -> None:
         self.client = self.manager.blocking_client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        self.client.wait_for_ready(timeout=looking.KERNEL_PATIENCE)
         self.ok("import os; from kernelbox import lab")
 
     @property
@@ -71,7 +75,7 @@ class Notebook:
         failure: dict[str, Any] = {}
         displayed: list[str] = []
         while True:
-            message = self.client.get_iopub_msg(timeout=60)
+            message = self.client.get_iopub_msg(timeout=looking.KERNEL_PATIENCE)
             if message["parent_header"].get("msg_id") != cell:
                 continue
             kind, content = message["msg_type"], message["content"]

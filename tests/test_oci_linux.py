@@ -501,6 +501,33 @@ def test_what_is_mounted_on_passes_what_it_shall(engine: Engine) -> None:
         assert any(one.startswith(mark) for one in optional) if mark else optional == [], word
 
 
+def test_a_root_that_is_a_slave_receives_what_the_host_mounts(engine: Engine) -> None:
+    """mount_namespaces(7), MS_SLAVE; and it passes nothing on, nor does a private one receive."""
+    rootfs = engine.bundle / "rootfs"
+    for name in ("later", "inner"):
+        (rootfs / name).mkdir()
+    subprocess.run(["mount", "--bind", rootfs, rootfs], check=True)
+    try:
+        subprocess.run(["mount", "--make-shared", rootfs], check=True)
+        engine.config["process"]["args"] = ["sleep", "1000"]
+        inside = {}
+        for word in ("slave", "rslave", "private"):
+            engine.config["linux"]["rootfsPropagation"] = word
+            inside[word] = engine.create(word)
+            engine.ok("start", word)
+        subprocess.run(["mount", "-t", "tmpfs", "from-the-host", rootfs / "later"], check=True)
+        received = {
+            word
+            for word, pid in inside.items()
+            if " /later " in Path(f"/proc/{pid}/mountinfo").read_text()
+        }
+        assert received == {"slave", "rslave"}
+        looking.enter(inside["slave"], "--mount", "mount", "-t", "tmpfs", "inside", "/inner")
+        assert f" {rootfs}/inner " not in Path("/proc/self/mountinfo").read_text()
+    finally:
+        subprocess.run(["umount", "--recursive", rootfs], check=True)
+
+
 def test_the_descriptors_that_are_kept(engine: Engine) -> None:
     """runc, `--preserve-fds`: those, and no other, reach the program."""
     read, write = os.pipe()

@@ -674,7 +674,11 @@ class Notebook:
         self.manager.start_kernel(cwd="/")
         self.client = self.manager.blocking_client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=60)
+        try:
+            self.client.wait_for_ready(timeout=looking.KERNEL_PATIENCE)
+        except BaseException:
+            self.end()
+            raise
         self.comms: list[dict[str, Any]] = []
 
     def run(self, code: str) -> dict[str, Any]:

@@ -57,8 +57,12 @@ class Wanted(NamedTuple):
     directory: bool
 
 
-def open_root(path: str) -> int:
+def open_root(path: str, propagation: str) -> int:
     """Return a detached copy of the tree that shall be the container's root.
+
+    Args:
+        path: Where it lies.
+        propagation: `rootfsPropagation`; a slave alone receives what the host mounts there.
 
     Raises:
         UsageError: There is no such directory.
@@ -75,7 +79,8 @@ def open_root(path: str) -> int:
         ) from error
     if not stat.S_ISDIR(os.fstat(fd).st_mode):
         raise UsageError(f"the root file system {path} is no directory", "Name one")
-    mounts.mount_setattr(fd, attributes=0, propagation=k.MS_PRIVATE)
+    kind = k.MS_SLAVE if propagation.endswith("slave") else k.MS_PRIVATE
+    mounts.mount_setattr(fd, attributes=0, propagation=kind)
     return fd
 
 

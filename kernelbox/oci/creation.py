@@ -237,7 +237,7 @@ def _make(box: Box, config: Config, asked: Asked, *, rootless: bool) -> Newborn:
 def _open_root(box: Box, config: Config) -> int | None:
     """Open the root; None if that is left to the first process, in a mount namespace of its own."""
     try:
-        return attaching.open_root(box.state.rootfs)
+        return attaching.open_root(box.state.rootfs, config.rootfsPropagation)
     except KernelError as refusal:
         if refusal.errno != errno.EPERM or not config.is_new("mount"):
             raise

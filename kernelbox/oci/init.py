@@ -217,7 +217,7 @@ def build(birth: Birth) -> None:
 
 def _opened(birth: Birth) -> Birth:
     """Return a birth with its root and mounts opened, in the mount namespace that is ours."""
-    root = attaching.open_root(birth.rootfs)
+    root = attaching.open_root(birth.rootfs, birth.config.rootfsPropagation)
     return birth._replace(root=root, mounts=attaching.prepare(birth.config, birth.bundle))
 
 
@@ -228,8 +228,9 @@ def _attach_root(birth: Birth) -> None:
     if own and not birth.pivot:
         pivot.attach_root(birth.root)  # a chroot is left more easily than what is mounted on /
         return
+    attach = pivot.attach_at if own else in_place.attach
     try:
-        in_place.attach(birth.root, birth.rootfs)
+        attach(birth.root, birth.rootfs)
     except PermissionError:  # the root of a user namespace may not come there
         if not own:
             raise
