@@ -885,7 +885,7 @@ def test_a_chapter_runs_from_top_to_bottom_in_jupyterlab(
     notebook.run()
     views = notebook.panel.locator(".kb-view:not(.kb-view .kb-view, .kb-form)")
     shown = re.findall(r"(?:box\.(?:processes|birth)|Tree)\(", chapter.read_text())
-    for cell in notebook.panel.locator(".jp-Cell").all():  # one far away is drawn when there is time
+    for cell in notebook.panel.locator(".jp-Cell").all():  # far away, it is drawn at leisure
         cell.scroll_into_view_if_needed()
     expect(views).to_have_count(len(shown))
     birth = notebook.view("The birth of busybox sleep 1000")
