@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import copy
 import json
 import os
@@ -49,6 +50,24 @@ CONFIG: dict[str, Any] = {
         "readonlyPaths": ["/proc/sys"],
     },
 }
+
+
+class RealEngine(abc.ABC):
+    """Podman or Docker, by its command line."""
+
+    @abc.abstractmethod
+    def call(self, *words: str, input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run a command."""
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        """Run a command; return its exit status, and what it printed."""
+        done = self.call(*words)
+        return done.returncode, done.stdout.decode().strip(), done.stderr.decode().strip()
+
+    def ok(self, *words: str) -> str:
+        status, out, err = self(*words)
+        assert status == 0, (words, out, err)
+        return out
 
 
 class Engine:

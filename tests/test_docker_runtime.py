@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests import looking
-from tests.engine import lay_root
+from tests.engine import RealEngine, lay_root
 
 # labs-vm/provision.sh unpacks the package there where Docker is not installed.
 UNPACKED = Path(__file__).parents[1] / ".docker"
@@ -40,7 +40,7 @@ exec "$@"
 LIMITS = ("--ulimit", "nofile=1024:1024")
 
 
-class Docker:
+class Docker(RealEngine):
     """dockerd, in namespaces of its own.
 
     Attributes:
@@ -84,16 +84,6 @@ class Docker:
             ["nsenter", f"--mount=/proc/{self.first}/ns/mnt", "docker", *words],
             env=self.environment, input=input, capture_output=True, timeout=120, check=False,
         )  # fmt: skip
-
-    def __call__(self, *words: str) -> tuple[int, str, str]:
-        """Run a command; return its exit status, and what it printed."""
-        done = self.call(*words)
-        return done.returncode, done.stdout.decode().strip(), done.stderr.decode().strip()
-
-    def ok(self, *words: str) -> str:
-        status, out, err = self(*words)
-        assert status == 0, (words, out, err)
-        return out
 
     def told(self, container: str, form: str) -> str:
         return self.ok("inspect", "--format", form, container)

@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 from tests import looking
-from tests.engine import RUNTIME, Engine, gone, lay_root
+from tests.engine import RUNTIME, Engine, RealEngine, gone, lay_root
 
 USER = 64_321
 LENT = 3_000_000_000  # the first of ids that are lent to it
@@ -556,7 +556,7 @@ kernelbox-runtime = ["{runtime}"]
 """
 
 
-class Podman:
+class Podman(RealEngine):
     """Podman of an ordinary user, in namespaces that end with this: also its own process does."""
 
     def __init__(self, home: Path, holder: int) -> None:
@@ -585,15 +585,6 @@ class Podman:
             [*self.command, *words], input=input, capture_output=True, timeout=120, check=False,
             cwd="/",
         )  # fmt: skip
-
-    def __call__(self, *words: str) -> tuple[int, str, str]:
-        done = self.call(*words)
-        return done.returncode, done.stdout.decode().strip(), done.stderr.decode().strip()
-
-    def ok(self, *words: str) -> str:
-        status, out, err = self(*words)
-        assert status == 0, (words, out, err)
-        return out
 
     def proc(self, container: str) -> Path:
         """Return the directory in /proc of a container's first process."""

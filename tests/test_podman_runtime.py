@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests import looking
-from tests.engine import lay_root
+from tests.engine import RealEngine, lay_root
 
 pytestmark = pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed")
 
@@ -78,7 +78,7 @@ spec:
 """
 
 
-class Podman:
+class Podman(RealEngine):
     """Podman, in a mount namespace of its own.
 
     Attributes:
@@ -115,16 +115,6 @@ class Podman:
             env={**os.environ, "CONTAINERS_CONF": str(self.settings)},
             input=input, capture_output=True, timeout=120, check=False,
         )  # fmt: skip
-
-    def __call__(self, *words: str) -> tuple[int, str, str]:
-        """Run a command; return its exit status, and what it printed."""
-        done = self.call(*words)
-        return done.returncode, done.stdout.decode().strip(), done.stderr.decode().strip()
-
-    def ok(self, *words: str) -> str:
-        status, out, err = self(*words)
-        assert status == 0, (words, out, err)
-        return out
 
     def pid(self, container: str) -> int:
         return int(self.ok("inspect", container, "--format", "{{.State.Pid}}"))
