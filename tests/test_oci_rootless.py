@@ -571,7 +571,7 @@ class Podman(RealEngine):
         give(home)
         self.command = [
             "nsenter", f"--mount=/proc/{holder}/ns/mnt",
-            f"--pid=/proc/{holder}/ns/pid_for_children", *AS_USER, "env", f"HOME={home}",
+            f"--pid=/proc/{holder}/ns/pid_for_children", *AS_USER, "env", "USER=ann", f"HOME={home}",
             f"XDG_RUNTIME_DIR={home}/run", f"CONTAINERS_CONF={home}/settings",
             "podman", "--storage-driver", "vfs",
         ]  # fmt: skip
