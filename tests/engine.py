@@ -50,6 +50,34 @@ CONFIG: dict[str, Any] = {
         "readonlyPaths": ["/proc/sys"],
     },
 }
+# Neither root nor a container may have more than this machine's hard limits.
+_PODMANS = """
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+netns = "none"
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+{more}
+runtime = "kernelbox-runtime"
+runtime_supports_json = ["kernelbox-runtime"]
+[engine.runtimes]
+kernelbox-runtime = ["{runtime}"]
+"""
+
+
+def settings_of_podman(directory: Path, more: str = "") -> Path:
+    """Write the file that tells Podman of its runtime, and that; return the file's path.
+
+    Args:
+        directory: Where both will lie.
+        more: Further lines of its `engine`.
+    """
+    runtime, settings = directory / "kernelbox-runtime", directory / "containers.conf"
+    runtime.write_text(f"#!{sys.executable}\nfrom kernelbox.cli.runtime import main\nmain()\n")
+    runtime.chmod(0o755)
+    settings.write_text(_PODMANS.format(runtime=runtime, more=more))
+    return settings
 
 
 class RealEngine(abc.ABC):

@@ -183,7 +183,7 @@ PLAN = {
     "kernelbox/oci": """
         document checking config descriptors log mount_options copying console gate groups
         groupless agents foreground unprivileged
-        programs refusals resources devices hooks standing handing attaching
+        places programs refusals resources devices hooks standing handing attaching
         in_place joining
         reading hiding
         features state init

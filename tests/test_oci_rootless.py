@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 from tests import looking
-from tests.engine import RUNTIME, Engine, RealEngine, gone, lay_root
+from tests.engine import RUNTIME, Engine, RealEngine, gone, lay_root, settings_of_podman
 
 USER = 64_321
 LENT = 3_000_000_000  # the first of ids that are lent to it
@@ -328,6 +328,21 @@ def test_where_no_control_groups_are_to_be_seen_there_is_none(ordinary: Engine) 
         ordinary.runtime = plain
 
 
+def two_that_share(engine: Engine, *kinds: str) -> tuple[int, int]:
+    """Start `first`, and `second` in namespaces of its; return the pids of both."""
+    engine.config["process"]["args"] = WAITS
+    first = engine.create("first")
+    engine.ok("start", "first")
+    linux = engine.config["linux"]
+    for one in linux["namespaces"]:
+        if one["type"] in kinds:
+            one["path"] = f"/proc/{first}/ns/{one['type'].removesuffix('work')}"
+    del linux["uidMappings"], linux["gidMappings"]
+    second = engine.create("second")
+    engine.ok("start", "second")
+    return first, second
+
+
 @pytest.mark.parametrize(
     "end", ["kill second KILL", "kill --all second KILL", "delete --force second"]
 )
@@ -335,16 +350,7 @@ def test_the_end_of_one_container_of_a_pod_is_not_that_of_another(
     ordinary: Engine, end: str
 ) -> None:
     """They share a PID namespace: who is in it may be anybody's."""
-    ordinary.config["process"]["args"] = WAITS
-    first = ordinary.create("first")
-    ordinary.ok("start", "first")
-    linux = ordinary.config["linux"]
-    for one in linux["namespaces"]:
-        if one["type"] in ("pid", "user"):
-            one["path"] = f"/proc/{first}/ns/{one['type']}"
-    del linux["uidMappings"], linux["gidMappings"]
-    second = ordinary.create("second")
-    ordinary.ok("start", "second")
+    first, second = two_that_share(ordinary, "pid", "user")
     number = ordinary.bundle / "exec-pid"
     lost = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     ordinary.ok("exec", "--detach", "--pid-file", number, "second", *WAITS, **lost)
@@ -356,16 +362,7 @@ def test_the_end_of_one_container_of_a_pod_is_not_that_of_another(
 
 
 def test_an_ordinary_user_joins_what_is_its_own(ordinary: Engine) -> None:
-    ordinary.config["process"]["args"] = WAITS
-    first = ordinary.create("first")
-    ordinary.ok("start", "first")
-    linux = ordinary.config["linux"]
-    for one in linux["namespaces"]:
-        if one["type"] in ("network", "user"):
-            one["path"] = f"/proc/{first}/ns/{one['type'].removesuffix('work')}"
-    del linux["uidMappings"], linux["gidMappings"]
-    second = ordinary.create("second")
-    ordinary.ok("start", "second")
+    first, second = two_that_share(ordinary, "network", "user")
     for kind, same in (("user", 1), ("net", 1), ("mnt", 2), ("pid", 2)):
         assert len({os.readlink(f"/proc/{pid}/ns/{kind}") for pid in (first, second)}) == same, kind
     assert ordinary.ok("exec", "second", "id", "-u") == "0\n"
@@ -542,38 +539,21 @@ def test_states_are_nowhere_where_others_may_write(ordinary: Engine, owner: int,
     assert done.returncode == 1 and "is not yours alone" in done.stderr
 
 
-SETTINGS = """
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-netns = "none"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-runtime = "kernelbox-runtime"
-runtime_supports_json = ["kernelbox-runtime"]
-[engine.runtimes]
-kernelbox-runtime = ["{runtime}"]
-"""
-
-
 class Podman(RealEngine):
     """Podman of an ordinary user, in namespaces that end with this: also its own process does."""
 
     def __init__(self, home: Path, holder: int) -> None:
         self.root = Path(f"/proc/{holder}/root")
         home.mkdir()
-        runtime = home / "kernelbox-runtime"
-        runtime.write_text(f"#!{sys.executable}\nfrom kernelbox.cli.runtime import main\nmain()\n")
-        runtime.chmod(0o755)
-        (home / "settings").write_text(SETTINGS.format(runtime=runtime))
+        settings = settings_of_podman(home)
         (home / "run").mkdir(0o700)
         lay_root(home / "rootfs")
         give(home)
         self.command = [
             "nsenter", f"--mount=/proc/{holder}/ns/mnt",
-            f"--pid=/proc/{holder}/ns/pid_for_children", *AS_USER, "env", "USER=ann", f"HOME={home}",
-            f"XDG_RUNTIME_DIR={home}/run", f"CONTAINERS_CONF={home}/settings",
-            "podman", "--storage-driver", "vfs",
+            f"--pid=/proc/{holder}/ns/pid_for_children", *AS_USER, "env",
+            "USER=ann", f"HOME={home}", f"XDG_RUNTIME_DIR={home}/run",
+            f"CONTAINERS_CONF={settings}", "podman", "--storage-driver", "vfs",
         ]  # fmt: skip
         packed = ["tar", "-C", str(home / "rootfs"), "--owner", "0", "--group", "0", "-c", "."]
         image = subprocess.run(packed, stdout=subprocess.PIPE, check=True).stdout

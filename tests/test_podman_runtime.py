@@ -13,14 +13,13 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import looking
-from tests.engine import RealEngine, lay_root
+from tests.engine import RealEngine, lay_root, settings_of_podman
 
 pytestmark = pytest.mark.skipif(not shutil.which("podman"), reason="podman is not installed")
 
@@ -28,21 +27,6 @@ PRIVATE = """
 mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /dev/shm; mkdir /run/cni
 [ ! -d /etc/cni/net.d ] || mount --bind /run/cni /etc/cni/net.d
 echo ready; exec sleep infinity
-"""
-# Neither root nor a container may have more than this machine's hard limits.
-SETTINGS = """
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-netns = "none"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-infra_image = "localhost/infra:1"
-init_path = "{init}"
-runtime = "kernelbox-runtime"
-runtime_supports_json = ["kernelbox-runtime"]
-[engine.runtimes]
-kernelbox-runtime = ["{runtime}"]
 """
 POD = """
 apiVersion: v1
@@ -86,13 +70,9 @@ class Podman(RealEngine):
     """
 
     def __init__(self, directory: Path) -> None:
-        runtime = directory / "kernelbox-runtime"
-        runtime.write_text(
-            f"#!{sys.executable}\nfrom kernelbox.cli.runtime import main\nmain()\n",
-        )
-        runtime.chmod(0o755)
-        self.settings = directory / "containers.conf"
-        self.settings.write_text(SETTINGS.format(runtime=runtime, init=shutil.which("tini-static")))
+        init = shutil.which("tini-static")
+        more = f'infra_image = "localhost/infra:1"\ninit_path = "{init}"'
+        self.settings = settings_of_podman(directory, more)
         self.holder = subprocess.Popen(
             ["unshare", "--mount", "--propagation", "private", "sh", "-ec", PRIVATE],
             stdout=subprocess.PIPE,

@@ -24,9 +24,9 @@ def command_reset(argv: list[str]) -> int:
     if os.geteuid() != 0:
         raise KernelboxError("reset needs privilege", "Run it as root: sudo kernelbox reset")
     cleanup.reset()
-    from kernelbox.oci import state
+    from kernelbox.oci import places, state
 
-    if theirs := state.every(state.usual()):
+    if theirs := state.every(places.usual()):
         count = "one container" if len(theirs) == 1 else f"{len(theirs)} containers"
         print(f"clean, but for {count} of bundles: their engine deletes them, or you do:")
         print(f"kernelbox oci delete --force {' '.join(theirs)}")

@@ -39,9 +39,11 @@ class Surroundings(NamedTuple):
     @property
     def root(self) -> str:
         """Where the states of containers are."""
-        from kernelbox.oci import state
+        if self.given_root:
+            return os.path.abspath(self.given_root)
+        from kernelbox.oci import places  # not for engines
 
-        return os.path.abspath(self.given_root or state.usual())
+        return os.path.abspath(places.usual())
 
     def find(self, container_id: str) -> Box:
         """Return a container. Raises UsageError if there is none."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from kernelbox.cgroup import limit_words
 from kernelbox.cli.oci import read_all
 from kernelbox.cli.parser import Command, Option, read
 from kernelbox.kernel.errors import UsageError
@@ -177,6 +176,12 @@ def verb_update(argv: list[str], where: Surroundings) -> int:
     return 0
 
 
+def _bytes(word: str, option: str) -> int:
+    from kernelbox.cgroup import limit_words  # not for `exec`
+
+    return limit_words.size_or_all(word, f"--{option}")
+
+
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
     """Return the limits that are asked for, as `linux.resources` has them."""
     if given["resources"] == "-":
@@ -187,8 +192,7 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
     for option, (part, key, _) in _NUMBERS.items():
         value = given[option.replace("-", "_")]
         if value is not None:
-            number = limit_words.size_or_all(value, f"--{option}") if option in _SIZES else value
-            found.setdefault(part, {})[key] = number
+            found.setdefault(part, {})[key] = _bytes(value, option) if option in _SIZES else value
     for option, (part, key) in _WORDS.items():
         if value := given[option.replace("-", "_")]:
             found.setdefault(part, {})[key] = value

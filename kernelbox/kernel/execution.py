@@ -14,7 +14,7 @@ from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.kernel.foreign import ctypes
-from kernelbox.kernel.syscalls import by_name, checked, libc, permitted_capabilities
+from kernelbox.kernel.syscalls import by_name, checked, is_permitted, libc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NO_LIMIT = 2**64 - 1  # RLIM64_INFINITY
 _IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_SHIFT = 1, 13
-_CAP_SYS_RESOURCE = 24
 _SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # SCHED_ATTR_SIZE_VER0
 
 
@@ -67,7 +66,7 @@ def check_limit(name: str, hard: int) -> None:
     if number is None:
         raise UsageError(f"no resource limit {name!r:.40}", "getrlimit(2) lists them")
     most = hard_limit(number)
-    if hard > most and not permitted_capabilities() >> _CAP_SYS_RESOURCE & 1:
+    if hard > most and not is_permitted(k.CAP_SYS_RESOURCE):
         raise UsageError(f"{name} {_limit(hard)}: operation not permitted", _why_not(most))
 
 

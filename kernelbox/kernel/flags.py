@@ -110,6 +110,11 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
+# capabilities(7): those without which the kernel is asked for something else
+CAP_SETGID = 6
+CAP_SYS_ADMIN = 21
+CAP_SYS_RESOURCE = 24
+
 # seccomp(2)
 SECCOMP_FILTER_FLAG_TSYNC = 0x1
 SECCOMP_FILTER_FLAG_LOG = 0x2

@@ -212,6 +212,18 @@ def parent(pid: int) -> int:
     return _stat(pid, 4)
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or a zombie whose parent has not asked yet.
+
+    Source: proc(5), /proc/PID/stat, field 3.
+    """
+    try:
+        text = storage.read(f"/proc/{pid}/stat")
+    except OSError:
+        return True
+    return text.rpartition(")")[2].split()[0] in ("Z", "X")
+
+
 def _stat(pid: int, field: int) -> int:
     try:
         # The command's name, field 2, may hold spaces and brackets: count from its end.

@@ -224,6 +224,11 @@ def permitted_capabilities() -> int:
     return data[1] | data[4] << 32
 
 
+def is_permitted(capability: int) -> bool:
+    """Whether the caller has a capability among its permitted ones."""
+    return bool(permitted_capabilities() >> capability & 1)
+
+
 def capset(effective: int, permitted: int, inheritable: int) -> None:
     """Set three of the caller's capability sets, each a mask of 1 << capability.
 

@@ -18,6 +18,7 @@ kernel. Chapter 13 takes create and start apart. Begin with init.py.
     agents.py         who is asked about calls that a filter leaves to others
     foreground.py     a program in the foreground: streams, terminal, signals
     unprivileged.py   what the kernel refuses who is not the host's root, and what stands in for it
+    places.py         where the states of containers are
     programs.py       `process` becomes a record
     refusals.py       what a config.json may ask for and is not done, by name
     resources.py      what a container may use, written to its control group

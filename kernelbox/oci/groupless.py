@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 
-from kernelbox import cgroup
+from kernelbox import cgroup, namespaces
 from kernelbox.cgroup import Cgroup, Entrance, Hierarchy
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, KernelError, UsageError
@@ -60,14 +60,14 @@ class Groupless(Cgroup):
         """
         return self._found({kind: _namespace(self._first, kind) for kind in self._own})
 
-    def _found(self, theirs: dict[str, str]) -> list[int]:
+    def _found(self, theirs: dict[str, int]) -> list[int]:
         if not self._first:
             return []
         pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
         parents = {pid: process.parent(pid) for pid in pids}
         found = {self._first} & parents.keys()
         for kind, namespace in theirs.items():
-            if namespace not in ("", _namespace("self", kind)):
+            if namespace not in (0, _namespace("self", kind)):
                 found.update(pid for pid in pids if _namespace(pid, kind) == namespace)
         while more := {pid for pid in pids if parents[pid] in found} - found:
             found |= more
@@ -82,15 +82,15 @@ class Groupless(Cgroup):
         # Held meanwhile: they tell who is left once the first is gone, and the number of one that
         # has ended may be another container's at once.
         held = {kind: fd for kind in self._own if (fd := _hold(self._first, kind)) is not None}
-        theirs = {kind: os.readlink(f"/proc/self/fd/{fd}") for kind, fd in held.items()}
+        theirs = {kind: os.fstat(fd).st_ino for kind, fd in held.items()}
         try:
             self._kill(theirs, time.monotonic() + seconds)
         finally:
             for fd in held.values():
                 os.close(fd)
 
-    def _kill(self, theirs: dict[str, str], end: float) -> None:
-        while left := [pid for pid in self._found(theirs) if not _has_ended(pid)]:
+    def _kill(self, theirs: dict[str, int], end: float) -> None:
+        while left := [pid for pid in self._found(theirs) if not process.has_ended(pid)]:
             if time.monotonic() > end:
                 raise KernelboxError(
                     f"processes outlive SIGKILL: {left}", "See /proc/PID/wchan of each"
@@ -155,12 +155,12 @@ class Groupless(Cgroup):
         return ""
 
 
-def _namespace(pid: int | str, kind: str) -> str:
-    """Return which namespace a process is in; empty if we may not know, or it has ended."""
+def _namespace(pid: int | str, kind: str) -> int:
+    """Return which namespace a process is in; 0 if we may not know, or it has ended."""
     try:
-        return os.readlink(f"/proc/{pid}/ns/{kind}")
+        return namespaces.identity(pid, kind)
     except OSError:
-        return ""
+        return 0
 
 
 def _hold(pid: int, kind: str) -> int | None:
@@ -169,11 +169,3 @@ def _hold(pid: int, kind: str) -> int | None:
         return os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
-
-
-def _has_ended(pid: int) -> bool:
-    """Whether a process is gone, or a zombie whose parent has not asked yet."""
-    try:
-        return process.status(pid)["State"][0] in "ZX"
-    except (OSError, KeyError):
-        return True

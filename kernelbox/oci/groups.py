@@ -133,11 +133,10 @@ def way_into(group: Cgroup, asked: list[str], pid: int) -> Entrance:
 
     Source: runc-exec(8), `--cgroup`; cgroup-v2.rst, "No Internal Process Constraint".
     """
-    if not asked and not group.directories:
-        return group.open()
-    if not asked and not (group.host.version == 2 and group.get("cgroup.subtree_control")):
-        return group.open()
     if not asked:
+        passes_down = group.directories and group.host.version == 2
+        if not (passes_down and group.get("cgroup.subtree_control")):
+            return group.open()
         own = files.read(f"/proc/{pid}/cgroup").rpartition("0::/")[2].strip()
         return Entrance(directory=f"{group.host.mounts['cgroup']}/{own}")
     places = {mount: "" for mount in group.host.mounts.values()}

@@ -25,38 +25,24 @@ from __future__ import annotations
 import os
 import sys
 
-from kernelbox.kernel import process, stepping_stone
+from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, printable
 from kernelbox.oci.config import HOOKS, Hook
 from kernelbox.plumbing import documents
 from kernelbox.plumbing.light import signal, suppress
-from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-    from kernelbox.kernel.stepping_stone import Stone
     from kernelbox.oci.document import Part
 
     Hooks = dict[str, tuple[Hook, ...]]  # by kind
+    # Of the image's: path, words, its own variables, and where to say why it cannot be executed.
+    Within = Callable[[str, list[str], dict[str, str], int], None]
 
 _LONGEST_SAID = 300  # characters of what a hook complains that are repeated
-
-
-class Within(NamedTuple):
-    """How hooks are run that are the image's.
-
-    Attributes:
-        take_on: Makes the calling process one that may do what the container's program may.
-        environment: Their variables, where they have none of their own.
-        stone: What they step on.
-    """
-
-    take_on: Callable[[], object]
-    environment: dict[str, str]
-    stone: Stone
 
 
 def read(document: Part) -> Hooks:
@@ -89,7 +75,7 @@ def run(hooks: Hooks, kind: str, state: dict[str, Any], within: Within | None = 
         hooks: The container's.
         kind: `prestart` and its kin.
         state: What they are told.
-        within: How those of the image's are run; None for the host's.
+        within: Makes the calling process one of the image's; None for the host's.
 
     Raises:
         KernelboxError: One failed, or took too long; those after it are not run.
@@ -166,7 +152,7 @@ def _become(
         words = list(hook.args) or [hook.path]
         environment = dict(one.partition("=")[::2] for one in hook.env)
         if within is not None:
-            _become_within(hook.path, words, environment, refusals, within)
+            within(hook.path, words, environment, refusals)
         process.close_all_but(())
         process.default_signals()
         with suppress(OSError):  # a bundle that is gone is no reason to fail
@@ -176,15 +162,3 @@ def _become(
         os.write(2, f"{hook.path}: {error}".encode()[:_LONGEST_SAID])
     finally:
         os._exit(127)
-
-
-def _become_within(
-    path: str, words: list[str], environment: dict[str, str], refusals: int, within: Within
-) -> None:
-    stone = within.stone
-    os.dup2(refusals, stone.refusals, inheritable=False)
-    process.close_all_but([stone.fd, stone.refusals])
-    within.take_on()
-    process.default_signals()
-    os.chdir("/")
-    stepping_stone.take(stone, path, words, environment or within.environment)

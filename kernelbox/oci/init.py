@@ -15,7 +15,17 @@ import os
 from kernelbox.container.birth.birth import reporting
 from kernelbox.container.conversation import messages
 from kernelbox.container.conversation.messages import Ready, Terminal
-from kernelbox.kernel import execution, files, lookup, mounts, netdevice, process, session, syscalls
+from kernelbox.kernel import (
+    execution,
+    files,
+    lookup,
+    mounts,
+    netdevice,
+    process,
+    session,
+    stepping_stone,
+    syscalls,
+)
 from kernelbox.kernel import flags as k
 from kernelbox.oci import (
     attaching,
@@ -42,6 +52,7 @@ if TYPE_CHECKING:
     from kernelbox.kernel.stepping_stone import Stone
     from kernelbox.oci.attaching import Wanted
     from kernelbox.oci.config import Config
+    from kernelbox.oci.hooks import Within
     from kernelbox.plumbing.channel import Channel
 
 
@@ -113,16 +124,22 @@ def main(birth: Birth) -> NoReturn:
     raise AssertionError("reporting does not return")
 
 
-def _within(birth: Birth, starter: Channel) -> hooks.Within:
+def _within(birth: Birth, starter: Channel) -> Within:
     """Return how hooks of the image's are run: as the program will be, which comes after them."""
-    what, confined = birth.config.process, birth.filter
+    what, confined, stone = birth.config.process, birth.filter, birth.stone
     assert what is not None
     alone = confined and confined._replace(watched=False, handed_on=False)
+    usual = standing.environment_of(what)
 
-    def take_on() -> None:
+    def become(path: str, words: list[str], own: dict[str, str], refusals: int) -> None:
+        os.dup2(refusals, stone.refusals, inheritable=False)
+        process.close_all_but([stone.fd, stone.refusals])
         standing.take_on(what, starter, alone, keyring=birth.keyring)
+        process.default_signals()
+        os.chdir("/")
+        stepping_stone.take(stone, path, words, own or usual)
 
-    return hooks.Within(take_on, standing.environment_of(what), birth.stone)
+    return become
 
 
 def build(birth: Birth) -> None:

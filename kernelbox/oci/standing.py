@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from kernelbox.oci.config import Process, User
     from kernelbox.plumbing.channel import Channel
 
-_CAP_SETGID = 6
-
 
 def take_streams(terminal: int | None) -> None:
     """Lead a session of its own, on a terminal if there is one."""
@@ -185,7 +183,7 @@ def _set_groups(user: User) -> None:
     try:
         syscalls.setgroups(user.additionalGids)
     except KernelError as refusal:
-        if refusal.errno != errno.EPERM or not syscalls.permitted_capabilities() >> _CAP_SETGID & 1:
+        if refusal.errno != errno.EPERM or not syscalls.is_permitted(k.CAP_SETGID):
             raise
 
 

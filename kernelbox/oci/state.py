@@ -32,47 +32,12 @@ if TYPE_CHECKING:
     from kernelbox.oci.config import Config
     from kernelbox.oci.document import Part
 
-_USUAL = "kernelbox-oci"  # the directory that the states of containers are in
 # Source: runc, validateID
 _OF_AN_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
 _LONGEST_ID = 128
 _LATEST = 1 << 37  # seconds since the epoch: the year 6325
 _A_MOMENT = 0.01  # seconds between two looks at a lock
 _TELLING = {"pid": "pid", "mount": "mnt"}  # whoever is in one of these is in the container
-_OTHERS_WRITE = 0o022
-
-
-def usual() -> str:
-    """Return where the states of containers are, if nobody says otherwise.
-
-    That is the host's /run, or a user's own.
-
-    Raises:
-        UsageError: Others may write there: what is known of a container names hooks to run.
-
-    Source: runc, shouldHonorXDGRuntimeDir(); XDG Base Directory Specification, "Basics".
-    """
-    own = os.environ.get("XDG_RUNTIME_DIR", "")
-    if own.startswith("/") and (os.geteuid() or os.environ.get("USER") != "root"):
-        from kernelbox.oci import unprivileged  # not for most of root's
-
-        if unprivileged.is_rootless():
-            _check_own(own)
-            return f"{own}/{_USUAL}"
-    return f"/run/{_USUAL}"
-
-
-def _check_own(directory: str) -> None:
-    try:
-        found = os.stat(directory)
-    except FileNotFoundError:
-        return  # it is made, and ours then
-    if found.st_uid != os.geteuid() or found.st_mode & _OTHERS_WRITE:
-        raise UsageError(
-            f"XDG_RUNTIME_DIR, {directory:.100}, is not yours alone: whoever writes there could "
-            "exchange your containers",
-            "Name one that is yours, of mode 700; or say --root",
-        )
 
 
 class State(NamedTuple):
@@ -177,13 +142,7 @@ class Box:
     def alive(self) -> bool:
         """Whether its first process is there, and no zombie, and no other of the same pid."""
         pid, started = self.state.pid, self.state.start_time
-        if not pid or process.start_time(pid) != started:
-            return False
-        try:
-            text = storage.read(f"/proc/{pid}/stat")
-        except OSError:
-            return False
-        return text.rpartition(")")[2].split()[0] not in ("Z", "X")
+        return bool(pid) and process.start_time(pid) == started and not process.has_ended(pid)
 
     def status(self) -> str:
         """Return `creating`, `created`, `running`, `paused` or `stopped`."""

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _EVERYBODY = ["0", "0", "4294967295"]  # the map of the first user namespace
-_CAP_SYS_ADMIN = 21
 # What shows a namespace is mounted by who owns that. Source: crun, do_mounts().
 _NAMESPACED = {"sysfs": "/sys", "mqueue": "/dev/mqueue"}
 _CGROUPS = "/sys/fs/cgroup"
@@ -66,7 +65,7 @@ def is_mere_refusal(refusal: KernelError) -> bool:
 
 def is_ordinary() -> bool:
     """Whether the caller may make no namespace but a user namespace. Source: capabilities(7)."""
-    return not syscalls.permitted_capabilities() >> _CAP_SYS_ADMIN & 1
+    return not syscalls.is_permitted(k.CAP_SYS_ADMIN)
 
 
 def check(config: Config, what: Process | None) -> None:
@@ -100,7 +99,9 @@ def check(config: Config, what: Process | None) -> None:
                 "has power over its file system",
                 "Leave the mappings out, or run it as root",
             )
-    own = [(one.hostID, one.size) for one in config.gidMappings] == [(os.getegid(), 1)]
+    from kernelbox.users import own_ids  # not for root
+
+    own = own_ids.is_own(config.gidMappings, os.getegid())
     if what is not None and what.user.additionalGids and own:
         raise UsageError(
             "additionalGids cannot be had: whoever maps its own ids has given up setgroups(2)",

@@ -35,7 +35,7 @@ def write_maps(pid: int, uids: Maps, gids: Maps) -> None:
         UsageError: An id is neither the caller's nor lent to it; newuidmap(1) is missing.
         KernelError: EPERM, EINVAL.
     """
-    if _is_own(uids, os.geteuid()) and _is_own(gids, os.getegid()):
+    if is_own(uids, os.geteuid()) and is_own(gids, os.getegid()):
         files.write(f"/proc/{pid}/setgroups", "deny")
         id_maps.write_maps(pid, uids, gids)
         return
@@ -43,7 +43,8 @@ def write_maps(pid: int, uids: Maps, gids: Maps) -> None:
     _ask("newgidmap", pid, gids)
 
 
-def _is_own(maps: Maps, number: int) -> bool:
+def is_own(maps: Maps, number: int) -> bool:
+    """Whether a map has one id outside, which is this, and no other."""
     return [(one.hostID, one.size) for one in maps] == [(number, 1)]
 
 
