@@ -50,7 +50,9 @@ class Attempt:
     failure: str
 
 
-def attempt(function: object, *args: Any, seconds: float = _SECONDS) -> Attempt:
+def attempt(
+    function: object, *args: Any, seconds: float = _SECONDS, lasting: float = 0.0
+) -> Attempt:
     """Call a student's function in a child process, for so long at most.
 
     What it changes in Python stays in the child, and the lab cannot be used there: this is for
@@ -60,12 +62,17 @@ def attempt(function: object, *args: Any, seconds: float = _SECONDS) -> Attempt:
         function: What the student made; anything else is told as what it is.
         *args: For it.
         seconds: How long it may take, where nothing else runs.
+        lasting: How long it takes at least, in seconds: of a function that is to look for so long,
+            the answer is kept until then. Or who looks for no time at all, and says that nothing
+            happened, would be compared with a moment in which nothing did.
     """
+    began = time.monotonic()
     name = getattr(function, "__name__", "") or "the function"
     if not callable(function):
         return Attempt(None, cut(f"it is {shortened(repr(function), 80)}, and no function"))
     given = ", ".join(shortened(repr(argument), 80) for argument in args)
     told = _in_a_child(function, args, seconds)
+    time.sleep(max(0.0, began + lasting - time.monotonic()))
     return _understood(told, f"{name}({given})", seconds)
 
 

@@ -141,7 +141,7 @@ def _was_throttled(group: Group, quotas: tuple[str, str]) -> bool:
 def _compared(function: object, group: Group, name: str, *, first: bool) -> Verdict | None:
     """Return the verdict on what a function says of a group; None if the counters say the same."""
     before = group.numbers("cpu.stat")
-    tried = attempt(function, group.directory("cpu"), _LONG, seconds=_LONG + 4)
+    tried = attempt(function, group.directory("cpu"), _LONG, seconds=_LONG + 4, lasting=_LONG)
     after = group.numbers("cpu.stat")
     what = f"of a group whose quota is met {name}"
     if tried.failure:

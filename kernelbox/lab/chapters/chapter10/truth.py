@@ -153,7 +153,8 @@ def really_written(box: Lab, written: object) -> Verdict:
             place = other.path if what.endswith("another disk") else disk.path
             direct = not what.endswith("to the cache")
             load = begin(place, MIB, rate, block=block, direct=direct, group=group)
-            reading.until(partial(_has_done, load, rate // 4), _PATIENCE)
+            # More than in the time of a look: or who tells of all until now could say the same.
+            reading.until(partial(_has_done, load, 5 * rate // 4), _PATIENCE)
             verdict = None
             for _ in range(_TRIES):
                 verdict = _compared(written, group, disk.number, what, rate, first=agreed == 0)
@@ -184,7 +185,7 @@ def _compared(
         first: Whether no other group has been asked about.
     """
     before = io_counters(group, disk)["wbytes"]
-    tried = attempt(function, group.directory("io"), disk, _LONG, seconds=_LONG + 4)
+    tried = attempt(function, group.directory("io"), disk, _LONG, seconds=_LONG + 4, lasting=_LONG)
     really = io_counters(group, disk)["wbytes"] - before
     who = f"of a group that {what}"
     if tried.failure:
