@@ -61,7 +61,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
-        kept recording
+        kept recording verdict
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -150,7 +150,7 @@ PLAN = {
     """,
     "kernelbox/container/birth": """
         own_files confinement
-        host_mounts birth
+        host_mounts birth bearing
         program stdio
         init enter
         runtime
