@@ -298,7 +298,13 @@ def test_an_ordinary_users_container(ordinary: Engine) -> None:
     for kind in ("user", "pid", "net", "ipc", "uts", "mnt"):
         assert os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"), kind
     assert not (ordinary.bundle / "rootfs/begun").exists()
-    assert "waits for its start" in ordinary.refused("exec", "box", "true")
+    assert ordinary.ok("exec", "box", "sh", "-c", "id -u; hostname") == "0\nbundle\n"
+    # Who waits has all capabilities there, and shows nothing to who has fewer.
+    look = "cat /proc/1/environ || cat /proc/1/exe || cat /proc/1/fd/0 || echo hidden"
+    assert ordinary.ok("exec", "box", "sh", "-c", f"({look}) 2>/dev/null") == "hidden\n"
+    ptrace = ("exec", "--cap", "CAP_SYS_PTRACE", "box", "true")
+    assert "waits for its start" in ordinary.refused(*ptrace)
+    assert ordinary.status("box") == "created"
     ordinary.ok("start", "box")
     begun = ordinary.bundle / "rootfs/begun"
     assert looking.soon(begun.exists)
@@ -339,6 +345,8 @@ def two_that_share(engine: Engine, *kinds: str) -> tuple[int, int]:
             one["path"] = f"/proc/{first}/ns/{one['type'].removesuffix('work')}"
     del linux["uidMappings"], linux["gidMappings"]
     second = engine.create("second")
+    if {"user", "pid"} & {*kinds}:
+        assert "waits for its start" in engine.refused("exec", "second", "true")
     engine.ok("start", "second")
     return first, second
 

@@ -89,7 +89,8 @@ def enter(
     root = None if config.is_new("mount") else os.open(f"/proc/{box.state.pid}/root", _DIRECTORY)
     is_ordinary, rootless = unprivileged.is_ordinary(), unprivileged.is_rootless()
     others = _others(box, status)
-    if status == "created" and not config.has_user_namespace:
+    # Who comes from outside of a user namespace hides from all in there; but from its user.
+    if status == "created" and (is_ordinary or not config.has_user_namespace):
         _check_blind(what)
     confined = compiled(config.seccomp, agent=agents.has_one(config.seccomp))
     stone = bearing.lay(
@@ -153,7 +154,7 @@ def _check_blind(what: Process) -> None:
     if any("CAP_SYS_PTRACE" in names for names in what.capabilities.values()):
         raise UsageError(
             "cannot exec with CAP_SYS_PTRACE in a container that waits for its start: its first "
-            "process is yet a part of the runtime, with all power over the host",
+            "process is yet a part of the runtime, and can do more than the container may",
             "Start it first, or leave that capability out",
         )
 
@@ -166,8 +167,8 @@ def _others(box: Box, status: str) -> list[str]:
         if status != "created":
             raise
         raise UsageError(
-            "cannot exec in a container that waits for its start: it is yet a part of the runtime, "
-            "which an ordinary user may not look into",
+            "cannot exec in a container that waits for its start among another's processes: it is "
+            "yet a part of the runtime, which nobody may look into there",
             "Start it first",
         ) from error
 
