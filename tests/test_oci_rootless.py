@@ -547,6 +547,27 @@ def test_states_are_nowhere_where_others_may_write(ordinary: Engine, owner: int,
     assert done.returncode == 1 and "is not yours alone" in done.stderr
 
 
+def test_who_has_no_place_for_states_is_told_so(ordinary: Engine) -> None:
+    """XDG Base Directory Specification: what is not set names nothing; /run is root's."""
+    bare = [*AS_USER, "env", "-u", "XDG_RUNTIME_DIR", *RUNTIME]
+    for words in (["list"], ["state", "box"], ["create", "--bundle", str(ordinary.bundle), "box"]):
+        done = subprocess.run([*bare, *words], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (1, ""), done
+        assert "XDG_RUNTIME_DIR is not set" in done.stderr and done.stderr.count("\n") == 1
+    place = ordinary.bundle.parent
+    for closed in ("roots", "roots/box"):
+        (place / "roots/box").mkdir(parents=True, exist_ok=True)
+        (place / "roots/box/state.json").write_text("{}")
+        (place / closed).chmod(0o700)
+        for words in (["list"], ["state", "box"]):
+            asked = [*AS_USER, *RUNTIME, "--root", str(place / "roots"), *words]
+            done = subprocess.run(asked, capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stdout) == (1, ""), done
+            assert f"may not look into {place / closed}: permission denied" in done.stderr
+            assert done.stderr.count("\n") == 1
+        (place / closed).chmod(0o755)
+
+
 class Podman(RealEngine):
     """Podman of an ordinary user, in namespaces that end with this: also its own process does."""
 
