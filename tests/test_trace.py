@@ -130,7 +130,8 @@ def seen(prefix: Path) -> Sides:
     """Return the calls of each side, from the files that `strace -ff` wrote, one per process.
 
     Left out is only what other programs did than kernelbox: all calls of a process after an
-    execve, and how the C library starts one (posix_spawn is a clone3 with CLONE_VFORK).
+    execve, and how the C library starts one (posix_spawn is a clone3 with CLONE_VFORK); and what a
+    stepping stone does, which is a program of its own (`kernelbox.kernel.stepping_stone`).
     """
     files = sorted(prefix.parent.glob(f"{prefix.name}.*"), key=lambda path: int(path.suffix[1:]))
     first, *others = [list(calls(file)) for file in files]
@@ -142,6 +143,11 @@ def seen(prefix: Path) -> Sides:
     container = 0
     for pid, done in made.items():
         mine = [call for call in done if "CLONE_VFORK" not in call.text]
+        names = [call.name for call in mine]
+        if container and names[:1] == ["setsid"] and names[-1] == "execve":
+            mine = mine[-1:]  # the stone's child: what comes before is done by no interpreter
+            sides["container"] += [call.text for call in mine]
+            continue
         if pid != container and mine and mine[-1].name == "execve":
             mine = [call for call in mine if call.name != "execve"]  # rm or nft
         births = [call for call in mine if call.name == "clone3"]

@@ -20,7 +20,8 @@ A container's process with CAP_SYS_PTRACE, and no user namespace between, may lo
 in its PID namespace, and change it: PR_SET_DUMPABLE hides nothing from it. Who enters such a
 container is the interpreter, with all that root may do, and so it stays outside of that namespace:
 only a child of the stone's is in there, which has nothing that the program will not have (`Errand`;
-the flags of clone are CLONE_PARENT, CLONE_VFORK and SIGCHLD):
+the flags of clone are CLONE_PARENT, CLONE_VFORK and SIGCHLD). What the stone asks for is in no
+record of requests, since it does not come through the door.
 
         if (fcntl(FD, F_SETFD, 0) < 0)
             exit(127);
