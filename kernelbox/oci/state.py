@@ -340,8 +340,15 @@ def find(root: str, container_id: str) -> Box:
                 os.lstat(directory)
             except PermissionError as error:
                 raise _refused(root) from error
-        raise UsageError(f"container {container_id!r} does not exist", "See: list")
-    return Box(root, container_id, _read(directory))
+        raise _missing(container_id)
+    try:
+        return Box(root, container_id, _read(directory))
+    except FileNotFoundError:
+        raise _missing(container_id) from None  # somebody has just deleted it
+
+
+def _missing(container_id: str) -> UsageError:
+    return UsageError(f"container {container_id!r} does not exist", "See: list")
 
 
 def is_there(directory: str) -> bool:
