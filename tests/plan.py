@@ -30,7 +30,8 @@ PLAN = {
         shelf
     """,
     "kernelbox/kernel": """
-        flags errors foreign
+        flags errors c_types
+        foreign
         explain mount_words stepping_stone
         door sleeper
         syscalls session netdevice packets trace
@@ -151,6 +152,7 @@ PLAN = {
     "kernelbox/container/birth": """
         own_files confinement
         host_mounts birth
+        becoming
         program stdio
         init enter
         runtime

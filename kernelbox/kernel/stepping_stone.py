@@ -24,8 +24,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import struct
 
+from kernelbox.plumbing.light import struct
 from kernelbox.plumbing.records import NamedTuple
 
 # Machine, and code; {fd} loads the first argument's register with the descriptor.
