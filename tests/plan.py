@@ -126,6 +126,7 @@ PLAN = {
     """,
     "kernelbox/container/conversation": """
         messages
+        monitor_messages
         reception orders front gate
     """,
     "kernelbox/container/volumes": """
