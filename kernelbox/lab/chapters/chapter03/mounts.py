@@ -138,8 +138,8 @@ def who_holds_it(box: Lab, holders: object) -> Verdict:
         tried = attempt(holders, device, seconds=6)
         if tried.failure:
             return failed(tried.failure)
-        if not isinstance(tried.value, set | list):
-            return failed(f"{tried.value!r}, and no set of PIDs")
+        if strange_ones := outside.not_pids(tried.value):
+            return failed(strange_ones, "numbers, one for each process")
         yours = list(tried.value)
         if missing := sum(pid not in yours for pid in expected):
             return failed(f"{missing} of its {len(expected)} holders are missing")
@@ -153,7 +153,7 @@ def _mounted(box: Lab) -> Iterator[tuple[str, set[int]]]:
     """Hold processes of which some have a file system mounted; yield its device and their PIDs.
 
     How many it is, and where it is mounted, is drawn. Of the others some have unmounted it, and one
-    has a file system that is only called so.
+    has a file system whose name begins so.
     """
     one = box.hold()
     made = [one]
@@ -175,7 +175,7 @@ def _mounted(box: Lab) -> Iterator[tuple[str, set[int]]]:
             process.mount(place, "/mnt", None, "move")
         for process in without:
             process.umount(place)
-        without[0].mount(f"no-{device}-0", "/mnt", "tmpfs", "size=64k")
+        without[0].mount(f"{device}0", "/mnt", "tmpfs", "size=64k")
         yield device, {process.pid for process in (one, *siblings, *copies)}
     finally:
         for process in reversed(made):

@@ -235,10 +235,14 @@ ANSWERS = {
                     condition="any(line.split()[2] == device for line in text.splitlines())",
                     what="pid",
                 ),
-                " holders are missing",
+                "is among yours, and no whole number",
             ),
             "everybody with a tmpfs there": Wrong(
                 HOLDERS.format(condition="' / ' in text", what="int(pid)"),
+                "of yours do not have it mounted",
+            ),
+            "a number that begins so": Wrong(
+                HOLDERS.format(condition="f' {device}' in text", what="int(pid)"),
                 "of yours do not have it mounted",
             ),
             "anywhere in the text": Wrong(
