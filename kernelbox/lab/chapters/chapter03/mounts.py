@@ -113,11 +113,12 @@ def ghost(box: Lab, attic: Held) -> Verdict:
 
 
 def _members(box: Lab, name: str) -> int:
-    """Count the processes in a UTS namespace."""
+    """Count the processes in a UTS namespace, be it with one of their threads."""
     count = 0
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(LabError):  # it has just ended
-            count += name == f"uts:[{box.namespaces(int(pid))['uts']}]"
+        with suppress(LabError, OSError):  # it has just ended
+            theirs = (box.namespaces(int(task)) for task in os.listdir(f"/proc/{pid}/task"))
+            count += any(name == f"uts:[{one['uts']}]" for one in theirs)
     return count
 
 

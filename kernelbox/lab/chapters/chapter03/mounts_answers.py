@@ -136,6 +136,26 @@ ANSWERS = {
                 """,
         },
         wrong={
+            "a thread is still in it": Wrong(
+                """
+                attic.shell("touch /mnt/ghost")
+                one = box.hold()
+                one.python(
+                    "import socket, threading\\n"
+                    "ready = threading.Event()\\n"
+                    "def stay():\\n"
+                    "    syscalls.unshare(flags.CLONE_NEWUTS)\\n"
+                    "    socket.sethostname('ghost')\\n"
+                    "    ready.set()\\n"
+                    "    threading.Event().wait()\\n"
+                    "thread = threading.Thread(target=stay, daemon=True)\\n"
+                    "thread.start(), ready.wait()"
+                )
+                task = one.evaluate("thread.native_id")
+                attic.mount(f"/proc/{one.pid}/task/{task}/ns/uts", "/mnt/ghost", None, "bind")
+                """,
+                "processes that are still in it: 1",
+            ),
             "still inhabited": Wrong(
                 GHOST.format(
                     more="one.sethostname('ghost')\n"
