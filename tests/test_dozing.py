@@ -107,7 +107,6 @@ def test_a_monitor_with_nothing_to_do_takes_no_memory_and_goes_on_where_it_was(
         kernelbox.ok("rm", "-f", name)
 
 
-@pytest.mark.vm
 def test_a_monitor_that_is_killed_asleep_leaves_no_container(kernelbox: Kernelbox) -> None:
     kernelbox.start(*ALONE, "--name", "lost", "busybox", "sleep", "infinity")
     pid = kernelbox.pid("lost")
@@ -118,7 +117,6 @@ def test_a_monitor_that_is_killed_asleep_leaves_no_container(kernelbox: Kernelbo
     kernelbox.ok("rm", "lost")
 
 
-@pytest.mark.vm
 def test_a_monitor_stays_awake_while_somebody_is_there_or_health_is_asked(
     kernelbox: Kernelbox,
 ) -> None:
@@ -137,7 +135,6 @@ def test_a_monitor_stays_awake_while_somebody_is_there_or_health_is_asked(
     kernelbox.ok("rm", "-f", "alone", "asked")
 
 
-@pytest.mark.vm
 def test_a_monitor_that_wakes_into_another_kernelbox_or_into_none_costs_no_container(
     kernelbox: Kernelbox, tmp_path: Path
 ) -> None:

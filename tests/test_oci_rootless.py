@@ -227,6 +227,7 @@ def test_without_a_pid_namespace_its_processes_are_found(inside: Engine, end: st
     assert pid in seen and all(gone(one) for one in seen)
 
 
+@pytest.mark.vm
 @pytest.mark.parametrize(
     ("resources", "named"),
     [

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 import sys
 
 from kernelbox.kernel import flags as k
@@ -15,6 +14,7 @@ from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import by_name, checked, is_permitted, libc
+from kernelbox.plumbing.light import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -40,9 +40,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-import struct
-import termios
 
+from kernelbox.kernel import flags as k
+from kernelbox.plumbing.light import struct
 from kernelbox.plumbing.records import NamedTuple
 
 # Machine, and code; {fd} loads the first argument's register with the descriptor.
@@ -163,7 +163,7 @@ def _table(machine: str, refusals: int, errand: Errand, limits: int) -> list[tup
     if errand.dies_with_parent:
         found.append((number["prctl"], _PR_SET_PDEATHSIG, _SIGKILL))
     if errand.terminal:
-        found.append((number["ioctl"], 0, termios.TIOCSCTTY, 0))
+        found.append((number["ioctl"], 0, k.TIOCSCTTY, 0))
     if errand.processes is not None:
         found.append((number["prlimit64"], 0, _RLIMIT_NPROC, limits, 0))
     return found

@@ -28,7 +28,6 @@ import sys
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, printable
-from kernelbox.oci.config import HOOKS, Hook
 from kernelbox.plumbing import documents
 from kernelbox.plumbing.light import signal, suppress
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
+    from kernelbox.oci.config import Hook
     from kernelbox.oci.document import Part
 
     Hooks = dict[str, tuple[Hook, ...]]  # by kind
@@ -53,10 +53,16 @@ def read(document: Part) -> Hooks:
         UsageError: They are against the spec.
     """
     part = document.part("hooks")
+    if not part.plain:
+        return {}
+    from kernelbox.oci.config import HOOKS  # `start` and `delete` of most containers need none
+
     return {kind: tuple(map(_read, part.parts(kind))) for kind in HOOKS if part.has(kind)}
 
 
 def _read(part: Part) -> Hook:
+    from kernelbox.oci.config import Hook  # likewise
+
     path = part.text("path", None)
     if not path.startswith("/"):
         raise part.wrong("path", "an absolute path")

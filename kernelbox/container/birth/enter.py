@@ -12,7 +12,7 @@ from contextlib import closing
 
 from kernelbox import cgroup, namespaces
 from kernelbox.container import state
-from kernelbox.container.birth import bearing, program
+from kernelbox.container.birth import bearing, becoming, program
 from kernelbox.container.birth.birth import Newborn, reporting
 from kernelbox.container.birth.confinement import filter_of
 from kernelbox.container.conversation import messages, reception
@@ -85,7 +85,7 @@ def _enter(
     if stone.bears:
         others.remove("pid")
         own.append("pid")
-        program.deserve_oom_kill(what.oomScoreAdj)  # in there is no /proc/self for it
+        becoming.deserve_oom_kill(what.oomScoreAdj)  # in there is no /proc/self for it
         what = what._replace(oomScoreAdj=None)
     ours, theirs = Channel.pair()
     with closing(group.open()) as entrance:
