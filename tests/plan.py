@@ -62,7 +62,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
-        kept recording
+        kept recording verdict
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -152,7 +152,7 @@ PLAN = {
     """,
     "kernelbox/container/birth": """
         own_files confinement
-        host_mounts birth
+        host_mounts birth bearing
         becoming
         program stdio
         init enter

@@ -30,11 +30,18 @@ if TYPE_CHECKING:
     from kernelbox.plumbing.channel import Channel
 
 
-def take_streams(terminal: int | None) -> None:
-    """Lead a session of its own, on a terminal if there is one."""
-    session.setsid()
+def take_streams(terminal: int | None, *, leads: bool = True) -> None:
+    """Lead a session of its own, on a terminal if there is one.
+
+    Args:
+        terminal: It.
+        leads: Whether it is the caller that leads, and not a child of the stone's.
+    """
+    if leads:
+        session.setsid()
+        if terminal is not None:
+            session.set_controlling_terminal(terminal)
     if terminal is not None:
-        session.set_controlling_terminal(terminal)
         for wanted in (0, 1, 2):
             session.dup2(terminal, wanted)
 
@@ -111,13 +118,20 @@ def become(
     process.close_all_but([*preserved, control.fileno(), stone.fd, stone.refusals])
     environment = environment_of(what)
     _give_streams(what.user)
-    path = take_on(what, control, confined, keyring=keyring)
+    path = take_on(what, control, confined, keyring=keyring, bears=stone.bears)
     for fd in preserved:
         os.set_inheritable(fd, True)
     becoming.become(path, list(what.args), environment, control, stone)
 
 
-def take_on(what: Process, control: Channel, confined: Filter | None, *, keyring: bool) -> str:
+def take_on(
+    what: Process,
+    control: Channel,
+    confined: Filter | None,
+    *,
+    keyring: bool,
+    bears: bool = False,
+) -> str:
     """Become who the program is, with its limits and what it may do; return the program's path.
 
     Args:
@@ -125,13 +139,13 @@ def take_on(what: Process, control: Channel, confined: Filter | None, *, keyring
         control: Where to say that a filter is in force which asks somebody.
         confined: The filter of its system calls; None without one.
         keyring: Whether to part from the session keyring that was inherited.
+        bears: Whether a child is to be the program.
 
     Raises:
         CommandError: It was not found (127), or cannot be executed (126).
         KernelboxError: Anything before that failed.
     """
-    for one in what.rlimits:
-        execution.set_limit(one.type, one.soft, one.hard)
+    execution.set_limits(what.rlimits, bears=bears)
     targets.change_directory(what.cwd, make=False)
     if keyring:
         becoming.leave_session_keyring()

@@ -5,6 +5,7 @@ Chapters 01 to 04 do by hand what init.py lists.
 
     own_files.py    its hostname, hosts and resolv.conf
     confinement.py  the filter of its system calls, made ready outside
+    bearing.py      who enters stays out of its PID namespace, and bears the program there
     host_mounts.py  what of the host's it sees, opened as detached mounts
     birth.py        what its two sides say to each other while it is born
     becoming.py     steps to a program: its filter, where it is found, execve

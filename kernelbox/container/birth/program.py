@@ -64,7 +64,7 @@ def run(
         CommandError: It was not found (127), or cannot be executed (126).
         KernelboxError: Anything before that failed.
     """
-    _take_stdio(terminal, stdio)
+    _take_stdio(terminal, stdio, leads=not stone.bears)
     # No /proc/self/fd may lead to the host.
     process.close_all_but([control.fileno(), stone.fd, stone.refusals])
     identity = _identity(what.user)
@@ -77,8 +77,8 @@ def run(
     syscalls.setresgid(identity.gid)
     targets.change_directory(what.cwd, make=make_workdir)
     leave_session_keyring()
-    for limit in what.rlimits:
-        execution.set_limit(limit["type"], limit["soft"], limit["hard"])
+    limits = [(limit["type"], limit["soft"], limit["hard"]) for limit in what.rlimits]
+    execution.set_limits(limits, bears=stone.bears)
     capabilities.bound(capabilities.mask(what.capabilities.get("bounding", [])))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
     if confined and not what.noNewPrivileges:
@@ -119,11 +119,19 @@ def open_terminal(control: Channel) -> int:
     return slave
 
 
-def _take_stdio(terminal: int | None, stdio: tuple[int, int, int]) -> None:
-    """Make the terminal, or the given descriptors, 0, 1 and 2 of a session of its own."""
-    session.setsid()
+def _take_stdio(terminal: int | None, stdio: tuple[int, int, int], *, leads: bool) -> None:
+    """Make the terminal, or the given descriptors, 0, 1 and 2 of a session of its own.
+
+    Args:
+        terminal: The program's own; None for `stdio`.
+        stdio: Descriptors.
+        leads: Whether it is the caller that leads the session, and not a child of the stone's.
+    """
+    if leads:
+        session.setsid()
     if terminal is not None:
-        session.set_controlling_terminal(terminal)
+        if leads:
+            session.set_controlling_terminal(terminal)
         stdio = (terminal, terminal, terminal)
     # First away from 0 to 2, so that no descriptor is overwritten before it is copied.
     copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in stdio]

@@ -147,7 +147,7 @@ def _to_the_end(life: Life, going: Going, reception: Reception, *, may_doze: boo
         except OSError:
             relay.doze = None  # nor will it later
 
-    if may_doze and sleeper.can_sleep():
+    if may_doze and sleeper.can_sleep(os.uname().machine):
         relay.doze = doze
     _look_after(life.spec, going.running.pid, relay, reception)
     return process.wait_exit(going.running.pid)
