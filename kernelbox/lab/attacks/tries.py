@@ -33,6 +33,7 @@ _USER_KEYRING, _OWN_KEYRING, _KEYCTL_SEARCH, _KEYCTL_READ = -4, -2, 10, 11
 _PTRACE_SEIZE = 0x4206
 _ADJ_STATUS, _STATUS_AT = 0x10, 40  # in struct timex
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_LOW = 1 << 14  # below the lowest address: proc_sys_vm(5), mmap_min_addr
 VOLUME, EXCHANGING = "/attacked-volume", "exchanging"
 
 
@@ -345,8 +346,21 @@ def outcome(attack: Callable[[], str]) -> tuple[bool, str]:
 
 
 def refusal(name: str) -> Callable[[], str]:
-    """Return a call that does no harm: where it is let through, the kernel finds fault with it."""
-    return lambda: str(call(name, -1, -1, -1, -1, -1))
+    """Return a call that does no harm: where it is let through, the kernel finds fault with it.
+
+    It is made with arguments that are as large as can be, and with small ones: a filter may let
+    either through. Neither is an address, or a descriptor.
+    """
+
+    def made() -> str:
+        try:
+            return str(call(name, *[-1] * 5))
+        except OSError as refusal:
+            if refusal.errno != errno.EPERM:
+                raise
+        return str(call(name, *[_LOW] * 5))
+
+    return made
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import { widget } from "./widget.js";
 const ROW = 24;
 const HEAD = 32;
 const EDGE = 8; // of the drawing
+const RANKS = 44; // pixels between two ranks of boxes
+const BOW = 52; // how far a curve is pulled aside: it goes three quarters of that, and so stays between ranks
 const NAME = 19; // letters, at most
 const ADDRESS = 18;
 const STATE = 7;
@@ -113,7 +115,7 @@ function columns(namespaces) {
 function drawing(namespaces, cables) {
   const sizes = columns(namespaces);
   const graph = new Graph();
-  graph.setGraph({ rankdir: "LR", ranksep: 44, nodesep: 18, marginx: EDGE, marginy: EDGE });
+  graph.setGraph({ rankdir: "LR", ranksep: RANKS, nodesep: 18, marginx: EDGE, marginy: EDGE });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const one of namespaces) graph.setNode(one.inode, { width: sizes.width, height: tall(one) });
   for (const [from, to] of Object.entries(cables)) graph.setEdge(from.split("/")[0], to.split("/")[0]);
@@ -180,7 +182,7 @@ function cable(from, to, places, namespaces, width) {
   const start = left.x + width;
   // A cable inside one rank (or one box) bows out to the right.
   const end = right.x > start ? right.x : right.x + width;
-  const bow = right.x > start ? [start + (end - start) / 2, start + (end - start) / 2] : [start + 60, end + 60];
+  const bow = right.x > start ? [start + (end - start) / 2, start + (end - start) / 2] : [start + BOW, end + BOW];
   const up = [a, b].every((one) => one.link?.state === "up");
   const path = s("path", { class: `kb-cable ${up ? "" : "kb-down"}`, "data-ends": `${a.inode} ${b.inode}`, d: `M${start} ${left.y}C${bow[0]} ${left.y} ${bow[1]} ${right.y} ${end} ${right.y}` });
   const plug = (x, y) => s("circle", { class: "kb-plug", cx: x, cy: y, r: 4.5 });

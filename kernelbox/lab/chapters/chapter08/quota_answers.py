@@ -83,6 +83,11 @@ for number, pid in enumerate([half.pid, *children(half.pid)]):
                 ),
                 "several quotas",
             ),
+            "frozen": Wrong(
+                HALF.format(workers=2, more=", cpus=0.5")
+                + "\nbox.kernelbox(['pause', half.id], quiet=True)",
+                "0 want to run all the time",
+            ),
             "no container": Wrong("half = box.burn(2)", "half is <a load"),
         },
         nothing="half is None",
@@ -127,6 +132,33 @@ for number, pid in enumerate([half.pid, *children(half.pid)]):
                 COUNTERS.format(answer="0.0").replace("time.sleep(seconds)", "pass"),
                 "your function says 0",
             ),
+            "whether, as a number": Wrong(
+                COUNTERS.format(answer="int(times > 0)"), "met now and then, your function says 1"
+            ),
+            "the part of the time": Wrong(
+                """
+                def look():
+                    words = Path(directory, "cpu.stat").read_text().split()
+                    for name, unit in (("throttled_usec", 1e6), ("throttled_time", 1e9)):
+                        if name in words:
+                            return int(words[words.index(name) + 1]) / unit
+
+                before = look()
+                time.sleep(seconds)
+                return min((look() - before) / seconds, 1.0)
+                """,
+                "met now and then, your function says 0",
+            ),
+            "what the quota leaves": Wrong(
+                """
+                from kernelbox.lab.measuring import cpu_max
+
+                time.sleep(seconds)
+                quota, period = cpu_max(Path(directory)).split()
+                return 0 if quota == "max" else max(0, 1 - int(quota) / int(period))
+                """,
+                "met now and then, your function says 0.9",
+            ),
             "of real time": Wrong(COUNTERS.format(answer="times / seconds"), "your function says"),
         },
         nothing="your function says None",
@@ -152,6 +184,16 @@ for number, pid in enumerate([half.pid, *children(half.pid)]):
             "two of ten": Wrong(PROMPT.format(quota="2000 10000"), "the group was throttled"),
             "too little": Wrong(PROMPT.format(quota="2000 100000"), "the group was throttled"),
             "too much": Wrong(PROMPT.format(quota="30000 100000"), "may use 0.3 processors"),
+            "enough in the one, not in the other": Wrong(
+                """
+                above = box.cgroup("above")
+                above.pass_down("cpu")
+                above.write("cpu.max", "20000 100000")
+                prompt = above.cgroup("prompt")
+                prompt.write("cpu.max", "1000 5000")
+                """,
+                "the group was throttled",
+            ),
             "a weight": Wrong(
                 "prompt = box.cgroup('prompt')\nprompt.write('cpu.weight', 20)",
                 "may use every processor",

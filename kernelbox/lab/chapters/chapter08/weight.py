@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 from kernelbox.lab.chapters.chapter08.wanting import (
@@ -14,6 +14,7 @@ from kernelbox.lab.chapters.chapter08.wanting import (
     quota,
     wanting,
 )
+from kernelbox.lab.conversation import LabError
 from kernelbox.lab.exercises.attempt import attempt
 from kernelbox.lab.exercises.exercise import exercise
 from kernelbox.lab.exercises.verdict import Verdict, failed, passed
@@ -54,6 +55,8 @@ def two_to_one(_box: Lab, twice: object, once: object) -> Verdict:
         groups.append(thing)  # type: ignore[arg-type]  # `not_a_group` has seen it
     if twice is once:
         return failed("twice and once are one and the same", "two of them")
+    if set(members(groups[0])) & set(members(groups[1])):
+        return failed("somebody in the one is in the other as well", "two, side by side")
     places = []
     for group, name in zip(groups, ("twice", "once"), strict=True):
         wants = wanting(group)
@@ -168,9 +171,8 @@ def _measured(
 )
 def how_many_cpus(box: Lab, cpus_of: object) -> Verdict:
     """Compare with the affinity, and with the lowest quota up the tree."""
-    few = random.randint(2, 8) / 10
+    few = random.choice([one for one in range(22, 80) if one % 10]) / 100
     fewer = few / 2
-    host = len(os.sched_getaffinity(0))
     one = (min(os.sched_getaffinity(0)),)
     with ExitStack() as ending:
         outer = box.cgroup("check-outer")
@@ -182,11 +184,17 @@ def how_many_cpus(box: Lab, cpus_of: object) -> Verdict:
         tight.write("cpu.max", f"{round(fewer * 100_000)} 100000")
         free.write("cpu.max", f"{3 * 100_000} 200000")
         asked = [
-            ("with no limit of its own", box.hold(), float(host)),
+            ("with no limit of its own", box.hold(), _unlimited()),
             ("that may run on one CPU, below a quota of 1.5", _on_one(box, free, one), 1.0),
             ("with a quota one group further up", _in(box, inner), few),
             ("with a quota of its own group, and a larger one above", _in(box, tight), fewer),
         ]
+        with suppress(LabError):  # v1 allows no quota that is larger than one further up
+            wide = outer.cgroup("wide")
+            wide.write("cpu.max", f"{round(few * 100_000) + 10_000} 100000")
+            asked.append(
+                ("with a quota of its own group, and a smaller one above", _in(box, wide), few)
+            )
         for _, process, _ in asked:
             ending.callback(process.end)
         agreed = 0
@@ -201,6 +209,13 @@ def how_many_cpus(box: Lab, cpus_of: object) -> Verdict:
                 return failed(f"of a process {who}, your function says {tried.value:.4g}", expected)
             agreed += 1
     return passed(f"{agreed} processes: no limit, an affinity, a quota, and one further up")
+
+
+def _unlimited() -> float:
+    """Return how many processors somebody has whom the check does not limit."""
+    most = quota(os.getpid())
+    host = float(len(os.sched_getaffinity(0)))
+    return min(host, float(most.processors)) if most else host
 
 
 def _in(box: Lab, group: Group) -> Held:

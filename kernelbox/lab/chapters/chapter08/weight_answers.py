@@ -93,6 +93,15 @@ ANSWERS = {
                 "twice = once = box.cgroup('both')\nbox.burn(3, group=twice, cpus=(0,))",
                 "one and the same",
             ),
+            "one in the other": Wrong(
+                """
+                twice = box.cgroup("twice")
+                once = twice.cgroup("once")
+                box.burn(group=twice, cpus=(0,))
+                box.burn(group=once, cpus=(0,))
+                """,
+                "somebody in the one is in the other as well",
+            ),
             "four to one": Wrong(
                 PAIR.format(before="twice.write('cpu.weight', 400)", first=0, second=0),
                 "are for twice",
@@ -188,6 +197,10 @@ ANSWERS = {
             ),
             "the last word": Wrong(
                 CPUS.format(groups="cpu_groups(pid)", answer="limits[-1]"),
+                "your function says",
+            ),
+            "to a tenth": Wrong(
+                CPUS.format(groups="cpu_groups(pid)", answer="round(min(limits), 1)"),
                 "your function says",
             ),
             "whole ones": Wrong(

@@ -68,9 +68,13 @@ def _meminfo() -> dict[str, int]:
 
 
 def _full_of_cache(box: Lab, ending: ExitStack) -> Group:
+    """Make one of which nearly all is there to be had; of the other one that is the smaller part.
+
+    Whoever tells the same part of both, or the same difference, is far off with one of them.
+    """
     group = limited(box, "check-cache", random.randrange(56, 72) * MIB)
     ending.callback(group.remove)
-    _resident(box, ending, group, random.randrange(12, 20) * MIB)
+    _resident(box, ending, group, random.randrange(6, 12) * MIB)
     read_film(_resident(box, ending, group, MIB), 96 * MIB)
     return group
 
@@ -81,7 +85,7 @@ def _with_a_tmpfs(box: Lab, ending: ExitStack) -> Group:
     process = _resident(box, ending, group, random.randrange(4, 8) * MIB)
     read_film(process, random.randrange(8, 16) * MIB)
     tmpfs(process, "/mnt")
-    fill(process, "/mnt/file", random.randrange(20, 28) * MIB)
+    fill(process, "/mnt/file", random.randrange(34, 40) * MIB)
     return group
 
 

@@ -36,6 +36,8 @@ ANSWERS = {
             "its own memory alone": Wrong(
                 STAT.format(available="total - stat['anon']"), "somebody was killed"
             ),
+            "three fifths": Wrong(STAT.format(available="total * 3 // 5"), "are available"),
+            "but for a little": Wrong(STAT.format(available="total - (25 << 20)"), "are available"),
             "the machine's": Wrong(
                 "return host['MemTotal'], host['MemAvailable']", "your function says a total of"
             ),

@@ -93,7 +93,7 @@ def my_real_limit(box: Lab, limit_of: object) -> Verdict:
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with ExitStack() as ending:
         tree = {}
-        for name, most in (("above", small), ("wide", large), ("free", None)):
+        for name, most in (("above", small), ("wide", large), ("middle", large), ("free", None)):
             outer = box.cgroup(f"check-{name}")
             ending.callback(outer.remove)
             outer.pass_down("memory")
@@ -101,12 +101,18 @@ def my_real_limit(box: Lab, limit_of: object) -> Verdict:
                 outer.write("memory.max", most)
             tree[name] = outer.cgroup("inner")
         tree["wide"].write("memory.max", small)
+        # Here the lowest is neither the nearest nor the highest.
+        tree["middle"].write("memory.max", small)
+        tree["middle"].pass_down("memory")
+        tree["middle"] = tree["middle"].cgroup("innermost")
+        tree["middle"].write("memory.max", large - MIB)
         narrow = tree["narrow"] = box.cgroup("check-narrow")
         ending.callback(narrow.remove)
         narrow.write("memory.max", large)
         who = {
             "above": "with a limit one group further up",
             "wide": "with a limit of its own group, and a larger one above",
+            "middle": "with three limits, of which the one in the middle is the lowest",
             "free": "with no limit at all",
             "narrow": "with a limit of its own group",
         }
@@ -127,4 +133,4 @@ def my_real_limit(box: Lab, limit_of: object) -> Verdict:
                     f"of a process {who[name]}, your function says {tried.value:.0f}", expected
                 )
             agreed += 1
-    return passed(f"{agreed} processes: no limit, one, one further up, and two")
+    return passed(f"{agreed} processes: no limit, one, one further up, two, and three")

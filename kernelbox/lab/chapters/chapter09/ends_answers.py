@@ -75,6 +75,14 @@ ANSWERS = {
                 LIMIT.format(groups="memory_groups(pid)[1:]", answer="min(limits)"),
                 "your function says",
             ),
+            "the nearest": Wrong(
+                LIMIT.format(groups="memory_groups(pid)", answer="([*limits[1:2], *limits])[0]"),
+                "in the middle is the lowest, your function says",
+            ),
+            "the nearest and the last": Wrong(
+                LIMIT.format(groups="memory_groups(pid)", answer="min(limits[:2] + limits[-1:])"),
+                "in the middle is the lowest, your function says",
+            ),
             "the last word": Wrong(
                 LIMIT.format(groups="memory_groups(pid)", answer="limits[-1]"),
                 "and a larger one above, your function says",

@@ -17,6 +17,7 @@ from kernelbox.lab.chapters.chapter09.looking import (
     reclaimable,
     told,
 )
+from kernelbox.lab.conversation import LabError
 from kernelbox.lab.exercises.exercise import exercise
 from kernelbox.lab.exercises.verdict import Verdict, failed, passed
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _SPARE = 8 * MIB  # that a limit may have beyond what is needed
 _LITTLE = 8 * MIB  # page cache that may be left
 WARM = 96 * MIB  # the limit of the group `warm`
+FILM, LAST = 48 * MIB, b"the end"  # how large the file of its keeper is, and how it ends
 
 
 @exercise(
@@ -105,9 +107,15 @@ def give_it_back(_box: Lab, warm: Group, keeper: Held, size: int) -> Verdict:
     has = int(reading.status(keeper.pid)["RssAnon"].split()[0]) * 1024
     if has < size:
         return failed(f"keeper has {told(has)} of its own in memory", f"its {told(size)}")
-    film = keeper.evaluate("os.fstat(film).st_size")
-    if film < size:
+    try:
+        film = keeper.evaluate("os.fstat(film).st_size")
+        last = keeper.evaluate(f"os.pread(film, 99, {FILM - len(LAST)})")
+    except LabError:
+        return failed("keeper has no file open any more", "the one that it has read")
+    if film < FILM:
         return failed(f"the file that keeper has open has {told(film)}", "all of it")
+    if last != LAST:
+        return failed("the file that keeper has open says something else", "what it has read")
     # The kernel adds up such numbers every two seconds.
     if not reading.until(lambda: reclaimable(warm) <= _LITTLE, 2.5):
         return failed(

@@ -97,6 +97,11 @@ ANSWERS = {
             "the file goes": Wrong(
                 'keeper.python("os.ftruncate(film, 0)")', "the file that keeper has open has 0 MiB"
             ),
+            "what it says goes": Wrong(
+                'keeper.python("os.ftruncate(film, 0)\\nos.ftruncate(film, 48 << 20)")',
+                "says something else",
+            ),
+            "closed": Wrong('keeper.python("os.close(film)")', "keeper has no file open any more"),
             "the other memory": Wrong('keeper.python("memory.close()")', "of its own in memory"),
             "it moves": Wrong("box.cgroup('cold').add(keeper)", "keeper is not in warm"),
             "written to the disk": Wrong("keeper.shell('sync')", "of page cache are charged"),

@@ -126,7 +126,7 @@ def who_was_killed(box: Lab, killed: object) -> Verdict:
     """Let the kernel kill in some groups and not in others, and compare."""
     names = random.sample(["api", "batch", "cache", "db", "mail", "search", "web"], 5)
     earlier, once, often, struck, full = names
-    times = random.randrange(2, 4)
+    times = random.randrange(3, 5)
     with ExitStack() as ending:
         reader = box.hold()
         ending.callback(reader.end)
@@ -139,6 +139,7 @@ def who_was_killed(box: Lab, killed: object) -> Verdict:
             groups[often].write("memory.oom.group", 1)
         for _ in range(random.randrange(1, 4)):
             _too_much(box, groups[earlier])
+        _too_much(box, groups[often])
         before = {name: group.read("memory.events") for name, group in groups.items()}
         _too_much(box, groups[once])
         _several(box, groups[often], times, together=together)
@@ -163,7 +164,7 @@ def who_was_killed(box: Lab, killed: object) -> Verdict:
     happened = {
         earlier: "where the kernel killed only before",
         once: "where the kernel killed one process",
-        often: "where the kernel killed several",
+        often: "where the kernel killed several, and one before",
         struck: "where somebody else killed one",
         full: "where page cache met the limit",
     }

@@ -79,7 +79,7 @@ ANSWERS = {
                     then="found = {name: count(after[name])['oom_kill'] for name in after}\n"
                     "return {name: number for name, number in found.items() if number}"
                 ),
-                "where the kernel killed only before",
+                "where the kernel killed",
             ),
             "how often it was met": Wrong(RISEN.replace("WORD", "'max'"), "your function says"),
             "out of memory": Wrong(
@@ -87,6 +87,19 @@ ANSWERS = {
             ),
             "whether": Wrong(
                 RISEN.replace("WORD", "'oom_kill'").replace("name: number for", "name: 1 for"),
+                "where the kernel killed several",
+            ),
+            "where it never killed before": Wrong(
+                RISEN.replace("WORD", "'oom_kill'").replace(
+                    "found.items() if number",
+                    "found.items() if number == count(after[name])['oom_kill'] > 0",
+                ),
+                "where the kernel killed several",
+            ),
+            "one or more": Wrong(
+                RISEN.replace("WORD", "'oom_kill'").replace(
+                    "name: number for", "name: min(number, 2) for"
+                ),
                 "where the kernel killed several",
             ),
             "true": Wrong(

@@ -27,7 +27,8 @@ _OVER = 1.25  # times what a window may show: the kernel counts in slices of a t
 _WINDOW = 0.8  # seconds
 _TRIES = 3
 _PATIENCE = 8.0  # seconds
-_NEAR = 0.2  # of the seconds that a function tells
+_NEAR = 0.1  # of the seconds that a function tells
+_LESS = 0.7  # of the time of the limit that bites, the other one asks for
 _SCAN = 8 * MIB  # bytes a second
 _PROMPT = 0.1  # seconds
 _SMALL = 4096  # bytes of an answer of the shop
@@ -108,7 +109,11 @@ def _no_lane(found: dict[str, int]) -> Verdict | None:
 def how_long(box: Lab, least: object) -> Verdict:
     """Compare with what writers take in groups with such limits."""
     disk = box.disk(4 * MIB)
-    cases = [draw(both) for draw in (_bytes_bite, _requests_bite) for both in (False, True)]
+    # No one number is near both a short time and a long one.
+    times = [random.uniform(*one) for one in ((0.2, 0.3), (0.6, 0.9)) for _ in range(2)]
+    random.shuffle(times)
+    kinds = [(draw, both) for draw in (_bytes_bite, _requests_bite) for both in (False, True)]
+    cases = [draw(time, both) for (draw, both), time in zip(kinds, times, strict=True)]
     random.shuffle(cases)
     with ExitStack() as ending:
         ending.callback(disk.remove)
@@ -140,22 +145,20 @@ def how_long(box: Lab, least: object) -> Verdict:
     return passed("four writers, below limits of bytes, of requests, and both; and one with none")
 
 
-def _bytes_bite(both: bool) -> tuple[int, int, dict[str, int | None]]:
+def _bytes_bite(seconds: float, both: bool) -> tuple[int, int, dict[str, int | None]]:
     """Draw a writer that its limit of bytes keeps waiting: its size, its blocks, its limits.
 
-    With `both` there is a limit of requests, too, which asks for half of that time.
+    With `both` there is a limit of requests, too, which asks for less of that time.
     """
     block, number = random.choice((64, 128)) << 10, random.randint(8, 12)
-    seconds = random.uniform(0.4, 0.6)
-    wiops = round(2 * number / seconds) if both else None
+    wiops = round(number / (_LESS * seconds)) if both else None
     return block * number, block, {"wbps": round(block * number / seconds), "wiops": wiops}
 
 
-def _requests_bite(both: bool) -> tuple[int, int, dict[str, int | None]]:
+def _requests_bite(seconds: float, both: bool) -> tuple[int, int, dict[str, int | None]]:
     """Draw a writer that its limit of requests keeps waiting, likewise."""
     block, number = random.choice((4, 8)) << 10, random.randint(16, 30)
-    seconds = random.uniform(0.4, 0.6)
-    wbps = round(2 * block * number / seconds) if both else None
+    wbps = round(block * number / (_LESS * seconds)) if both else None
     return block * number, block, {"wbps": wbps, "wiops": round(number / seconds)}
 
 

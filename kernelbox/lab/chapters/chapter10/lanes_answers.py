@@ -82,6 +82,12 @@ ANSWERS = {
                 LEAST.format(by_bytes=BYTES, by_requests=REQUESTS, answer="sum(waits)"),
                 "your function says",
             ),
+            "always the same": Wrong("return 0.5 if any(limit.values()) else 0", "says 0.5 s"),
+            "as the longest side": Wrong(
+                "import math\n"
+                + LEAST.format(by_bytes=BYTES, by_requests=REQUESTS, answer="math.hypot(*waits)"),
+                "your function says",
+            ),
             "bytes alone": Wrong('return size / (limit["wbps"] or 1e12)', "your function says"),
             "requests alone": Wrong(
                 'return size / block / (limit["wiops"] or 1e12)', "your function says"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kernelbox.lab.groups import Group
     from kernelbox.lab.held import Held
     from kernelbox.lab.notebook import Lab
-    from kernelbox.lab.working import Load
+    from kernelbox.lab.working import Disk, Load
 
 MIB = 1 << 20
 
@@ -50,7 +50,8 @@ _PATIENCE = 8.0  # seconds
 def honest_number(box: Lab, honest: object) -> Verdict:
     """Run the command in a group with a limit; compare what it prints with what was counted."""
     limit = random.randint(18, 22) * (MIB // 10)
-    size = random.randint(24, 32) << 16
+    # No one number of seconds is near what both take.
+    sizes = [random.randint(20, 26) << 16, random.randint(44, 52) << 16]
     with ExitStack() as ending:
         disk = box.disk(8 * MIB)
         ending.callback(disk.remove)
@@ -63,24 +64,44 @@ def honest_number(box: Lab, honest: object) -> Verdict:
         writer.mount(disk.path, "/mnt", "ext2")
         group.write("io.max", f"{disk.number} wbps={limit}")
         group.add(writer)
-        path = f"/mnt/{random.choice(_WORDS)}"
-        tried = attempt(honest, path, size)
-        if tried.failure:
-            return failed(tried.failure)
-        words = tried.value
-        if (
-            not isinstance(words, list)
-            or not words
-            or not all(isinstance(one, str) for one in words)
-        ):
-            return failed(f"your function says {words!r:.80}", "a list of words: dd, and so on")
-        if not any(f"of={path}" in one for one in words):
-            return failed(
-                f"nothing in {' '.join(words):.80} writes to its path", "of= and the path"
-            )
-        before = io_counters(group, disk.number)["wbytes"]
-        printed, took, there = _ran(writer, words, path)
-        reached = io_counters(group, disk.number)["wbytes"] - before
+        for name, size in zip(random.sample(_WORDS, 2), random.sample(sizes, 2), strict=True):
+            verdict = _dishonest(honest, writer, group, disk, f"/mnt/{name}", size, limit)
+            if verdict is not None:
+                return verdict
+    return passed("dd says no more than the disk takes, and all bytes have reached it by then")
+
+
+def _dishonest(
+    function: object,
+    writer: Held,
+    group: Group,
+    disk: Disk,
+    path: str,
+    size: int,
+    limit: int,
+) -> Verdict | None:
+    """Return the verdict on a command of a function's; None if what it prints is true.
+
+    Args:
+        function: The student's.
+        writer: Who runs the command.
+        group: What the writer is in.
+        disk: That the file is to be on.
+        path: Of the file.
+        size: Of the file, bytes.
+        limit: Of the disk for the group, bytes a second.
+    """
+    tried = attempt(function, path, size)
+    if tried.failure:
+        return failed(tried.failure)
+    words = tried.value
+    if not isinstance(words, list) or not words or not all(isinstance(one, str) for one in words):
+        return failed(f"your function says {words!r:.80}", "a list of words: dd, and so on")
+    if not any(f"of={path}" in one for one in words):
+        return failed(f"nothing in {' '.join(words):.80} writes to its path", "of= and the path")
+    before = io_counters(group, disk.number)["wbytes"]
+    printed, took, there = _ran(writer, words, path)
+    reached = io_counters(group, disk.number)["wbytes"] - before
     if there != size:
         return failed(f"the file has {there} bytes then", f"{size} bytes")
     lines = re.findall(r"^(\d+) bytes.*? copied, ([\d.e-]+) s", printed, re.MULTILINE)
@@ -95,7 +116,7 @@ def honest_number(box: Lab, honest: object) -> Verdict:
         )
     if any(float(seconds) > took for _, seconds in lines):
         return failed("it says more seconds than have passed", "what dd has measured")
-    return passed("dd says no more than the disk takes, and all bytes have reached it by then")
+    return None
 
 
 _RUN = """

@@ -64,6 +64,12 @@ ANSWERS = {
                 'return ["sh", "-c", script]',
                 "more seconds than have passed",
             ),
+            "synced, and another number": Wrong(
+                'dd = f"dd status=none if=/dev/zero of={path} bs=65536 count={size >> 16} "\n'
+                'dd += "conv=fsync"\n'
+                'return ["sh", "-c", f"{dd}; echo {size} bytes copied, 0.5 s, 3 MB/s"]',
+                "says",
+            ),
             "no such program": Wrong('return ["ddd", f"of={path}"]', "the file has 0 bytes"),
             "said, not done": Wrong(
                 'script = f"echo {size} bytes copied, 9.0 s, 1 MB/s # of={path}"\n'

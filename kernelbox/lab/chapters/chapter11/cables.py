@@ -52,10 +52,10 @@ def a_cable(box: Lab, left: object, right: object) -> Verdict:
     if not cables:
         return failed("no cable has one end in left and the other in right", "a veth pair")
     pairs = [
-        (mine, yours)
-        for near, far in cables
-        for mine in given(near)
-        for yours in given(far)
+        (cable, mine, yours)
+        for cable in cables
+        for mine in given(cable[0])
+        for yours in given(cable[1])
         if yours.ip in mine.network and mine.ip in yours.network and mine.ip != yours.ip
     ]
     if not pairs:
@@ -65,20 +65,20 @@ def a_cable(box: Lab, left: object, right: object) -> Verdict:
             "two addresses of one network",
         )
     narrow = [
-        (mine, yours)
-        for mine, yours in pairs
+        (cable, mine, yours)
+        for cable, mine, yours in pairs
         if min(mine.network.prefixlen, yours.network.prefixlen) >= _NARROW
     ]
     if not narrow:
-        widest = min(one.network.prefixlen for one in pairs[0])
+        widest = min(one.network.prefixlen for one in pairs[0][1:])
         return failed(
             f"the network of the two has {widest} bits: there is room for more than two in it",
             "a network with room for two",
         )
-    for name, link in (("left", cables[0][0]), ("right", cables[0][1])):
+    cable, mine, yours = narrow[0]  # of several, those that have no address are no matter
+    for name, link in zip(("left", "right"), cable, strict=True):
         if link.state == "down":
             return failed(f"the end of the cable in {name} is down", "up")
-    mine, yours = narrow[0]
     for name, process, target in (("left", here, yours.ip), ("right", there, mine.ip)):
         with witness(box, process) as asking:
             echo = asking.ping(str(target), PATIENCE)

@@ -42,6 +42,9 @@ ANSWERS = {
                 left.set_up("one")
                 right.set_up("two")
                 """,
+            "beside another cable": "left, right = apart(box), apart(box)\n"
+            "left.add_veth('first', 'try')\nleft.move_link('try', right)\n"
+            "cable(left, 'one', right, 'two', ('10.2.0.1/30', '10.2.0.2/30'))\n",
             "two containers": """
                 left, right = (box.start("busybox", "sleep 1000", network="none") for _ in "12")
                 hands = [box.hold(), box.hold()]

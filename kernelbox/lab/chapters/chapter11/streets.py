@@ -63,13 +63,14 @@ def to_the_world(box: Lab, home: Held, router: Held, world: Held) -> Verdict:
                 "not come back",
                 "an answer",
             )
-        try:
-            source = _caller(near, far)
-        except OSError as error:
-            return failed(f"a connection from home to world: {error}", "one that is made")
-    if source != OUTER:
-        return failed(f"world has a caller with the address {source}", OUTER)
-    return passed(f"home reaches world, and world has seen {source}")
+        for target in WORLD:
+            try:
+                source = _caller(near, far, target)
+            except OSError as error:
+                return failed(f"a connection from home to {target}: {error}", "one that is made")
+            if source != OUTER:
+                return failed(f"world has a caller with the address {source}", OUTER)
+    return passed(f"home reaches world, and world has seen {OUTER}")
 
 
 def _forwards(box: Lab, router: Held) -> bool:
@@ -94,12 +95,12 @@ def _ping(near: Held, far: Held) -> tuple[Echo, list[str]]:
             arrived += heard
 
 
-def _caller(near: Held, far: Held) -> str:
-    """Connect to the world; return as whom it takes us."""
+def _caller(near: Held, far: Held, target: str) -> str:
+    """Connect to an address of the world; return as whom it takes us."""
     with far.socket("tcp") as listener, near.socket("tcp") as caller:
         for one in (listener, caller):
             one.settimeout(PATIENCE)
-        listener.bind((WORLD[0], 0))
+        listener.bind((target, 0))
         listener.listen()
         caller.connect(listener.getsockname())
         accepted, peer = listener.accept()

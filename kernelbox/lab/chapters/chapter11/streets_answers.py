@@ -72,7 +72,11 @@ ANSWERS = {
             ),
             "pings only": Wrong(
                 FORWARD + _source('ip protocol icmp oifname "wan" masquerade'),
-                "a connection from home to world",
+                "a connection from home to 203.0.113.",
+            ),
+            "for one address of the world": Wrong(
+                FORWARD + _source("ip daddr 203.0.113.2 masquerade"),
+                "a connection from home to 203.0.113.3",
             ),
             "a wall": Wrong(
                 FORWARD + _source('oifname "wan" masquerade') + FILTER.replace("HOOK", "forward"),

@@ -50,13 +50,14 @@ def two_legs(box: Lab, front: object, back: object) -> Verdict:
         with witness(box, back) as inside:
             if pinged(inside, [world.address], BRIEFLY):
                 return failed("back reaches the machine next door", "no way out")
-        taught(world)
+        _settled(taught(world), world.host)
         if who := pinged(world, theirs["front"] + theirs["back"], BRIEFLY):
             name = "front" if who in theirs["front"] else "back"
             return failed(f"the machine next door reaches {name}", "no way in")
         other = box.start("busybox", "sleep 1000")
         ending.callback(other.remove)
         with witness(box, other) as inside:
+            _settled(inside, inside.evaluate("gateway()"))
             if pinged(inside, theirs["back"], BRIEFLY):
                 return failed("a container on the default bridge reaches back", "front alone")
     return passed("front reaches back and the world, back reaches front alone, nobody comes in")
@@ -97,7 +98,9 @@ def only_here(box: Lab, page: object, port: int) -> Verdict:
         ending.callback(away.remove)
         other = box.start("busybox", "sleep 1000", network="check-away")
         with witness(box, other) as inside:
-            for who, where in ((taught(world), "the machine next door"), (inside, "a container")):
+            _settled(taught(world), world.host)
+            _settled(inside, away.gateway)
+            for who, where in ((world, "the machine next door"), (inside, "a container")):
                 for address in (*theirs, world.host, away.gateway):
                     for one in {port, *_published(page)}:
                         if _asked(who, address, one, BRIEFLY):
@@ -106,6 +109,11 @@ def only_here(box: Lab, page: object, port: int) -> Verdict:
                     if any(_asked(who, address, one, BRIEFLY) for one in inner):
                         return failed(f"{where} gets the page at page's own address", "nobody")
     return passed("this host gets the page at 127.0.0.1; next door and other networks do not")
+
+
+def _settled(who: Held, near: str) -> None:
+    """Wait until its new cable carries: before that, what it cannot reach tells nothing."""
+    _ = pinged(who, [near])
 
 
 def _asked(who: Held, address: str, port: int, seconds: float) -> str:

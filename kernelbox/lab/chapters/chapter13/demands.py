@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from kernelbox.lab.conversation import LabError
@@ -52,10 +53,15 @@ def demanded(box: Lab, engine: Engine, order: Bundle, place: str, size: int, mos
     finally:
         engine.delete(name)
         del engine.bundles[name]
-    there = [fields for fields in mounts if fields[4] == place]
+    there = [number for number, fields in enumerate(mounts) if fields[4] == place]
     if not there:
         return failed(f"nothing is mounted on {place}", "a tmpfs")
-    return _wrong_mount(there[-1], place, size) or _wrong_limit(limits, most) or passed(
+    for fields in mounts[there[-1] + 1 :]:
+        if fields[4] != "/" and place.startswith(f"{fields[4]}/"):
+            return failed(
+                f"what is on {place} is covered: on {fields[4]} more is mounted", "a tmpfs"
+            )
+    return _wrong_mount(mounts[there[-1]], place, size) or _wrong_limit(limits, most) or passed(
         "there is a tmpfs of that size in its place, where nothing is executed, and the control "
         "group has its limit"
     )  # fmt: skip
@@ -105,17 +111,21 @@ def refusing(box: Lab, engine: Engine, hooks: object, label: str) -> Verdict:
     if not isinstance(hooks, dict) or not hooks:
         return failed(f"hooks is {hooks!r:.80}", "a dict: by the kind of hook, a list of them")
     word = f"ran-{random.randrange(10**6)}"
-    with_it = {label: random.choice(("blue", "red", "green"))}
-    if verdict := _refused(engine, hooks, {"note": "x", **with_it}, word):
+    value, other = secrets.token_hex(3), secrets.token_hex(3)
+    with_it = {"note": other, label: value}
+    if verdict := _refused(engine, hooks, with_it, word):
         return verdict
-    several: tuple[dict[str, str], ...] = (
+    several: list[dict[str, str]] = [
         {},
-        {"note": f"its {label} is on holiday"},
-        {f"{label}s": "none"},
-        {"lacks": label},
-    )
-    for without in several:
-        if verdict := _let_through(engine, hooks, without, word):
+        {"note": f"its {label} is on {other}"},
+        {f"{label}{random.choice('sx')}": value},
+        {random.choice(("lacks", "has")): label},
+        {other: value},
+    ]
+    # Once more with it among those without: or who lets the first one pass would do.
+    for noted in random.sample([*several, with_it], len(several) + 1):
+        check = _refused if label in noted else _let_through
+        if verdict := check(engine, hooks, noted, word):
             return verdict
     return passed(
         "with the label it runs; without it, create fails, no program has run, nothing is left"

@@ -56,6 +56,13 @@ ANSWERS = {
                 MOUNT.format(place="place", options='"noexec", f"size={size}"') + LIMIT,
                 "the size of the tmpfs is",
             ),
+            "covered": Wrong(
+                BOTH
+                + """
+order.config["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"})
+""",
+                "is covered: on /tmp more is mounted",
+            ),
             "below it": Wrong(
                 MOUNT.format(place="place + '/below'", options='"noexec", f"size={size}m"') + LIMIT,
                 "nothing is mounted on",
@@ -113,6 +120,15 @@ order.config["mounts"].append(
             ),
             "nobody": Wrong(hook("createRuntime", "'exit 1'"), "with the annotation it cannot run"),
             "everybody": Wrong(hook("createRuntime", "'cat'"), "it was created"),
+            "whoever comes first": Wrong(
+                "import tempfile\n"
+                "place = tempfile.mkdtemp(prefix='kernelbox-check-', dir='/dev/shm')\n"
+                + hook("createRuntime", "f'rmdir {place}'"),
+                "with the annotation it cannot run",
+            ),
+            "whoever has a note": Wrong(
+                hook("createRuntime", """'grep -q "\\\\"note\\\\":"'"""), "it was created"
+            ),
             "its environment": Wrong(
                 hook("createRuntime", "f'env | grep -q {label}'"),
                 "with the annotation it cannot run",

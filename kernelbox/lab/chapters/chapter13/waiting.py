@@ -40,7 +40,7 @@ def waiting(box: Lab, engine: Engine, word: str) -> Verdict:
     if (program := engine.program(pid)) != "the runtime":
         return failed(f"the first process of waiter is {program}", "the runtime, which waits")
     args = noted(engine, "waiter")["process"]["args"]
-    if not any(word in one for one in args):
+    if args != ["sh", "-c", f"echo {word}; sleep 1000"]:
         return failed(f"its program is to be {' '.join(args)!r:.80}", "the one of the bundle")
     return passed("waiter is created: its first process waits, and has not become the program")
 

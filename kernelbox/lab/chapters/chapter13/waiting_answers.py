@@ -55,6 +55,10 @@ ANSWERS = {
                 "engine.bundle('waiter', 'sleep 1000')\nengine.create('waiter')",
                 "its program is to be 'sleep 1000'",
             ),
+            "another program, with the same word": Wrong(
+                "engine.bundle('waiter', ['sleep', '1000', word])\nengine.create('waiter')",
+                "its program is to be 'sleep 1000 word-",
+            ),
             "deleted again": Wrong(
                 "engine.create('waiter')\nengine.delete('waiter')", "there is no container waiter"
             ),

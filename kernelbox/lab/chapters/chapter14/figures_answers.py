@@ -48,6 +48,16 @@ return ratios[rank - 1], ratios[-rank]
                 PAIRED + "return statistics.median(ratios), statistics.median(ratios)",
                 "0 of 40 intervals hold the true ratio",
             ),
+            "one standard error": Wrong(
+                RATIOS
+                + "away, half = 0.5 * len(ratios) ** 0.5, len(ratios) / 2\n"
+                + "return ratios[int(half - away)], ratios[int(half + away)]",
+                "intervals hold the true ratio",
+            ),
+            "five percent": Wrong(
+                PAIRED + "middle = statistics.median(ratios)\nreturn 0.95 * middle, 1.05 * middle",
+                "intervals hold the true ratio",
+            ),
             "all there is": Wrong(RATIOS + "return ratios[0], ratios[-1]", "times as wide as"),
             "the quartiles": Wrong(
                 PAIRED + "low, _, high = statistics.quantiles(ratios, n=4)\nreturn low, high",
@@ -177,6 +187,10 @@ return found[20], found[-21]
                     cost="max(one.get(name, 0) for one in sums)",
                     which="-3:",
                 ),
+                "your function says",
+            ),
+            "one birth": Wrong(
+                DEAREST.format(add=ADD, cost="sums[0].get(name, 0)", which="-3:"),
                 "your function says",
             ),
             "how often": Wrong(

@@ -75,6 +75,14 @@ for rule in profile["syscalls"]:
                 ),
                 "did not fail with EPERM",
             ),
+            "with a large argument": Wrong(
+                WAYS.format(
+                    rules=REFUSED.replace(
+                        "}", ', "args": [{"index": 0, "op": "SCMP_CMP_GE", "value": 1 << 62}]}'
+                    )
+                ),
+                "did not fail with EPERM",
+            ),
             "by its command": Wrong(
                 "profile = {'defaultAction': 'SCMP_ACT_ALLOW', 'syscalls': "
                 "[{'names': [f'/bin/{deed}'], 'action': 'SCMP_ACT_ERRNO'}]}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kernelbox.lab import reading
 from kernelbox.lab.conversation import LabError
 from kernelbox.lab.exercises.exercise import exercise
+from kernelbox.lab.exercises.plain import plain
 from kernelbox.lab.exercises.verdict import Verdict, failed, passed
 from kernelbox.lab.started import Container
 from kernelbox.users import capabilities
@@ -45,9 +46,10 @@ os.chmod({{place!r}}, 0o4755)
 )
 def least_power(box: Lab, kept: object, service: str) -> Verdict:
     """Run the service with these capabilities, and without each of them."""
-    if not isinstance(kept, list | tuple | set) or not all(isinstance(one, str) for one in kept):
+    told = plain(kept)
+    if not isinstance(told, list | set) or not all(isinstance(one, str) for one in told):
         return failed(f"kept is {kept!r:.80}", "a list of names")
-    names = sorted({str(one).upper().removeprefix("CAP_") for one in kept})
+    names = sorted({str(one).upper().removeprefix("CAP_") for one in told})
     if strange := [one for one in names if one not in capabilities.NAMES]:
         return failed(f"{strange[0]:.40} is no capability", "names from capabilities(7)")
     if len(names) > _MOST:

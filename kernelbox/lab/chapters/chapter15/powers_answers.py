@@ -28,6 +28,7 @@ ANSWERS = {
         right={
             "by knowledge": KNOWN.format(kept="needed"),
             "with CAP_, as a set": KNOWN.format(kept="{f'CAP_{one}' for one in needed}"),
+            "by the keys of a dict": KNOWN.format(kept="dict.fromkeys(needed).keys()"),
             "in small letters": KNOWN.format(kept="tuple(one.lower() for one in reversed(needed))"),
         },
         wrong={
