@@ -103,8 +103,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[one for one in items if one.path not in files])
         items[:] = [one for one in items if one.path in files]
     for item in items if _only_vm(config) else ():
-        if isinstance(item, pytest.Function) and _inside(config)[item.path].get(item.originalname):
-            item.add_marker("vm")
+        # A file that is named on the command line is loaded in any case.
+        if isinstance(item, pytest.Function):
+            tests = _inside(config).get(item.path, {})
+            if tests.get(item.originalname):
+                item.add_marker("vm")
 
 
 def _only_vm(config: pytest.Config) -> bool:

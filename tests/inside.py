@@ -23,7 +23,7 @@ from pathlib import Path
 from tests import budget
 
 OF_CGROUPS = re.compile(
-    r"(?<!kernelbox)[/._-]cgroup|cgroup[._/(s2P-]|Cgroup|\"pause\"|freeze|FROZEN|\bPSI\b|\bpids.max"
+    r"(?<!kernelbox)[/._-]cgroup|cgroup[._/(s2P-]|Cgroup|\"pause\"|freeze|FROZEN|\bPSI\b|pids.max|limit_pids"
     r"|\bmemory\.(?!people|taken)|--(?:memory|cpus|cpuset|cpu-quota|pids-limit)"
 )
 # Which the lab VM's kernel has for certain: modules, and a module of security.

@@ -51,7 +51,9 @@ def left(name: str) -> list[Path]:
 @pytest.fixture(scope="module")
 def common(tests_root: Path) -> Iterator[Lab]:
     """A lab for the tests in which nothing runs: to start one takes longer than such a test."""
-    made = notebook.Lab()  # which `lab.start` of the tests between does not end
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERNELBOX_ROOT", str(tests_root))
+        made = notebook.Lab()  # which `lab.start` of the tests between does not end
     yield made
     made.close()
 
