@@ -72,7 +72,7 @@ machine: setup ## get QEMU, and a kernel for the virtual machine that chapter 14
 	@labs-vm/provision.sh packages for vm
 	labs-vm/kernel
 
-# A marker says which tests: see tests/conftest.py. Without KVM a program takes 10 to 30 times as long.
+# Which tests those are: see tests/inside.py. Without KVM a program takes 10 to 30 times as long.
 # The browser draws on the student's own computer, a lab VM starts no lab VM, and how tests are chosen
 # and handed out is no matter of the kernel's: those stay outside.
 # So do the notebooks, but with ALL=1: `make test` runs each of them, ten times as fast.

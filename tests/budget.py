@@ -49,6 +49,7 @@ BUDGET: dict[str, float] = {
     "test_hostile_programs.py": 30,
     "test_hosts.py": 210,
     "test_image_commands.py": 215,
+    "test_inside.py": 5,
     "test_images.py": 10,
     "test_inventory.py": 30,
     "test_ipv6.py": 70,
@@ -110,6 +111,7 @@ BUDGET: dict[str, float] = {
     "test_vagrant.py": 40,
     "test_vm.py": 265,
     "test_volumes.py": 25,
+    "test_watched_entry.py": 25,
     "test_watching.py": 95,
     "test_widgets.py": 25,
     "test_wishes.py": 25,
@@ -140,10 +142,19 @@ BUDGET: dict[str, float] = {
     "what-do-you-believe.ipynb": 5,
 }
 
+# Of the tests that the lab VM runs: seconds of a processor that QEMU imitates, on the same machine.
+USUAL_INSIDE = 15.0
+INSIDE: dict[str, float] = {}
+
 
 def seconds(path: Path) -> float:
     """Return how many seconds the tests in a file, or a notebook, may take."""
     return BUDGET.get(path.name, USUAL)
+
+
+def seconds_inside(path: Path) -> float:
+    """Return how many seconds of a processor the tests of a file take in the lab VM."""
+    return INSIDE.get(path.name, USUAL_INSIDE)
 
 
 class Bill:

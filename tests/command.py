@@ -14,6 +14,8 @@ from tests import looking
 
 _INSTALLED = Path(sys.executable).with_name("kernelbox")
 COMMAND = [str(_INSTALLED)] if _INSTALLED.exists() else [sys.executable, "-m", "kernelbox"]
+# Below which the notebooks run: a name of its own each time would be seen in their outputs.
+NOTEBOOKS_ROOT = "/var/lib/kernelbox-notebooks"
 LONGEST = 300.0  # seconds that a command may take, on an emulated processor that is busy
 
 

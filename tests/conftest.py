@@ -4,12 +4,15 @@ Containers of the tests live below a root that only this session has (`KERNELBOX
 running the tests neither sees nor removes the containers of whoever runs them. It has a bridge, a
 table and control groups like any other root; they stay between tests, and `kernelbox reset` removes
 them at the end. Everything else that a test makes must be gone when the test is over.
+
+`make vm-test` runs inside the lab VM what can find something there that it cannot find outside: the
+tests whose code touches control groups (version 2's there), a kernel's module, or AppArmor, but
+those that say with `@pytest.mark.outside(why)` that they would find the same. See `inside`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import linecache
 import os
 import re
 import shutil
@@ -18,32 +21,28 @@ import tempfile
 import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from types import CodeType
 
 import pytest
 
 from kernelbox import lab
 from kernelbox.lab import Lab
-from tests import budget, looking, store_notebooks, unsteady, workers
-from tests.command import Kernelbox, Running
+from tests import budget, inside, looking, unsteady, workers
+from tests.command import NOTEBOOKS_ROOT, Kernelbox, Running
 from tests.engine import RUNTIME, Engine
 from tests.scene import Scene
 from tests.town import Town
 
-OF_CGROUPS = re.compile(r"[cC]group|\bmemory\.|--memory|--cpus|pids.max|pids-limit|freeze|PSI")
-# Which the lab VM's kernel has for certain: modules, and a module of security.
-OF_MODULES = re.compile(r"netem|\bdummy\b|\bvlan\b|apparmor=")
 OF_A_RUN = re.compile(r"^mount .* on .*/pytest-of-[^/]+/pytest-\d+/")  # of these tests, or others
 # A group, or the cable to a machine next door, with the root's suffix.
 OF_A_ROOT = re.compile(r"(?:/kernelbox/[a-z]+-|^link door)([0-9a-f]{5})(?:[/-]|$|\d+$)")
 TEST_CGROUP = re.compile(r"^cgroup .*/kernelbox/(?:oci-)?(?:test|many)-(\d+)")  # the pid of a test
 USUAL_ROOT = Path("/var/lib/kernelbox")
-NOTEBOOKS_ROOT = Path(store_notebooks.ROOT)  # reset when all is over, if this session has used it
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 FORWARDING_BEFORE = FORWARDING.read_text()  # as it was before any worker has made a bridge
 REGISTER = Path(f"/run/kernelbox-forwards-{os.stat('/proc/self/ns/net').st_ino}")  # for whom it is
 OTHERS_BEFORE = REGISTER.exists()  # somebody else uses kernelbox on this host
 HAS_FAILED = pytest.StashKey[bool]()
+INSIDE = pytest.StashKey[dict[Path, dict[str, bool]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     SIGINT back, which a shell lets its background jobs ignore: some tests press Ctrl-C.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ["KERNELBOX_ROOT"] = store_notebooks.ROOT
+    os.environ["KERNELBOX_ROOT"] = NOTEBOOKS_ROOT
     progress = tempfile.mkdtemp(prefix="kernelbox-progress-")  # nobody's own is to be written
     os.environ["KERNELBOX_PROGRESS"] = f"{progress}/progress.json"
     count, tries = config.getoption("workers"), config.getoption("second_tries")
@@ -69,12 +68,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing of the notebooks' root, if this session is one that executes them."""
     shutil.rmtree(os.path.dirname(os.environ["KERNELBOX_PROGRESS"]), ignore_errors=True)
     if config.getoption("nbval", default=False):
-        Kernelbox(Path(store_notebooks.ROOT)).ok("reset")
+        Kernelbox(Path(NOTEBOOKS_ROOT)).ok("reset")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take `--share K/N`, for several machines side by side, and what one may do to be quick."""
-    parser.addoption("--share", metavar="K/N", help="run share K of N: every Nth file's tests")
+    parser.addoption("--share", metavar="K/N", help="run share K of N: so many of the files")
     parser.addoption(
         "--workers", type=int, default=1, metavar="N", help="run the tests in N processes at once"
     )
@@ -91,36 +90,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out a file that can have none of the tests asked for: a VM takes long to load it."""
+    """Leave out a file that has none of the tests asked for: a VM takes long to load it."""
     if not _only_vm(config) or collection_path.suffix != ".py":
         return None
-    return not _of_the_vm(collection_path.read_text(encoding="utf-8")) or None
+    return collection_path not in _inside(config) or None
 
 
-def _of_the_vm(text: str) -> bool:
-    """Whether a text speaks of what is to be tried in the lab VM as well."""
-    return bool(OF_CGROUPS.search(text) or OF_MODULES.search(text))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as `vm` what `make vm-test` runs, where it is asked for: `inside` says what that is."""
+    if (share := config.getoption("share")) and not _only_vm(config):
+        files = inside.share({item.path for item in items}, *map(int, share.split("/")))
+        config.hook.pytest_deselected(items=[one for one in items if one.path not in files])
+        items[:] = [one for one in items if one.path in files]
+    for item in items if _only_vm(config) else ():
+        if isinstance(item, pytest.Function) and _inside(config)[item.path].get(item.originalname):
+            item.add_marker("vm")
 
 
 def _only_vm(config: pytest.Config) -> bool:
     return bool(config.getoption("markexpr", "") == "vm")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark as `vm` what `make vm-test` runs: tests that speak of control groups, or of modules.
-
-    What a test touches stands in it: a new one joins without being put on a list.
-    """
-    if share := config.getoption("share"):
-        number, of = map(int, share.split("/"))
-        files = list(dict.fromkeys(item.path for item in items))[number - 1 :: of]
-        config.hook.pytest_deselected(items=[one for one in items if one.path not in files])
-        items[:] = [one for one in items if one.path in files]
-    for item in items if _only_vm(config) else ():  # to read them all takes seconds
-        if isinstance(item, pytest.Function) and _of_the_vm(
-            _text(item.function.__code__).partition("def ")[2]
-        ):
-            item.add_marker("vm")
+def _inside(config: pytest.Config) -> dict[Path, dict[str, bool]]:
+    """Return the files whose tests the lab VM runs, of this share, and which tests those are."""
+    if INSIDE not in config.stash:
+        left_out = {Path(one).name for one in config.getoption("ignore") or ()}
+        paths = [one for one in Path(__file__).parent.glob("test_*.py") if one.name not in left_out]
+        found = inside.files(paths)
+        if share := config.getoption("share"):
+            files = inside.share(found, *map(int, share.split("/")))
+            found = {path: tests for path, tests in found.items() if path in files}
+        config.stash[INSIDE] = found
+    return config.stash[INSIDE]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -137,15 +138,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         for root in looking.roots_in(directory):
             Kernelbox(root)("reset")
     return report
-
-
-def _text(code: CodeType) -> str:
-    """Return a function's source. `inspect` would tokenize it, which takes seconds for them all."""
-    last = max(line or 0 for _, _, line in code.co_lines())
-    nested = [one for one in code.co_consts if isinstance(one, CodeType)]
-    inner = [line or 0 for one in nested for _, _, line in one.co_lines()]
-    lines = linecache.getlines(code.co_filename)
-    return "".join(lines[code.co_firstlineno - 1 : max(last, *inner, 0)])
 
 
 @pytest.fixture(scope="session")
@@ -169,7 +161,7 @@ def tests_root(
         pytest.fail("\n".join(["reset left these behind:", *left]), pytrace=False)
     if not workers.are_others_running(pytestconfig):
         if pytestconfig.getoption("nbval", default=False):  # a notebook's bridge needs it as well
-            Kernelbox(NOTEBOOKS_ROOT).ok("reset")
+            Kernelbox(Path(NOTEBOOKS_ROOT)).ok("reset")
         # What others need it for that a test has left is told where that test failed.
         base = ours.parent if ours.name.startswith("w") else ours
         for root in looking.roots_in(base):
@@ -250,7 +242,7 @@ def others_things(found: set[str], ours: Path) -> set[str]:
     """Return what belongs to roots, or to a worker, that do not lie in the directory `ours`."""
     theirs = {"link kernelbox0", "table ip kernelbox"}
     marks = {"published port: kernelbox rule "}
-    for root in {USUAL_ROOT, NOTEBOOKS_ROOT, *looking.other_roots(ours)}:
+    for root in {USUAL_ROOT, Path(NOTEBOOKS_ROOT), *looking.other_roots(ours)}:
         networks = things_of_networks(root)
         theirs |= shared_things(root) | networks
         marks |= {f"published port: {one.split()[-1]} " for one in networks if "table" in one}

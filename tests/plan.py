@@ -30,7 +30,8 @@ PLAN = {
         shelf
     """,
     "kernelbox/kernel": """
-        flags errors foreign
+        flags errors c_types
+        foreign
         explain mount_words stepping_stone
         door sleeper
         syscalls session netdevice packets trace
@@ -61,7 +62,7 @@ PLAN = {
         profile default
         docker decision assembly
         filter listing
-        kept recording
+        kept recording verdict
     """,
     "kernelbox/loads": """
         sheet pace family
@@ -125,6 +126,7 @@ PLAN = {
     """,
     "kernelbox/container/conversation": """
         messages
+        monitor_messages
         reception orders front gate
     """,
     "kernelbox/container/volumes": """
@@ -150,7 +152,8 @@ PLAN = {
     """,
     "kernelbox/container/birth": """
         own_files confinement
-        host_mounts birth
+        host_mounts birth bearing
+        becoming
         program stdio
         init enter
         runtime

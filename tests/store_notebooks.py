@@ -26,9 +26,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from tests.command import NOTEBOOKS_ROOT
+
 TOP = Path(__file__).resolve().parent.parent
 NOTEBOOKS = TOP / "notebooks"
-ROOT = "/var/lib/kernelbox-notebooks"  # a name of its own each time would be seen in outputs
 PATIENCE = 120  # seconds for one cell
 OPT_OUT = "nbval-ignore-output"  # nbval's tag for a cell whose output it shall not compare
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -101,7 +102,7 @@ def root_of_their_own() -> Iterator[None]:
 
     The record of a student's progress is another file, too.
     """
-    os.environ["KERNELBOX_ROOT"] = ROOT
+    os.environ["KERNELBOX_ROOT"] = NOTEBOOKS_ROOT
     with tempfile.TemporaryDirectory() as progress:
         os.environ["KERNELBOX_PROGRESS"] = f"{progress}/progress.json"
         try:

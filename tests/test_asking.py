@@ -565,6 +565,7 @@ def test_after_the_last_cell_nothing_is_left() -> None:
     assert not is_alive(box.agent) and not is_alive(held.pid) and not is_alive(container.pid)
 
 
+@pytest.mark.outside("it counts a directory")
 def test_what_is_left_is_counted() -> None:
     group = cgroup.of("0123456789ab")
     group.create()

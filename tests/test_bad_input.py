@@ -287,6 +287,7 @@ def test_a_traceback_is_shown_on_request(kernelbox: Kernelbox) -> None:
     assert done.returncode not in (0, None)
 
 
+@pytest.mark.outside("it only names options")
 def test_help_says_what_there_is(kernelbox: Kernelbox) -> None:
     told = kernelbox.ok("--help")
     commands = "run exec ps stop kill rm wait inspect logs top stats images doctor reset".split()
@@ -346,6 +347,7 @@ def test_what_a_process_calls_itself_tells_the_terminal_nothing(kernelbox: Kerne
         assert all(map(str.isprintable, done.stderr.splitlines())), done
 
 
+@pytest.mark.outside("nothing is made of it")
 def test_an_error_stays_short_however_long_what_was_asked_for(kernelbox: Kernelbox) -> None:
     long = "x" * 100_000
     run = ("run", "--rm", *ALONE)

@@ -112,7 +112,9 @@ SLY = (
     "course.check = lambda *_, **__: print('passed')",
     "type(course).check = lambda *_, **__: print('passed')",
     "from kernelbox.lab.exercises import judge, verdict\n"
-    "judge.judge = lambda *_: verdict.passed('all of it')",
+    "judge.judge = lambda *_: verdict.passed('all of it')\n"
+    "from kernelbox.lab.chapters.chapter01 import exercises\n"
+    "exercises.failed = lambda *_: verdict.passed('all of it')",
     "class Course:\n    def check(self, *_, **__): print('passed')\ncourse = Course()",
 )
 
@@ -283,7 +285,12 @@ def test_a_graded_solution_is_green_and_an_empty_one_red_at_the_exercises_alone(
 
 def test_what_was_put_in_the_place_of_a_check_is_named_in_the_feedback(graded: Course) -> None:
     page = graded.page("sly")
-    for what in ("`course.check`", "`Chapter.check`", "`kernelbox.lab.exercises.judge.judge`"):
+    for what in (
+        "`course.check`",
+        "`Chapter.check`",
+        "`kernelbox.lab.exercises.judge.judge`",
+        "`kernelbox.lab.chapters.chapter01.exercises.failed`",
+    ):
         assert f"kernelbox: {what} had been replaced, and is put back" in page
     assert "kernelbox: `course` had been replaced, and is put back" in page
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kernelbox.kernel import sleeper
 from tests import looking
 from tests.command import Kernelbox
 from tests.looking import soon
@@ -31,6 +32,14 @@ def memory(pid: int) -> int:
     """Return the proportional set size of a process, KiB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+def test_a_machine_without_a_sleeper_is_known_before_it_is_asked_for_one() -> None:
+    """The monitor stays an interpreter there, as it is where nobody lets it doze."""
+    assert sleeper.can_sleep("x86_64")
+    assert sleeper.image("x86_64", 5, "/needed").startswith(b"\x7fELF")
+    for machine in ("aarch64", "riscv64", "nothing"):
+        assert not sleeper.can_sleep(machine)
 
 
 def fall_asleep(kernelbox: Kernelbox, *names: str) -> list[int]:
@@ -98,7 +107,6 @@ def test_a_monitor_with_nothing_to_do_takes_no_memory_and_goes_on_where_it_was(
         kernelbox.ok("rm", "-f", name)
 
 
-@pytest.mark.vm
 def test_a_monitor_that_is_killed_asleep_leaves_no_container(kernelbox: Kernelbox) -> None:
     kernelbox.start(*ALONE, "--name", "lost", "busybox", "sleep", "infinity")
     pid = kernelbox.pid("lost")
@@ -109,7 +117,6 @@ def test_a_monitor_that_is_killed_asleep_leaves_no_container(kernelbox: Kernelbo
     kernelbox.ok("rm", "lost")
 
 
-@pytest.mark.vm
 def test_a_monitor_stays_awake_while_somebody_is_there_or_health_is_asked(
     kernelbox: Kernelbox,
 ) -> None:
@@ -128,7 +135,6 @@ def test_a_monitor_stays_awake_while_somebody_is_there_or_health_is_asked(
     kernelbox.ok("rm", "-f", "alone", "asked")
 
 
-@pytest.mark.vm
 def test_a_monitor_that_wakes_into_another_kernelbox_or_into_none_costs_no_container(
     kernelbox: Kernelbox, tmp_path: Path
 ) -> None:

@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kernelbox import cgroup, lab
-from kernelbox.lab import Group, Lab, LabError, measuring
+from kernelbox.lab import Group, Lab, LabError, measuring, notebook
 from tests.command import Kernelbox
 from tests.conftest import suffix_of
 from tests.looking import is_alive, soon, status
@@ -45,6 +46,14 @@ def groups_of(pid: int) -> str:
 def left(name: str) -> list[Path]:
     """Return the directories, in any hierarchy, of groups that are called so."""
     return [path for parent in cgroup.find().parents for path in Path(parent).rglob(name)]
+
+
+@pytest.fixture(scope="module")
+def common(tests_root: Path) -> Iterator[Lab]:
+    """A lab for the tests in which nothing runs: to start one takes longer than such a test."""
+    made = notebook.Lab()  # which `lab.start` of the tests between does not end
+    yield made
+    made.close()
 
 
 # --- making and removing --------------------------------------------------------------------------
@@ -121,9 +130,9 @@ def test_reset_removes_groups_with_what_runs_in_them(
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/..", "a//b", "a\nb", "/a"])
-def test_what_cannot_name_a_group_is_refused(box: Lab, name: str) -> None:
+def test_what_cannot_name_a_group_is_refused(common: Lab, name: str) -> None:
     with pytest.raises(LabError, match="cannot name a control group"):
-        box.cgroup(name)
+        common.cgroup(name)
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -141,9 +150,9 @@ def test_what_cannot_name_a_group_is_refused(box: Lab, name: str) -> None:
     ],
 )
 def test_what_is_written_by_v2s_name_is_in_the_hosts_file_and_is_read_back(
-    box: Lab, file: str, value: str, v2: str, v1: str
+    common: Lab, file: str, value: str, v2: str, v1: str
 ) -> None:
-    made = box.cgroup("files")
+    made = common.cgroup("files")
     trace = made.write(file, value)
     assert real(made, file) == (v2 if V2 else v1)
     assert made.read(file) == value
@@ -159,8 +168,8 @@ def test_what_is_written_by_v2s_name_is_in_the_hosts_file_and_is_read_back(
         "pids.events", "cgroup.procs", "cgroup.events", "cgroup.freeze", "cgroup.controllers",
     ],
 )  # fmt: skip
-def test_the_files_of_v2_can_be_read_on_either_kind_of_host(box: Lab, file: str) -> None:
-    made = box.cgroup("read")
+def test_the_files_of_v2_can_be_read_on_either_kind_of_host(common: Lab, file: str) -> None:
+    made = common.cgroup("read")
     said = made.read(file)
     if V2:
         path = Path(f"{cgroup.find().mounts['cgroup']}{made.path}/{file}")
@@ -196,9 +205,9 @@ def test_a_quota_throttles_a_burner_or_others_had_the_processor(box: Lab) -> Non
     ("file", "words"), [("cpu.pressure", "no pressure"), ("memory.high", "no limit that slows")]
 )
 def test_what_v1_has_no_word_for_says_so_when_it_is_read_or_written(
-    box: Lab, file: str, words: str
+    common: Lab, file: str, words: str
 ) -> None:
-    made = box.cgroup("lacking")
+    made = common.cgroup("lacking")
     assert words in made.why_not(file)
     with pytest.raises(LabError, match=words):
         made.read(file)
@@ -211,9 +220,9 @@ def test_what_v1_has_no_word_for_says_so_when_it_is_read_or_written(
     [("cpu.max", "-5 100000"), ("cpu.max", "many"), ("pids.max", "nan"), ("cpuset.cpus", "9999")],
 )
 def test_a_value_that_the_kernel_refuses_is_told_in_one_line(
-    box: Lab, file: str, value: str
+    common: Lab, file: str, value: str
 ) -> None:
-    made = box.cgroup("refused")
+    made = common.cgroup("refused")
     before = made.read(file)
     with pytest.raises(LabError, match=r"write\(.*E[A-Z]+ "):
         made.write(file, value)
@@ -221,16 +230,16 @@ def test_a_value_that_the_kernel_refuses_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("file", ["../cgroup.procs", "cpu/max", "no.such", "cpu.none"])
-def test_a_file_that_is_none_of_a_group_is_neither_read_nor_written(box: Lab, file: str) -> None:
-    made = box.cgroup("strange")
+def test_a_file_that_is_none_of_a_group_is_neither_read_nor_written(common: Lab, file: str) -> None:
+    made = common.cgroup("strange")
     with pytest.raises(LabError):
         made.read(file)
     with pytest.raises(LabError):
         made.write(file, "1")
 
 
-def test_the_directory_of_a_controller_is_where_the_host_has_its_files(box: Lab) -> None:
-    made = box.cgroup("where")
+def test_the_directory_of_a_controller_is_where_the_host_has_its_files(common: Lab) -> None:
+    made = common.cgroup("where")
     assert Path(made.directory("cpu"), "cpu.stat").exists()
     assert Path(made.directory("io"), "cgroup.procs").exists()
     with pytest.raises(LabError, match="no nothing controller"):
@@ -339,9 +348,9 @@ def test_a_child_of_a_held_process_is_born_where_its_parent_is(box: Lab) -> None
 
 
 @pytest.mark.parametrize("whose", ["init", "agent", "notebook"])
-def test_a_process_of_the_hosts_is_not_moved(box: Lab, whose: str) -> None:
-    pid = {"init": 1, "agent": box.agent, "notebook": os.getpid()}[whose]
-    made = box.cgroup("closed")
+def test_a_process_of_the_hosts_is_not_moved(common: Lab, whose: str) -> None:
+    pid = {"init": 1, "agent": common.agent, "notebook": os.getpid()}[whose]
+    made = common.cgroup("closed")
     before = groups_of(pid)
     with pytest.raises(LabError, match="is the host's"):
         made.add(pid)

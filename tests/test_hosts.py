@@ -594,6 +594,7 @@ def test_an_image_of_tonights_page_has_numbers_names_and_hints(
     assert "<table>" in host.check()._repr_html_() and "<table>" in host._repr_html_()
 
 
+@pytest.mark.vm
 def test_the_groups_of_a_host_are_found_by_name_and_go_with_it(
     opened: Callable[..., BrokenHost],
 ) -> None:

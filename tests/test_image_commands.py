@@ -12,6 +12,7 @@ import io
 import json
 import lzma
 import os
+import signal
 import stat
 import struct
 import subprocess
@@ -320,6 +321,31 @@ def test_an_image_of_one_program_runs_as_root_and_without_a_passwd(
     assert kernelbox.ok("run", *options, "-u", "5:6", "bare:1", "/busybox", "id", "-g") == "6\n"
     assert "no user 'lab'" in kernelbox("run", *options, "-u", "lab", "bare:1", "/busybox").stderr
     kernelbox.ok("rmi", "bare:1")
+
+
+@pytest.mark.parametrize("words", [("load", "-i"), ("import",), ("load",)])
+def test_who_waits_for_a_silent_writer_hears_ctrl_c(
+    kernelbox: Kernelbox, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    named = [str(fifo)] if words != ("load",) else []
+    reading, writing = os.pipe()
+    with subprocess.Popen(
+        [*kernelbox.command, *words, *named], env=kernelbox.environment, stdin=reading
+    ) as process:
+        try:
+            if named:
+                os.close(writing)
+                writing = os.open(fifo, os.O_WRONLY)
+            tasks = f"/proc/{process.pid}/task"
+            assert looking.soon(lambda: len(os.listdir(tasks)) == 2)  # one of them reads
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
+    os.close(reading)
+    os.close(writing)
 
 
 def test_fifos_where_files_are_read_make_nobody_wait(

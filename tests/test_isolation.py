@@ -412,6 +412,7 @@ def test_a_socket_and_links_can_be_made_in_dev_and_no_device_of_the_hosts(
     assert done.stderr.count("Operation not permitted") == 2
 
 
+@pytest.mark.outside("only version 1 has a hierarchy to hide")
 def test_without_the_controller_for_devices_dev_is_read_only(kernelbox: Kernelbox) -> None:
     """The hierarchy is hidden in a mount namespace of the test's own: the machine keeps it."""
     hierarchy = Path("/sys/fs/cgroup/devices")

@@ -6,6 +6,7 @@ And what is loaded when: little at a start, and nothing once a process has left 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import json
 import os
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernelbox.kernel import c_types
 from kernelbox.plumbing import documents, light, sockets
 from tests import looking
 from tests.command import Kernelbox
@@ -193,6 +195,30 @@ def test_signals_have_the_numbers_that_python_knows() -> None:
     assert light.signal.valid_signals() == signal.valid_signals()
 
 
+def test_types_of_c_are_those_of_ctypes() -> None:
+    names = [one for one in vars(c_types) if one.startswith("c_")]
+    assert len(names) > 10
+    for name in names:
+        ours, theirs = getattr(c_types, name), getattr(ctypes, name)
+        assert ctypes.sizeof(ours) == ctypes.sizeof(theirs)
+        assert ours._type_ == theirs._type_
+    for words in ((b"a\0b",), (b"a\0b", 3), (b"", 2)):
+        ours, theirs = c_types.create_string_buffer(*words), ctypes.create_string_buffer(*words)
+        assert bytes(ours) == bytes(theirs)
+
+
+def test_functions_of_c_are_called_as_ctypes_calls_them() -> None:
+    ours, theirs = c_types.PyDLL(None, use_errno=True), ctypes.PyDLL(None, use_errno=True)
+    for name, words in (("getppid", ()), ("abs", (-7,)), ("strlen", (b"four",)), ("close", (-1,))):
+        found = []
+        for one in (ours, theirs):
+            ctypes.set_errno(0)
+            found.append((getattr(one, name)(*words), c_types.get_errno(), ctypes.get_errno()))
+        assert found[0] == found[1]
+    with pytest.raises(AttributeError):
+        ours.there_is_no_such_function  # noqa: B018 - to ask is what is tried
+
+
 def test_descriptors_pass_through_a_socket() -> None:
     ours, theirs = sockets.pair()
     with light.closing(ours), light.closing(theirs):
@@ -222,7 +248,7 @@ def test_descriptors_pass_through_a_socket() -> None:
 def test_a_start_loads_nothing_heavy(rooms: str) -> None:
     """Neither a command nor a monitor: that is what ours are for."""
     heavy = {"contextlib", "functools", "collections", "enum", "re", "json", "socket", "signal"}
-    heavy |= {"selectors", "copy", "typing", "dataclasses", "inspect", "pathlib"}
+    heavy |= {"selectors", "copy", "typing", "dataclasses", "inspect", "pathlib", "ctypes"}
     look = f"print({heavy} & sys.modules.keys())"
     code = f"import sys; sys.path += {sys.path}\nimport {rooms}\n{look}"
     loaded = subprocess.check_output([sys.executable, "-I", "-S", "-c", code], text=True)

@@ -487,6 +487,7 @@ def test_a_notebook_gives_the_same_limits_as_numbers_and_lists(box: Lab) -> None
         box.start("busybox", "true", cpuset_cpus="all")
 
 
+@pytest.mark.outside("it only names options")
 def test_help_names_every_limit_and_the_commands_that_change_and_watch_them(
     kernelbox: Kernelbox,
 ) -> None:

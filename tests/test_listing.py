@@ -133,6 +133,10 @@ def test_inspect_in_a_form_of_ones_own(shared: Kernelbox, three: dict[str, str])
     words = ("inspect", "-f", '{{.State.Status}} {{index .Config.Labels "team"}}')
     assert shared.ok(*words, "web-1", "web-2") == "running blue\ncreated red\n"
     assert shared.ok("inspect", "-f", "{{.Id}}", "busybox").startswith("sha256:")
+    # Docker, NewTemplateInspectorFromString and the flags of `ps`: an empty one is none.
+    assert shared.ok("inspect", "-f", "", "busybox") == shared.ok("inspect", "busybox")
+    header = shared.ok("ps", "--format", "").splitlines()[0]
+    assert header == shared.ok("ps").splitlines()[0] and "IMAGE" in header
 
 
 def test_another_name_is_known_everywhere(kernelbox: Kernelbox) -> None:

@@ -329,13 +329,21 @@ def test_hooks_of_six_kinds_in_order(engine: Engine) -> None:
     assert states[0]["pid"] == states[2]["pid"] > 0 and states[5]["status"] == "stopped"
 
 
-def test_a_hook_runs_in_the_bundle(engine: Engine) -> None:
-    """Where it finds the container's mounts below the rootfs; startContainer is inside."""
-    outside = {"path": "/bin/sh", "args": ["sh", "-c", "test -e rootfs/proc/self && pwd >>here"]}
+def test_where_hooks_run(engine: Engine) -> None:
+    """The spec leaves it open; as runc 1.1 has it, whose createContainer ones see the mounts."""
+    here, rootfs = engine.bundle / "here", engine.bundle / "rootfs"
+    host = ("prestart", "createRuntime", "createContainer", "poststart", "poststop")
+    engine.config["hooks"] = {
+        one: [{"path": "/bin/sh", "args": ["sh", "-c", f"echo {one} $(/bin/pwd) >>{here}"]}]
+        for one in host
+    }
+    mounted = {"path": "/bin/sh", "args": ["sh", "-c", "test -e proc/self && test -e bin/busybox"]}
+    engine.config["hooks"]["createContainer"].append(mounted)
     inside = {"path": "/bin/sh", "args": ["sh", "-c", "test $PWD = /"], "env": ["PWD=/"]}
-    engine.config["hooks"] = {"createContainer": [outside], "startContainer": [inside]}
+    engine.config["hooks"]["startContainer"] = [inside]
     engine.ok("run", "--bundle", engine.bundle, "hooked")
-    assert (engine.bundle / "here").read_text() == f"{engine.bundle}\n"
+    told = dict(line.split() for line in here.read_text().splitlines())
+    assert told == {one: str(engine.bundle) for one in host} | {"createContainer": str(rootfs)}
 
 
 def test_a_poststart_hook_that_fails_ends_the_container(engine: Engine) -> None:

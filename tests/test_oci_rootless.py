@@ -227,6 +227,7 @@ def test_without_a_pid_namespace_its_processes_are_found(inside: Engine, end: st
     assert pid in seen and all(gone(one) for one in seen)
 
 
+@pytest.mark.vm
 @pytest.mark.parametrize(
     ("resources", "named"),
     [
@@ -298,7 +299,13 @@ def test_an_ordinary_users_container(ordinary: Engine) -> None:
     for kind in ("user", "pid", "net", "ipc", "uts", "mnt"):
         assert os.readlink(f"/proc/{pid}/ns/{kind}") != os.readlink(f"/proc/self/ns/{kind}"), kind
     assert not (ordinary.bundle / "rootfs/begun").exists()
-    assert "waits for its start" in ordinary.refused("exec", "box", "true")
+    assert ordinary.ok("exec", "box", "sh", "-c", "id -u; hostname") == "0\nbundle\n"
+    # Who waits has all capabilities there, and shows nothing to who has fewer.
+    look = "cat /proc/1/environ || cat /proc/1/exe || cat /proc/1/fd/0 || echo hidden"
+    assert ordinary.ok("exec", "box", "sh", "-c", f"({look}) 2>/dev/null") == "hidden\n"
+    ptrace = ("exec", "--cap", "CAP_SYS_PTRACE", "box", "true")
+    assert "waits for its start" in ordinary.refused(*ptrace)
+    assert ordinary.status("box") == "created"
     ordinary.ok("start", "box")
     begun = ordinary.bundle / "rootfs/begun"
     assert looking.soon(begun.exists)
@@ -339,6 +346,8 @@ def two_that_share(engine: Engine, *kinds: str) -> tuple[int, int]:
             one["path"] = f"/proc/{first}/ns/{one['type'].removesuffix('work')}"
     del linux["uidMappings"], linux["gidMappings"]
     second = engine.create("second")
+    if {"user", "pid"} & {*kinds}:
+        assert "waits for its start" in engine.refused("exec", "second", "true")
     engine.ok("start", "second")
     return first, second
 
@@ -537,6 +546,27 @@ def test_states_are_nowhere_where_others_may_write(ordinary: Engine, owner: int,
     words = [*AS_USER, "env", f"XDG_RUNTIME_DIR={shared}", *RUNTIME, "list"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "is not yours alone" in done.stderr
+
+
+def test_who_has_no_place_for_states_is_told_so(ordinary: Engine) -> None:
+    """XDG Base Directory Specification: what is not set names nothing; /run is root's."""
+    bare = [*AS_USER, "env", "-u", "XDG_RUNTIME_DIR", *RUNTIME]
+    for words in (["list"], ["state", "box"], ["create", "--bundle", str(ordinary.bundle), "box"]):
+        done = subprocess.run([*bare, *words], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (1, ""), done
+        assert "XDG_RUNTIME_DIR is not set" in done.stderr and done.stderr.count("\n") == 1
+    place = ordinary.bundle.parent
+    for closed in ("roots", "roots/box"):
+        (place / "roots/box").mkdir(parents=True, exist_ok=True)
+        (place / "roots/box/state.json").write_text("{}")
+        (place / closed).chmod(0o700)
+        for words in (["list"], ["state", "box"]):
+            asked = [*AS_USER, *RUNTIME, "--root", str(place / "roots"), *words]
+            done = subprocess.run(asked, capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stdout) == (1, ""), done
+            assert f"may not look into {place / closed}: permission denied" in done.stderr
+            assert done.stderr.count("\n") == 1
+        (place / closed).chmod(0o755)
 
 
 class Podman(RealEngine):

@@ -62,6 +62,7 @@ def test_a_paused_container_stands_still_and_goes_on_where_it_was(kernelbox: Ker
     assert "(Paused)" not in kernelbox.ok("ps")
 
 
+@pytest.mark.outside("the state is kernelbox's own")
 def test_what_is_paused_already_or_not_paused_or_has_ended_is_told_so(
     kernelbox: Kernelbox,
 ) -> None:
@@ -75,6 +76,7 @@ def test_what_is_paused_already_or_not_paused_or_has_ended_is_told_so(
         assert done.returncode == 1 and "is not running" in done.stderr
 
 
+@pytest.mark.outside("looking is the same")
 def test_a_paused_container_can_be_looked_at(kernelbox: Kernelbox) -> None:
     one = Counting(kernelbox)
     kernelbox.ok("pause", one.id)
@@ -114,6 +116,7 @@ def test_stop_lets_a_paused_program_hear_its_signal(kernelbox: Kernelbox) -> Non
     assert kernelbox.ok("wait", container) == "5\n"
 
 
+@pytest.mark.outside("another test stops it so")
 def test_a_signal_is_heard_when_the_container_runs_again(kernelbox: Kernelbox) -> None:
     script = "trap 'echo heard' USR1; echo ready; while :; do sleep 0.01; done"
     container = kernelbox.start(*ALONE, "busybox", "sh", "-c", script)
@@ -125,6 +128,7 @@ def test_a_signal_is_heard_when_the_container_runs_again(kernelbox: Kernelbox) -
     assert soon(lambda: kernelbox.ok("logs", container) == "ready\nheard\n")
 
 
+@pytest.mark.outside("the state is kernelbox's own")
 def test_rm_without_force_leaves_a_paused_container_alone(kernelbox: Kernelbox) -> None:
     container = kernelbox.start(*FOREVER)
     kernelbox.ok("pause", container)
@@ -153,6 +157,7 @@ def test_a_container_that_somebody_froze_by_hand_is_paused_like_any_other(
     assert one.counts()
 
 
+@pytest.mark.outside("the lock is kernelbox's own")
 @pytest.mark.parametrize(
     ("other", "ends"),
     [
@@ -189,6 +194,7 @@ def test_pausing_while_something_else_is_done_ends_in_one_of_the_documented_stat
             kernelbox.ok("rm", "-f", container)
 
 
+@pytest.mark.outside("the lock is kernelbox's own")
 def test_pause_waits_for_a_commit_and_then_holds(kernelbox: Kernelbox) -> None:
     one = Counting(kernelbox)
     commit: subprocess.Popen[str] = kernelbox.popen("commit", one.id, "raced")

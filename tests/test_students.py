@@ -102,6 +102,9 @@ def assert_usable(notebook: Notebook) -> None:
         ("os.fork() or os.setsid() or os.fork() or time.sleep(1000)", "did not return within 3 s"),
         ("os.kill(os.getppid(), 9); time.sleep(9)", "ended its process, or was killed"),
         ("return pids_of(pid)", "pids_of({pid}) raised RecursionError: "),
+        ("return [bytearray(1 << 28) for _ in range(99)]", "pids_of({pid}) raised MemoryError"),
+        ("import inspect\nreturn [one[3] for one in inspect.stack()]", "['pids_of', '_child', "),
+        ("import signal\nreturn signal.alarm(1) or signal.pause()", "ended its process, or was"),
         ("raise RuntimeError('x' * 1_000_000)", "pids_of({pid}) raised RuntimeError: xxx"),
         ("print('x' * 1_000_000)", "for this notebook: None"),
         ("os.write(1, b'x' * 1_000_000)", "for this notebook: None"),
@@ -340,6 +343,16 @@ def test_a_check_ends_in_its_time_whatever_it_has_called(
     assert observed in said
     assert len(said) < LONGEST
     assert_usable(notebook)
+
+
+def test_nobody_chooses_what_a_check_draws(notebook: Notebook) -> None:
+    notebook.ok("import random\ndrawn = []\ndef function():\n    drawn.append(random.random())")
+    for _ in range(2):
+        notebook.ok("random.seed(1)")
+        assert "it returned" in notebook.ok(JUDGED)
+    assert notebook.ok("print(len(set(drawn)))") == "2\n"
+    # And the student's own sequence goes on as if nobody had looked.
+    assert notebook.ok("print(random.random() == random.Random(1).random())") == "True\n"
 
 
 # --- an answer before the guess -------------------------------------------------------------------

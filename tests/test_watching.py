@@ -380,6 +380,7 @@ def half_born(birth: Any) -> int:
     return int(found.pid)
 
 
+@pytest.mark.outside("test_observe.py takes the same steps")
 def test_a_step_is_one_request_by_the_real_container(box: Lab, tests_root: Path) -> None:
     birth = box.birth("busybox", "sleep 1000", network="none")
     assert [one.name for one in (tests_root / "containers").iterdir()] == [birth.id]
@@ -487,6 +488,7 @@ def test_a_birth_that_is_not_finished_leaves_nothing(
     birth.close()
 
 
+@pytest.mark.outside("how Jupyter's kernels end is the same")
 @pytest.mark.parametrize("way", ["killed", "restarted", "interrupted", "lab started again"])
 def test_a_birth_in_a_notebook_that_ends_leaves_nothing(
     doomed: Notebook, tests_root: Path, way: str

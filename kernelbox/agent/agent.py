@@ -33,7 +33,7 @@ from kernelbox.agent.calls import CALLS
 from kernelbox.agent.monitors import Monitors
 from kernelbox.container import names, state
 from kernelbox.container.conversation import orders
-from kernelbox.container.conversation.messages import Wish
+from kernelbox.container.conversation.monitor_messages import Wish
 from kernelbox.container.lifecycle import cleanup, stopping
 from kernelbox.container.monitor import launch
 from kernelbox.container.options import process_options, run_options

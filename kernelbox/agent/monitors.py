@@ -10,7 +10,7 @@ from __future__ import annotations
 import select
 
 from kernelbox.container.conversation import messages
-from kernelbox.container.conversation.messages import NextFront
+from kernelbox.container.conversation.monitor_messages import NextFront
 from kernelbox.container.monitor import launch
 from kernelbox.plumbing.channel import Channel
 from kernelbox.plumbing.records import NamedTuple

@@ -15,7 +15,7 @@ import signal
 # Loaded before the fork, so that the monitor of each step has it already.
 from kernelbox.container.conversation import orders
 from kernelbox.container.conversation.front import Front
-from kernelbox.container.conversation.messages import Ended, Exited, Wish
+from kernelbox.container.conversation.monitor_messages import Ended, Exited, Wish
 from kernelbox.container.monitor import launch
 from kernelbox.container.options import run_options
 from kernelbox.images import metadata

@@ -10,8 +10,7 @@ config-linux.md, "Default Devices"; runc, AllowedDevices.
 
 from __future__ import annotations
 
-import struct
-
+from kernelbox.plumbing.light import struct
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False

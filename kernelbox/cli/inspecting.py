@@ -27,7 +27,7 @@ def command_inspect(argv: list[str]) -> int:
     )  # fmt: skip
     given = parser.parse_args(argv)
     cleanup.sweep()
-    if given.format != "json":
+    if given.format not in ("json", ""):  # as for Docker, an empty template is none
         return for_each(
             given.names, lambda name: template.render(given.format, _inspected(name, given.type))
         )

@@ -76,7 +76,8 @@ def command_ps(argv: list[str]) -> int:
         for spec, its in found:
             print(json.dumps(inspection.told(spec, its)))
     else:
-        _print(found, _TABLE if given.format == "table" else given.format, given.no_trunc)
+        usual = given.format in ("table", "")  # as for Docker, an empty template is none
+        _print(found, _TABLE if usual else given.format, given.no_trunc)
     return complaints.tell()
 
 

@@ -9,7 +9,7 @@ from kernelbox.cli.parser import read
 from kernelbox.cli.run_table import CREATE, EXEC, RUN
 from kernelbox.cli.terminal import TerminalFront, terminal_size
 from kernelbox.container.conversation import orders
-from kernelbox.container.conversation.messages import Started, Wish
+from kernelbox.container.conversation.monitor_messages import Started, Wish
 from kernelbox.container.monitor import launch
 from kernelbox.container.streams import detach_keys
 from kernelbox.kernel.errors import UsageError

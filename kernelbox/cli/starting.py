@@ -11,7 +11,7 @@ from kernelbox.cli.terminal import TerminalFront, terminal_size
 from kernelbox.container import events, names, state
 from kernelbox.container.conversation import messages, orders, reception
 from kernelbox.container.conversation.front import Front
-from kernelbox.container.conversation.messages import Attach, Started, Wish
+from kernelbox.container.conversation.monitor_messages import Attach, Started, Wish
 from kernelbox.container.lifecycle import cleanup, stopping
 from kernelbox.container.monitor import launch
 from kernelbox.container.streams import detach_keys

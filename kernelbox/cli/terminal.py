@@ -14,7 +14,7 @@ import sys
 
 from kernelbox.container.conversation import messages
 from kernelbox.container.conversation.front import Front
-from kernelbox.container.conversation.messages import Detached, Exited, Resize, Started
+from kernelbox.container.conversation.monitor_messages import Detached, Exited, Resize, Started
 from kernelbox.kernel import trace
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.kernel.explain import output_error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import queue
+import select
 import tarfile
 import threading
 
@@ -18,10 +19,33 @@ from kernelbox.images.decompression import decompressed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Self
 
 _WAITING = 16  # blocks that may be ready and not yet read
+_A_MOMENT = 50  # milliseconds
+
+
+class _Patient(io.RawIOBase):
+    """A file that its reader can turn away from: who writes into a pipe may be silent for ever.
+
+    Args:
+        file: Of any kind.
+        abandoned: Whether nobody wants more of it; then it ends.
+    """
+
+    def __init__(self, file: io.RawIOBase, abandoned: Callable[[], bool]) -> None:
+        self._file = file
+        self._abandoned = abandoned
+        self._poller = select.poll()
+        self._poller.register(file.fileno(), select.POLLIN)
+
+    def read(self, size: int = -1) -> bytes | None:
+        """Return what comes next, at most so many bytes; none at the end."""
+        while not self._abandoned():
+            if self._poller.poll(_A_MOMENT):
+                return self._file.read(size)
+        return b""
 
 
 class Tape(io.RawIOBase):
@@ -152,7 +176,8 @@ class Tape(io.RawIOBase):
 
     def _produce(self) -> None:
         try:
-            for block in decompressed(self._file, any_compression=self._any_compression):
+            file = _Patient(self._file, lambda: self._abandoned)
+            for block in decompressed(file, any_compression=self._any_compression):
                 self._hash.update(block)
                 if not self._hand_over(block):
                     return

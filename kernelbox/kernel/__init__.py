@@ -2,7 +2,8 @@
 
     flags.py        the kernel's constants, and their names back
     errors.py       the exceptions that come out of the door
-    foreign.py      C's types and functions, loaded when they are needed
+    c_types.py      C's types and functions, without all else that ctypes has
+    foreign.py      ... loaded when they are needed
     explain.py      why the kernel says no, and what to do about it
     mount_words.py  mount(2)'s bits in mount(8)'s words; a path in mountinfo
     stepping_stone.py  a program in memory, between this interpreter and a container's

@@ -7,11 +7,10 @@ Source: bpf(2); linux/bpf.h, `union bpf_attr`.
 
 from __future__ import annotations
 
-import struct
-
 from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import by_name
+from kernelbox.plumbing.light import struct
 
 _PROG_LOAD, _PROG_ATTACH, _PROG_QUERY = 5, 8, 16
 _TYPE_CGROUP_DEVICE = 15

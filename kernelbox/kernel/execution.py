@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 import sys
 
 from kernelbox.kernel import flags as k
@@ -15,11 +14,13 @@ from kernelbox.kernel.door import Structure, Symbol, request
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import by_name, checked, is_permitted, libc
+from kernelbox.plumbing.light import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+PROCESSES = "RLIMIT_NPROC"
 NO_LIMIT = 2**64 - 1  # RLIM64_INFINITY
 _IOPRIO_WHO_PROCESS, _IOPRIO_CLASS_SHIFT = 1, 13
 _SCHED_ATTR = struct.Struct("=IIQiIQQQ")  # SCHED_ATTR_SIZE_VER0
@@ -54,6 +55,22 @@ def set_limit(name: str, soft: int, hard: int) -> None:
         if refusal.errno == errno.EPERM:
             refusal.hint = _why_not(hard_limit(number))
         raise
+
+
+def set_limits(limits: Iterable[tuple[str, int, int]], *, bears: bool = False) -> None:
+    """Set how much the caller may use of several things: see `set_limit`.
+
+    Args:
+        limits: Names, soft and hard limits.
+        bears: Whether a child of the caller's is to be held by them. It sets how many processes its
+            user may have itself: as long as it is born, there is one more.
+    """
+    for name, soft, hard in limits:
+        if bears and name == PROCESSES:
+            most = max(hard, hard_limit(k.RLIMITS[PROCESSES]))
+            set_limit(name, most, most)
+        else:
+            set_limit(name, soft, hard)
 
 
 def check_limit(name: str, hard: int) -> None:

@@ -1,7 +1,7 @@
-"""C's types and functions: `ctypes`, loaded when something of it is first asked for.
+"""C's types and functions: of `ctypes`, loaded when something of it is first asked for.
 
-That takes a tenth of a small command, such as `start` of the OCI runtime, which asks the kernel for
-nothing that Python has not itself. Whoever makes a container has asked for `clone3` before they
+A small command, such as `start` of the OCI runtime, asks the kernel for nothing that Python has not
+itself. Whoever makes a container has asked for `clone3` before they
 leave the host's files: nothing is loaded behind that.
 
 PyDLL keeps the interpreter lock: a caller of these rooms is a process with a single thread (the
@@ -29,5 +29,5 @@ else:
             setattr(self, name, value)
             return value
 
-    ctypes = _Later(lambda: import_module("ctypes"))
+    ctypes = _Later(lambda: import_module("kernelbox.kernel.c_types"))
     libc = _Later(lambda: ctypes.PyDLL(None, use_errno=True))

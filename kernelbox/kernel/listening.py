@@ -16,11 +16,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import struct
 
 from kernelbox.kernel.foreign import ctypes
 from kernelbox.kernel.syscalls import raw
-from kernelbox.plumbing.light import suppress
+from kernelbox.plumbing.light import struct, suppress
 
 _NR_PIDFD_GETFD = 438  # on all machines
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101  # SECCOMP_IOCTL_NOTIF_RECV, SECCOMP_IOCTL_NOTIF_SEND

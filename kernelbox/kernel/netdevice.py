@@ -9,12 +9,11 @@ here in microseconds. Each question goes to the network namespace that the calle
 from __future__ import annotations
 
 import fcntl
-import struct
 from _socket import AF_INET, AF_INET6, SOCK_DGRAM, if_nametoindex, inet_ntoa, inet_pton, socket
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Symbol, request
-from kernelbox.plumbing.light import closing
+from kernelbox.plumbing.light import closing, struct
 
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914

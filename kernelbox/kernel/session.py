@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import termios
 
+from kernelbox.kernel import flags as k
 from kernelbox.kernel.door import Symbol, request
 
 
@@ -47,7 +47,7 @@ def set_controlling_terminal(terminal: int) -> None:
     request(
         "ioctl",
         (terminal, Symbol("TIOCSCTTY"), 0),
-        lambda: fcntl.ioctl(terminal, termios.TIOCSCTTY, 0),
+        lambda: fcntl.ioctl(terminal, k.TIOCSCTTY, 0),
         f"setsid --ctty ... </proc/self/fd/{terminal}",
     )
 

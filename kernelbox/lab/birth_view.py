@@ -9,7 +9,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kernelbox.container.conversation.messages import Pending, Started
+from kernelbox.container.conversation.messages import Pending
+from kernelbox.container.conversation.monitor_messages import Started
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab.conversation import LabError
 from kernelbox.lab.started import Container

@@ -6,7 +6,7 @@ import atexit
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Unpack
 
-from kernelbox.container.conversation.messages import Started
+from kernelbox.container.conversation.monitor_messages import Started
 from kernelbox.container.option_types import ContainerOptions, ExecOptions
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab import command_line, magics

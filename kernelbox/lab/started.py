@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from kernelbox.container.conversation.front import Front
-from kernelbox.container.conversation.messages import Exited, Wish
+from kernelbox.container.conversation.monitor_messages import Exited, Wish
 from kernelbox.container.option_types import ExecOptions
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.lab.conversation import LabError, Pipe
@@ -21,7 +21,8 @@ from kernelbox.plumbing.channel import Channel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kernelbox.container.conversation.messages import Failed, Started
+    from kernelbox.container.conversation.messages import Failed
+    from kernelbox.container.conversation.monitor_messages import Started
     from kernelbox.kernel.door import Event
     from kernelbox.lab.agent_link import AgentLink
 

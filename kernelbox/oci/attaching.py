@@ -360,6 +360,7 @@ def _attach_cgroup(wanted: Wanted, root: int, group: cgroup.Cgroup, namespaced: 
         name = mount.rpartition("/")[2]
         fd = _hierarchy(host, mount, bare) if namespaced else _group_at(directory)
         one = wanted.mount._replace(destination=f"{wanted.mount.destination}/{name}")
+        files.mkdirat(cover, name)  # at once: looked for from the root, it would be a long way
         _place(fd, wanted._replace(mount=one, options=bare), root)
         for alias in name.split(",") if "," in name else ():
             files.symlinkat(name, cover, alias)

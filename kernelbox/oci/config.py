@@ -15,7 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from kernelbox.container.spec import Namespace
     from kernelbox.users.id_maps import Mapping
 
 HOOKS = (
@@ -109,6 +108,13 @@ class Process(NamedTuple):
     ioPriority: tuple[int, int] | None = None
     apparmor: str = ""
     affinity: Affinity | None = None
+
+
+class Namespace(NamedTuple):
+    """A namespace that the container has: a new one, or, with a path, what that leads to."""
+
+    type: str
+    path: str
 
 
 class Mount(NamedTuple):

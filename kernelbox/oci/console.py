@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import struct
-import termios
 
 from kernelbox.kernel import flags as k
 from kernelbox.kernel import lookup, mounts
 from kernelbox.kernel.errors import KernelError, UsageError
 from kernelbox.plumbing import sockets
-from kernelbox.plumbing.light import closing
+from kernelbox.plumbing.light import closing, struct
 from kernelbox.root import targets
 
 _INSIDE = k.RESOLVE_IN_ROOT | k.RESOLVE_NO_MAGICLINKS
@@ -43,7 +41,7 @@ def make(root: int, size: tuple[int, int] | None) -> tuple[int, int]:
         os.close(place)
         master, slave = _of_devpts(root)
     if size is not None:
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        fcntl.ioctl(slave, k.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     return master, slave
 
 

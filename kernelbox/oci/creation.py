@@ -214,6 +214,7 @@ def _make(box: Box, config: Config, asked: Asked, *, rootless: bool) -> Newborn:
             keyring=asked.keyring,
             pivot=asked.pivot and config.is_new("mount"),
             rootless=rootless,
+            shown=unprivileged.is_ordinary() and not {"user", "pid"} & joined.keys(),
             observed=door.sink is not None,
         )
 

@@ -1,7 +1,8 @@
 """`exec`: one more program in a container that runs, or waits to.
 
-Its process is born in the container's PID namespace and control group, and enters all the other
-namespaces itself, at once, by a pidfd of the container's first process.
+Its process is born in the container's control group, and enters all other namespaces itself, at
+once, by a pidfd of the container's first process. In the PID namespace only its child is: see
+bearing.py.
 
 Source: OCI runtime-spec, config.md, "Process"; setns(2); runc, "exec".
 """
@@ -12,16 +13,18 @@ import os
 from contextlib import closing
 
 from kernelbox import namespaces
+from kernelbox.container.birth import bearing
 from kernelbox.container.birth.birth import Newborn, reporting
 from kernelbox.container.birth.confinement import compiled
 from kernelbox.container.conversation import messages
 from kernelbox.container.conversation.messages import Go, Ready, Terminal
-from kernelbox.kernel import door, execution, lookup, process, stepping_stone, syscalls
+from kernelbox.kernel import door, execution, lookup, process, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import UsageError
 from kernelbox.oci import agents, console, foreground, groups, standing, unprivileged
 from kernelbox.oci import state as states
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,8 +53,8 @@ def enter(
 ) -> Newborn:
     """Start a program more in a container.
 
-    The caller's later children are in the container's PID namespace: it must be a process made for
-    this.
+    The caller's later children may be in the container's PID namespace: it must be a process made
+    for this.
 
     Args:
         box: The container.
@@ -65,7 +68,8 @@ def enter(
         paused_too: Whether it may wait until a container that stands still runs again.
 
     Raises:
-        UsageError: The container is stopped, or stands still.
+        UsageError: The container is stopped, or stands still; or it waits for its start, and the
+            program could look into who waits.
         CommandError: The program was not found, or cannot be executed.
     """
     status = box.status()
@@ -85,8 +89,14 @@ def enter(
     root = None if config.is_new("mount") else os.open(f"/proc/{box.state.pid}/root", _DIRECTORY)
     is_ordinary, rootless = unprivileged.is_ordinary(), unprivileged.is_rootless()
     others = _others(box, status)
+    # Who comes from outside of a user namespace hides from all in there; but from its user.
+    if status == "created" and (is_ordinary or not config.has_user_namespace):
+        _check_blind(what)
     confined = compiled(config.seccomp, agent=agents.has_one(config.seccomp))
-    stone = stepping_stone.lay()
+    stone = bearing.lay(
+        others, confined, what.rlimits,
+        terminal=what.terminal, possible=not what.apparmor and what.scheduler is None,
+    )  # fmt: skip
     ours, theirs = Channel.pair()
     way = groups.way_into(box.group, below or [], box.state.pid)
     with closing(way) as entrance:
@@ -94,7 +104,8 @@ def enter(
         syscalls.prctl(k.PR_SET_DUMPABLE, 0)
         # The child enters all others itself: this process stays where it can write a pid file.
         # An ordinary user has power over those of a user namespace only once it is in that.
-        first = [one for one in others if one == "pid" or (one == "user" and is_ordinary)]
+        first = [one for one in others if one == "user" and is_ordinary]
+        first += ["pid"] if "pid" in others and not stone.bears else []
         if first:
             words = " ".join(f"--{one}" for one in first)
             kinds = namespaces.flags(first)
@@ -119,15 +130,33 @@ def enter(
         os.close(born.terminal)
     elif born.terminal is not None:
         foreground.make_plain(born.terminal)
-    if pidfd_socket:
-        console.send(pidfd_socket, child_pidfd, "pidfd")
-    if pid_file:
-        states.replace(pid_file, str(child))
     agents.introduce(born, config.seccomp, box.as_told(status))
     messages.send(ours, Go())
     born.until_executed()
     ours.close()
+    try:
+        if pidfd_socket:
+            console.send(pidfd_socket, born.pidfd, "pidfd")
+        if pid_file:
+            states.replace(pid_file, str(born.pid))
+    except (OSError, UsageError):
+        process.pidfd_send_signal(born.pidfd, signal.SIGKILL)  # nobody would know of it
+        raise
     return born
+
+
+def _check_blind(what: Process) -> None:
+    """Refuse a program that could look into the runtime, as which the first process still waits.
+
+    Raises:
+        UsageError: It has CAP_SYS_PTRACE, or could gain it.
+    """
+    if any("CAP_SYS_PTRACE" in names for names in what.capabilities.values()):
+        raise UsageError(
+            "cannot exec with CAP_SYS_PTRACE in a container that waits for its start: its first "
+            "process is yet a part of the runtime, and can do more than the container may",
+            "Start it first, or leave that capability out",
+        )
 
 
 def _others(box: Box, status: str) -> list[str]:
@@ -138,8 +167,8 @@ def _others(box: Box, status: str) -> list[str]:
         if status != "created":
             raise
         raise UsageError(
-            "cannot exec in a container that waits for its start: it is yet a part of the runtime, "
-            "which an ordinary user may not look into",
+            "cannot exec in a container that waits for its start among another's processes: it is "
+            "yet a part of the runtime, which nobody may look into there",
             "Start it first",
         ) from error
 
@@ -193,7 +222,7 @@ def _entered(
             os.close(top)
             messages.send(control, Terminal([master]))
             os.close(master)
-        standing.take_streams(terminal)
+        standing.take_streams(terminal, leads=not stone.bears)
         messages.send(control, Ready())
         if messages.receive(control) is None:
             os._exit(1)

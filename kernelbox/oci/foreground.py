@@ -11,8 +11,8 @@ import errno
 import fcntl
 import os
 import select
-import termios
 
+from kernelbox.kernel import flags as k
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelError
 from kernelbox.plumbing.light import signal, suppress
@@ -56,6 +56,8 @@ def make_plain(master: int) -> None:
     Source: runc, ClearONLCR.
     """
     if not os.isatty(1):
+        import termios  # few have a terminal
+
         modes = termios.tcgetattr(master)
         modes[1] &= ~termios.ONLCR  # c_oflag
         termios.tcsetattr(master, termios.TCSANOW, modes)
@@ -65,6 +67,7 @@ def _show(master: int, pidfd: int) -> None:
     """Carry bytes between a terminal and ours until nobody has the other end open any more."""
     before = None
     if os.isatty(0):
+        import termios
         import tty
 
         before = termios.tcgetattr(0)
@@ -80,8 +83,8 @@ def _show(master: int, pidfd: int) -> None:
 
 def _resize(master: int) -> None:
     with suppress(OSError):
-        size = fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8))
-        fcntl.ioctl(master, termios.TIOCSWINSZ, size)
+        size = fcntl.ioctl(0, k.TIOCGWINSZ, bytes(8))
+        fcntl.ioctl(master, k.TIOCSWINSZ, size)
 
 
 def _carry(master: int, pidfd: int) -> None:

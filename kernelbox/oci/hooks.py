@@ -8,8 +8,9 @@
 
 Each gets the container's state as JSON on its standard input. From the first on that is `created`,
 since `creating` is step 2 of a container's life, and hooks begin with step 3. One that fails ends
-the container; but of poststop ones, which are too late for that, a failure is only told. They run
-in the bundle's directory, but for startContainer ones, which see none of it.
+the container; but of poststop ones, which are too late for that, a failure is only told. The spec
+does not say in which directory they run: as with runc that is the bundle's, but createContainer
+ones run in the root that is about to be the container's, and startContainer ones in that.
 
 These are programs of the image's, and no more may be theirs than is the container's own program's:
 they are its user, with its capabilities and its filter, they step on the same stone, and without
@@ -27,7 +28,6 @@ import sys
 
 from kernelbox.kernel import process
 from kernelbox.kernel.errors import KernelboxError, printable
-from kernelbox.oci.config import HOOKS, Hook
 from kernelbox.plumbing import documents
 from kernelbox.plumbing.light import signal, suppress
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
+    from kernelbox.oci.config import Hook
     from kernelbox.oci.document import Part
 
     Hooks = dict[str, tuple[Hook, ...]]  # by kind
@@ -52,10 +53,16 @@ def read(document: Part) -> Hooks:
         UsageError: They are against the spec.
     """
     part = document.part("hooks")
+    if not part.plain:
+        return {}
+    from kernelbox.oci.config import HOOKS  # `start` and `delete` of most containers need none
+
     return {kind: tuple(map(_read, part.parts(kind))) for kind in HOOKS if part.has(kind)}
 
 
 def _read(part: Part) -> Hook:
+    from kernelbox.oci.config import Hook  # likewise
+
     path = part.text("path", None)
     if not path.startswith("/"):
         raise part.wrong("path", "an absolute path")
@@ -68,7 +75,14 @@ def _read(part: Part) -> Hook:
     )
 
 
-def run(hooks: Hooks, kind: str, state: dict[str, Any], within: Within | None = None) -> None:
+def run(
+    hooks: Hooks,
+    kind: str,
+    state: dict[str, Any],
+    within: Within | None = None,
+    *,
+    directory: str | None = None,
+) -> None:
     """Run the hooks of a kind, in order.
 
     Args:
@@ -76,12 +90,13 @@ def run(hooks: Hooks, kind: str, state: dict[str, Any], within: Within | None = 
         kind: `prestart` and its kin.
         state: What they are told.
         within: Makes the calling process one of the image's; None for the host's.
+        directory: Where they run; None for the bundle's.
 
     Raises:
         KernelboxError: One failed, or took too long; those after it are not run.
     """
     for number, hook in enumerate(hooks.get(kind, ())):
-        if failure := _run(hook, state, within):
+        if failure := _run(hook, state, within, directory):
             raise KernelboxError(
                 f"error running {kind} hook #{number}: {hook.path:.100}: {failure}",
                 "It is in the bundle's config.json, under hooks",
@@ -100,8 +115,10 @@ def run_all(hooks: Hooks, kind: str, state: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _run(hook: Hook, state: dict[str, Any], within: Within | None = None) -> str:
-    """Run a hook; return how it failed, empty if it did not."""
+def _run(
+    hook: Hook, state: dict[str, Any], within: Within | None = None, directory: str | None = None
+) -> str:
+    """Run a hook; return how it failed, empty if it did not. Arguments: see `run`."""
     told = os.memfd_create("state", os.MFD_CLOEXEC)
     os.write(told, documents.dumps(state).encode())
     os.lseek(told, 0, os.SEEK_SET)
@@ -110,7 +127,7 @@ def _run(hook: Hook, state: dict[str, Any], within: Within | None = None) -> str
     try:
         pid, pidfd = process.clone3(0)
         if pid == 0:
-            _become(hook, told, said, refusals, state["bundle"], within)
+            _become(hook, told, said, refusals, directory or state["bundle"], within)
         os.close(refusals)
         try:
             in_time = process.wait_until_gone(pidfd, _seconds(hook))
@@ -143,7 +160,7 @@ def _seconds(hook: Hook) -> float:
 
 
 def _become(
-    hook: Hook, told: int, said: int, refusals: int, bundle: str, within: Within | None
+    hook: Hook, told: int, said: int, refusals: int, directory: str, within: Within | None
 ) -> NoReturn:
     """Be the hook: its standard input is the state, and what it prints is kept for an error."""
     try:
@@ -156,7 +173,7 @@ def _become(
         process.close_all_but(())
         process.default_signals()
         with suppress(OSError):  # a bundle that is gone is no reason to fail
-            os.chdir(bundle)
+            os.chdir(directory)
         process.execve(hook.path, words, environment)
     except BaseException as error:
         os.write(2, f"{hook.path}: {error}".encode()[:_LONGEST_SAID])

@@ -77,6 +77,7 @@ class Birth(NamedTuple):
         keyring: Whether it gets a session keyring of its own.
         pivot: Whether its root is pivoted to; else it is a chroot.
         rootless: Whether what the kernel refuses is no reason to fail.
+        shown: Whether its user may look into it while it waits: else nobody without power over it.
         observed: Whether the other side wants to hear of every request.
     """
 
@@ -97,6 +98,7 @@ class Birth(NamedTuple):
     keyring: bool
     pivot: bool
     rootless: bool
+    shown: bool
     observed: bool
 
 
@@ -112,6 +114,8 @@ def main(birth: Birth) -> NoReturn:
         messages.send(control, Ready())
         control.close()
         process.end_by_signals()  # else the first of a PID namespace hears none that it can miss
+        if birth.shown:  # so that `exec` finds its namespaces
+            syscalls.prctl(k.PR_SET_DUMPABLE, 1)
         starter = gate.wait(birth.listener, stone)
         with reporting(starter, observed=False, stepped=False):
             assert config.process is not None  # `start` has looked
@@ -214,7 +218,7 @@ def build(birth: Birth) -> None:
     # From outside it is complete: others may look at it now.
     messages.send(birth.control, Ready())
     _await_go(birth.control)
-    hooks.run(config.hooks, "createContainer", state)
+    hooks.run(config.hooks, "createContainer", state, directory=".")
 
     # The tree becomes /.
     os.close(root)

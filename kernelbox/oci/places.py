@@ -16,7 +16,8 @@ def usual() -> str:
     That is the host's /run, or a user's own.
 
     Raises:
-        UsageError: Others may write there: what is known of a container names hooks to run.
+        UsageError: Others may write there: what is known of a container names hooks to run. Or an
+            ordinary user has said of none.
 
     Source: runc, shouldHonorXDGRuntimeDir(); XDG Base Directory Specification, "Basics".
     """
@@ -27,7 +28,14 @@ def usual() -> str:
         if unprivileged.is_rootless():
             _check_own(own)
             return f"{own}/{_USUAL}"
-    return f"/run/{_USUAL}"
+    found = f"/run/{_USUAL}"
+    if os.geteuid() and not os.access(found, os.W_OK | os.X_OK):
+        raise UsageError(
+            "XDG_RUNTIME_DIR is not set, and only root's containers are in /run",
+            "Name a directory of your own there, as a login does (/run/user/$(id -u)); or say "
+            "--root",
+        )
+    return found
 
 
 def _check_own(directory: str) -> None:

@@ -12,10 +12,9 @@ import posixpath
 import stat
 
 from kernelbox import namespaces
-from kernelbox.container.spec import Namespace
 from kernelbox.kernel.errors import UsageError
 from kernelbox.oci import hooks, programs
-from kernelbox.oci.config import Config, Device, MemoryPolicy, Mount
+from kernelbox.oci.config import Config, Device, MemoryPolicy, Mount, Namespace
 from kernelbox.oci.document import Part
 from kernelbox.users.id_maps import Mapping
 

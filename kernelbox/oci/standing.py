@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 
-from kernelbox.container.birth import program
+from kernelbox.container.birth import becoming
 from kernelbox.images.image import DEFAULT_PATH
 from kernelbox.kernel import execution, lsm, process, session, syscalls
 from kernelbox.kernel import flags as k
@@ -30,11 +30,18 @@ if TYPE_CHECKING:
     from kernelbox.plumbing.channel import Channel
 
 
-def take_streams(terminal: int | None) -> None:
-    """Lead a session of its own, on a terminal if there is one."""
-    session.setsid()
+def take_streams(terminal: int | None, *, leads: bool = True) -> None:
+    """Lead a session of its own, on a terminal if there is one.
+
+    Args:
+        terminal: It.
+        leads: Whether it is the caller that leads, and not a child of the stone's.
+    """
+    if leads:
+        session.setsid()
+        if terminal is not None:
+            session.set_controlling_terminal(terminal)
     if terminal is not None:
-        session.set_controlling_terminal(terminal)
         for wanted in (0, 1, 2):
             session.dup2(terminal, wanted)
 
@@ -51,7 +58,7 @@ def limit(what: Process, personality: int | None = None, *, rootless: bool = Fal
         KernelError: EPERM for a limit above the host's own; EACCES, EINVAL.
     """
     try:
-        program.deserve_oom_kill(what.oomScoreAdj)
+        becoming.deserve_oom_kill(what.oomScoreAdj)
     except KernelError as refusal:
         if not (rootless and unprivileged.is_mere_refusal(refusal)):
             raise
@@ -82,7 +89,7 @@ def find(what: Process) -> str:
     Raises:
         CommandError: 127 if there is none; 126 if it may not be executed.
     """
-    return program.find_program(what.args[0], _words(what).get("PATH", DEFAULT_PATH))
+    return becoming.find_program(what.args[0], _words(what).get("PATH", DEFAULT_PATH))
 
 
 def become(
@@ -111,13 +118,20 @@ def become(
     process.close_all_but([*preserved, control.fileno(), stone.fd, stone.refusals])
     environment = environment_of(what)
     _give_streams(what.user)
-    path = take_on(what, control, confined, keyring=keyring)
+    path = take_on(what, control, confined, keyring=keyring, bears=stone.bears)
     for fd in preserved:
         os.set_inheritable(fd, True)
-    program.become(path, list(what.args), environment, control, stone)
+    becoming.become(path, list(what.args), environment, control, stone)
 
 
-def take_on(what: Process, control: Channel, confined: Filter | None, *, keyring: bool) -> str:
+def take_on(
+    what: Process,
+    control: Channel,
+    confined: Filter | None,
+    *,
+    keyring: bool,
+    bears: bool = False,
+) -> str:
     """Become who the program is, with its limits and what it may do; return the program's path.
 
     Args:
@@ -125,21 +139,21 @@ def take_on(what: Process, control: Channel, confined: Filter | None, *, keyring
         control: Where to say that a filter is in force which asks somebody.
         confined: The filter of its system calls; None without one.
         keyring: Whether to part from the session keyring that was inherited.
+        bears: Whether a child is to be the program.
 
     Raises:
         CommandError: It was not found (127), or cannot be executed (126).
         KernelboxError: Anything before that failed.
     """
-    for one in what.rlimits:
-        execution.set_limit(one.type, one.soft, one.hard)
+    execution.set_limits(what.rlimits, bears=bears)
     targets.change_directory(what.cwd, make=False)
     if keyring:
-        program.leave_session_keyring()
+        becoming.leave_session_keyring()
     path = _take_identity(what, confined, control)
     if what.noNewPrivileges:
         syscalls.prctl(k.PR_SET_NO_NEW_PRIVS, 1)
         if confined:
-            program.confine(confined, control)
+            becoming.confine(confined, control)
     if what.apparmor:
         lsm.become_confined(what.apparmor)
     session.umask(0o022 if what.user.umask is None else what.user.umask)
@@ -158,7 +172,7 @@ def _take_identity(what: Process, confined: Filter | None, control: Channel) -> 
     capabilities.bound(capabilities.mask(sets.get("bounding", ())))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
     if confined and not what.noNewPrivileges:
-        program.confine(confined, control)
+        becoming.confine(confined, control)
     syscalls.prctl(k.PR_SET_KEEPCAPS, 1)
     syscalls.setresuid(user.uid)
     path = find(what)

@@ -330,11 +330,16 @@ def find(root: str, container_id: str) -> Box:
     """Return a container.
 
     Raises:
-        UsageError: There is none of this id, or what is known of it is damaged.
+        UsageError: There is none of this id; what is known of it is damaged, or another user's.
     """
     check_id(container_id)
     directory = f"{root}/{container_id}"
     if not is_there(directory):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            try:
+                os.lstat(directory)
+            except PermissionError as error:
+                raise _refused(root) from error
         raise UsageError(f"container {container_id!r} does not exist", "See: list")
     return Box(root, container_id, _read(directory))
 
@@ -348,7 +353,7 @@ def _read(directory: str) -> State:
     """Return what is known of a container.
 
     Raises:
-        UsageError: It is not complete, or something else.
+        UsageError: It is not complete, something else, or another user's.
     """
     try:
         part = load(f"{directory}/state.json")
@@ -367,10 +372,19 @@ def _read(directory: str) -> State:
             freezer=part.text("freezer"),  # an older version does not know it
         )
     except UsageError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise _refused(directory) from error.__cause__
         raise UsageError(
             f"the state of the container in {directory} is damaged",
             "delete --force takes away what is left of it",
         ) from error
+
+
+def _refused(path: str) -> UsageError:
+    return UsageError(
+        f"you may not look into {path}: permission denied",
+        "It is another user's: ask as that, or as root; or say another --root",
+    )
 
 
 def _seconds(part: Part) -> float:
@@ -381,9 +395,16 @@ def _seconds(part: Part) -> float:
 
 
 def every(root: str) -> list[str]:
-    """Return the ids of all containers, in order."""
+    """Return the ids of all containers, in order.
+
+    Raises:
+        UsageError: They are another user's.
+    """
     with suppress(FileNotFoundError):
-        return sorted(one for one in os.listdir(root) if _OF_AN_ID.issuperset(one))
+        try:
+            return sorted(one for one in os.listdir(root) if _OF_AN_ID.issuperset(one))
+        except PermissionError as error:
+            raise _refused(root) from error
     return []
 
 

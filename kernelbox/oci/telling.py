@@ -7,8 +7,6 @@ Source: runc, `list`, `ps`, `events`; OCI runtime-spec, runtime.md, "Query State
 
 from __future__ import annotations
 
-import contextlib
-
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.oci import state as states
 
@@ -20,11 +18,20 @@ if TYPE_CHECKING:
 
 
 def containers(root: str) -> list[dict[str, Any]]:
-    """Return the states of all containers that are whole."""
+    """Return the states of all containers that are whole.
+
+    Raises:
+        UsageError: They are another user's.
+    """
     found = []
     for container_id in states.every(root):
-        with contextlib.suppress(KernelboxError, OSError):  # gone meanwhile, or damaged
+        try:
             found.append(states.find(root, container_id).told())
+        except KernelboxError as error:
+            if isinstance(error.__cause__, PermissionError):
+                raise
+        except OSError:  # gone meanwhile; and what is damaged is left out, too
+            continue
     return found
 
 

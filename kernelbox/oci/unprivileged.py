@@ -9,7 +9,7 @@
     fewer of a mount's locked words (EPERM)  nothing: which they are is said         here
     setgroups(2) (EPERM)                     the groups of its maker stay            standing.py
     a lower oom_score_adj (EACCES)           its maker's own                         standing.py
-    a look into who waits at a gate (EACCES) nothing: `exec` has to come after it    entering.py
+    a look into who waits at a gate (EACCES) it lets its user look                   init.py
     a map of other ids than one's own        newuidmap(1)                            own_ids.py
 
 Everything is tried first: what the kernel grants is as it is for root.

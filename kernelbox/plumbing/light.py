@@ -1,7 +1,7 @@
 """What a start needs of the standard library, without what that brings along.
 
-Of `contextlib`, `functools` and `importlib` a command wants five small things, and of `signal`
-numbers and calls. For them Python loads `collections`, `types`, `enum` and more: a tenth of a
+Of `contextlib`, `functools` and `importlib` a command wants five small things, and of `signal` and
+`struct` what is in C. For them Python loads `collections`, `types`, `enum` and more: a tenth of a
 start. A type checker sees the originals, whose names and meaning these have; `_signal` is `signal`
 without its enumerations, so a number is a number.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as signal
+    import struct as struct
     from contextlib import closing as closing
     from contextlib import contextmanager as contextmanager
     from contextlib import suppress as suppress
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from importlib import import_module as import_module
 else:
     import _signal as signal  # noqa: F401 (for others)
+    import _struct as struct  # noqa: F401 (likewise)
     import sys
 
     def import_module(name):

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-from _operator import itemgetter  # `operator` is that with a page of Python around it
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple as NamedTuple
 else:
+    from _collections import _tuplegetter  # what `collections.namedtuple` makes its fields of
 
     class _Kind(type):
         """Makes fields of the annotations in a class's body.
@@ -25,7 +24,7 @@ else:
             body["_fields"] = fields
             body["_field_defaults"] = {one: body[one] for one in fields if one in body}
             for position, field in enumerate(fields):
-                body[field] = property(itemgetter(position))
+                body[field] = _tuplegetter(position, None)
             return super().__new__(meta, name, bases, body)
 
     class NamedTuple(tuple, metaclass=_Kind):

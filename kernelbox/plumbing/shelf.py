@@ -29,7 +29,8 @@ else:
     from _frozen_importlib_external import SourceFileLoader
 
 _TOP = __file__.rpartition("/plumbing/")[0]  # the package's directory
-_PATH = f"{_TOP}/__pycache__/shelf.{sys.implementation.cache_tag}"
+_TAG = sys.implementation.cache_tag
+_PATH = f"{_TOP}/__pycache__/shelf.{_TAG}"
 _HEADER = 16  # bytes of a .pyc before its code: magic, flags, time and size of the source
 _LENGTH = 8  # bytes at the beginning of the shelf: how long what says where all is
 _OF_NOTEBOOKS = ("lab", "widgets")  # which no command in a hurry imports
@@ -67,8 +68,10 @@ class Shelf:
         is_package = below.endswith("__init__.py")
         spec = ModuleSpec(name, _Loader(name, source, kept), origin=source, is_package=is_package)
         spec.has_location = True
+        directory, _, file = source.rpartition("/")
+        spec.cached = f"{directory}/__pycache__/{file.removesuffix('py')}{_TAG}.pyc"
         if spec.submodule_search_locations is not None:
-            spec.submodule_search_locations.append(source.rpartition("/")[0])
+            spec.submodule_search_locations.append(directory)
         return spec
 
 

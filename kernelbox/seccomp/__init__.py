@@ -12,6 +12,7 @@ never what they point to, and says what becomes of the call.
     assembly.py   instructions with labels, and what becomes of jumps that are too far
     filter.py     a profile as a filter
     listing.py    a filter as a person reads it
+    verdict.py    what a filter says of a call, found out by running it
     kept.py       profiles with their filters, worked out once
     recording.py  a profile narrowed to the calls that a run has made
 

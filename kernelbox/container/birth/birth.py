@@ -29,7 +29,7 @@ from kernelbox.container.conversation.messages import (
 )
 from kernelbox.kernel import door, process
 from kernelbox.kernel.errors import CommandError, KernelboxError, errno_name
-from kernelbox.plumbing.light import contextmanager
+from kernelbox.plumbing.light import contextmanager, suppress
 from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
@@ -236,12 +236,47 @@ class Newborn:
                 "the container's first process died before it could become its program",
                 "Out of memory? Look at `dmesg`. Or a seccomp profile kills for what a start takes",
             )
-        refusal = os.read(self._stone.heard, 1)
-        self._report_exec(errno_name(refusal[0]) if refusal else "0")
+        refusal = self._refusal_of_child() if self._stone.bears else self._refusal()
+        self._report_exec(errno_name(refusal) if refusal else "0")
         if refusal:
             executing, _ = self._executing
-            raise cannot_execute(executing.name, refusal[0], directory=executing.directory)
+            raise cannot_execute(executing.name, refusal, directory=executing.directory)
         os.close(self._stone.heard)
+
+    def _refusal(self) -> int:
+        """Return the errno of execve(2); 0 if there is a program."""
+        return (os.read(self._stone.heard, 1) or b"\0")[0]
+
+    def _refusal_of_child(self) -> int:
+        """Be about the stone's child, which is ours, from now on; else as `_refusal`.
+
+        Whoever looks into the child may have written here as well: it is ours, or it is not told.
+
+        Raises:
+            KernelboxError: There is none.
+        """
+        process.wait_exit(self.pid)  # which has said all it had to say by then
+        os.set_blocking(self._stone.heard, False)
+        told = b""
+        with suppress(BlockingIOError):  # somebody has it open, and so it does not end
+            told = os.read(self._stone.heard, 5)
+        if len(told) == 1:
+            return told[0]  # of clone(2)
+        pid = int.from_bytes(told[-4:], "little", signed=True)
+        try:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            pidfd = process.pidfd_of(pid)
+        except OSError as error:
+            raise KernelboxError(
+                "the process has died before it could become the program",
+                "Out of memory? Look at `dmesg`. Or somebody in the container has killed it",
+            ) from error
+        os.close(self.pidfd)
+        self.pid, self.pidfd = pid, pidfd
+        if len(told) == 5:
+            process.wait_exit(pid)
+            return told[0]
+        return 0
 
     def _report_exec(self, result: str) -> None:
         """Complete the record of `execve`: it worked, or did not, just now."""

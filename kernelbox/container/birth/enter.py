@@ -1,6 +1,7 @@
 """The other way in, a process more for a container that runs (`exec`).
 
-A container's first process makes namespaces; every later one enters those.
+A container's first process makes namespaces; every later one enters those. In the PID namespace is
+only the program, and not who becomes it: see bearing.py.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from contextlib import closing
 
 from kernelbox import cgroup, namespaces
 from kernelbox.container import state
-from kernelbox.container.birth import program
+from kernelbox.container.birth import bearing, becoming, program
 from kernelbox.container.birth.birth import Newborn, reporting
 from kernelbox.container.birth.confinement import filter_of
 from kernelbox.container.conversation import messages, reception
 from kernelbox.container.conversation.messages import Watched
 from kernelbox.container.lifecycle import pause
 from kernelbox.container.streams.relay import resize
-from kernelbox.kernel import door, process, stepping_stone, syscalls
+from kernelbox.kernel import door, process, syscalls
 from kernelbox.kernel import flags as k
 from kernelbox.kernel.errors import KernelboxError, UsageError
 from kernelbox.plumbing.channel import Channel
+from kernelbox.plumbing.light import suppress
 from kernelbox.users import id_maps
 
 TYPE_CHECKING = False
@@ -41,7 +43,8 @@ def enter(
     """Start a process more inside the running container whose init is `pid`.
 
     The caller itself moves into the container's namespaces (but for the cgroup namespace, which
-    only the new process enters, from within the cgroup): it must be a process made for this.
+    only the new process enters, from within the cgroup, and the PID namespace, which only its
+    program is in): it must be a process made for this.
 
     Args:
         pid: Of its init, as the host counts.
@@ -71,9 +74,19 @@ def _enter(
 
     motion = _Motion(group)
     motion.check()
-    stone = stepping_stone.lay()
     watch = _watch(spec.id)
     confined = filter_of(spec, watched=watch is not None)
+    limits = [(one["type"], one["soft"], one["hard"]) for one in what.rlimits]
+    stone = bearing.lay(
+        others, confined, limits,
+        terminal=what.terminal, dies_with_parent=True, possible=not what.apparmorProfile,
+    )  # fmt: skip
+    own = ["cgroup"]  # to enter for the new process
+    if stone.bears:
+        others.remove("pid")
+        own.append("pid")
+        becoming.deserve_oom_kill(what.oomScoreAdj)  # in there is no /proc/self for it
+        what = what._replace(oomScoreAdj=None)
     ours, theirs = Channel.pair()
     with closing(group.open()) as entrance:
         # Nobody inside may look at this interpreter once it shares their PID namespace.
@@ -82,7 +95,7 @@ def _enter(
         child, child_pidfd = process.clone3(0, entrance.clone_fd)
         if child == 0:
             ours.close()
-            _entered(pidfd, spec, entrance, theirs, what, stdio, size, stone, confined)
+            _entered(pidfd, own, spec, entrance, theirs, what, stdio, size, stone, confined)
     theirs.close()
     os.close(pidfd)
     stone.close_taken()
@@ -92,8 +105,10 @@ def _enter(
         container.until_executed(_PATIENCE, motion.check)
     except KernelboxError:
         # One that stands still, or is just told to, ends with this process when somebody thaws it.
-        if process.wait_until_gone(child_pidfd, _PATIENCE if motion.is_seen() else 0):
-            process.wait_exit(child)  # the container's own init may never ask for a dead stranger
+        if process.wait_until_gone(container.pidfd, _PATIENCE if motion.is_seen() else 0):
+            with suppress(ChildProcessError):  # asked for already
+                # The container's own init may never ask for a dead stranger.
+                process.wait_exit(container.pid)
         raise
     container.control.close()
     return container
@@ -101,6 +116,7 @@ def _enter(
 
 def _entered(
     pidfd: int,
+    own: list[str],
     spec: Spec,
     entrance: cgroup.Entrance,
     control: Channel,
@@ -114,7 +130,7 @@ def _entered(
     with reporting(control, door.sink is not None, door.gate is not None):
         process.die_with_parent()
         entrance.enter()
-        syscalls.setns(pidfd, k.CLONE_NEWCGROUP)
+        syscalls.setns(pidfd, namespaces.flags(own))
         if spec.has_user_namespace:  # there, who comes from outside is nobody
             syscalls.setresgid(0)
             syscalls.setresuid(0)

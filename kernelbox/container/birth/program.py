@@ -1,32 +1,27 @@
-"""The program: what a process gives up and takes on before it becomes one, and how it is found.
+"""The program: what a process gives up and takes on before it becomes one, step by step.
 
 It is the end of a container's birth (init.py), and all there is to do for `exec` (enter.py).
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 
-from kernelbox.container.birth.birth import cannot_execute
+from kernelbox.container.birth.becoming import (
+    become,
+    confine,
+    deserve_oom_kill,
+    find_program,
+    leave_session_keyring,
+)
 from kernelbox.container.conversation import messages
-from kernelbox.container.conversation.messages import ExecRefused, Executing, Terminal, Watched
+from kernelbox.container.conversation.messages import Terminal
 from kernelbox.container.options import option_values
 from kernelbox.container.spec import User
 from kernelbox.images.image import DEFAULT_PATH
-from kernelbox.kernel import (
-    execution,
-    files,
-    lsm,
-    process,
-    seccomp,
-    session,
-    stepping_stone,
-    syscalls,
-)
+from kernelbox.kernel import execution, lsm, process, session, syscalls
 from kernelbox.kernel import flags as k
-from kernelbox.kernel.errors import CommandError, KernelError, errno_name
 from kernelbox.root import targets
 from kernelbox.users import accounts, capabilities
 
@@ -40,7 +35,6 @@ if TYPE_CHECKING:
     from kernelbox.plumbing.channel import Channel
 
 INIT_PATH = "/dev/init"
-_LONGEST_NAME = 200  # that an error repeats
 
 
 def run(
@@ -70,7 +64,7 @@ def run(
         CommandError: It was not found (127), or cannot be executed (126).
         KernelboxError: Anything before that failed.
     """
-    _take_stdio(terminal, stdio)
+    _take_stdio(terminal, stdio, leads=not stone.bears)
     # No /proc/self/fd may lead to the host.
     process.close_all_but([control.fileno(), stone.fd, stone.refusals])
     identity = _identity(what.user)
@@ -83,8 +77,8 @@ def run(
     syscalls.setresgid(identity.gid)
     targets.change_directory(what.cwd, make=make_workdir)
     leave_session_keyring()
-    for limit in what.rlimits:
-        execution.set_limit(limit["type"], limit["soft"], limit["hard"])
+    limits = [(limit["type"], limit["soft"], limit["hard"]) for limit in what.rlimits]
+    execution.set_limits(limits, bears=stone.bears)
     capabilities.bound(capabilities.mask(what.capabilities.get("bounding", [])))
     # To install a filter takes a privilege, which goes next, or the promise to gain none.
     if confined and not what.noNewPrivileges:
@@ -108,56 +102,6 @@ def run(
     become(helper or path, args, environment, control, stone)
 
 
-def deserve_oom_kill(adjustment: int | None) -> None:
-    """Say how much the program deserves to be killed where memory runs out.
-
-    Args:
-        adjustment: From -1000 to 1000; None for what its parent has.
-
-    Raises:
-        KernelError: EACCES to deserve it less, without CAP_SYS_RESOURCE; EXDEV if /proc is
-            something else.
-
-    Source: proc(5), /proc/PID/oom_score_adj.
-    """
-    if adjustment is None:
-        return
-    try:
-        files.write_proc("self/oom_score_adj", str(adjustment))
-    except KernelError as refusal:
-        refusal.hint = "To lower it, who starts the container needs CAP_SYS_RESOURCE"
-        raise
-
-
-def confine(confined: Filter, control: Channel) -> None:
-    """Let every call from here on pass through a filter.
-
-    Args:
-        confined: The filter. If it asks a listener, whoever is to listen fetches it: to be sent, it
-            would have to be asked about the sending.
-        control: The conversation with the runtime side, which is told where to find it.
-    """
-
-    def tell(number: int) -> None:
-        messages.send(control, Watched(number))
-
-    seccomp.set_filter(confined.program, confined.flags, tell if confined.watched else None)
-    if confined.handed_on and messages.receive(control) is None:
-        os._exit(1)  # the runtime side is dead, and nobody would answer
-
-
-def leave_session_keyring() -> None:
-    """Part from the keyring that was inherited: what the operator has in it is the operator's.
-
-    Source: keyrings(7); runc and crun do the same.
-    """
-    try:
-        syscalls.join_session_keyring()
-    except KernelError as refusal:
-        if refusal.errno != errno.ENOSYS:  # a kernel without keys has nothing to hide
-            raise
-
-
 def _identity(user: User) -> accounts.Identity:
     """Return who the program shall be: by name where there is one, else by the numbers."""
     if user.username or user._replace(groups=()) == User():
@@ -165,51 +109,6 @@ def _identity(user: User) -> accounts.Identity:
     home = accounts.look_up(str(user.uid)).home
     identity = accounts.Identity(user.uid, user.gid, tuple(user.additionalGids), home)
     return accounts.more_groups(identity, user.groups)
-
-
-def become(
-    path: str, args: list[str], environment: dict[str, str], control: Channel, stone: Stone
-) -> NoReturn:
-    """Replace this process by the program; the runtime side hears of it by descriptors closing.
-
-    Raises:
-        CommandError: It has too many arguments. What else the kernel refuses, it refuses the stone.
-    """
-    event = process.announce_exec(path, args)
-    messages.send(control, Executing(event, args[0][:_LONGEST_NAME], os.path.isdir(path)))
-    process.default_signals()
-    try:
-        stepping_stone.take(stone, path, args, environment)
-    except OSError as error:
-        messages.send(control, ExecRefused(errno_name(error.errno or 0)))
-        raise cannot_execute(args[0], error.errno or 0, directory=False) from error
-    raise AssertionError("execve returned")
-
-
-def find_program(name: str, search_path: str) -> str:
-    """Return the path of the program called `name`, as a shell would find it.
-
-    Raises:
-        CommandError: 127 if there is none; 126 if there is, but it may not be executed.
-
-    Source: exec(3), execvp.
-    """
-    if "/" in name:
-        return name
-    refused = ""
-    for directory in search_path.split(":"):
-        path = f"{directory or '.'}/{name}"
-        if os.path.isfile(path):
-            if os.access(path, os.X_OK):
-                return path
-            refused = path
-    if refused:
-        raise cannot_execute(name, errno.EACCES, directory=False)
-    raise CommandError(
-        f"{name!r}: executable file not found in $PATH",
-        f"The image has no such program in {search_path}",
-        127,
-    )
 
 
 def open_terminal(control: Channel) -> int:
@@ -220,11 +119,19 @@ def open_terminal(control: Channel) -> int:
     return slave
 
 
-def _take_stdio(terminal: int | None, stdio: tuple[int, int, int]) -> None:
-    """Make the terminal, or the given descriptors, 0, 1 and 2 of a session of its own."""
-    session.setsid()
+def _take_stdio(terminal: int | None, stdio: tuple[int, int, int], *, leads: bool) -> None:
+    """Make the terminal, or the given descriptors, 0, 1 and 2 of a session of its own.
+
+    Args:
+        terminal: The program's own; None for `stdio`.
+        stdio: Descriptors.
+        leads: Whether it is the caller that leads the session, and not a child of the stone's.
+    """
+    if leads:
+        session.setsid()
     if terminal is not None:
-        session.set_controlling_terminal(terminal)
+        if leads:
+            session.set_controlling_terminal(terminal)
         stdio = (terminal, terminal, terminal)
     # First away from 0 to 2, so that no descriptor is overwritten before it is copied.
     copies = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in stdio]

@@ -12,7 +12,7 @@ from kernelbox.plumbing.records import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kernelbox.container.birth.birth import Newborn
-    from kernelbox.container.conversation.messages import Wish
+    from kernelbox.container.conversation.monitor_messages import Wish
     from kernelbox.container.conversation.orders import Streams
     from kernelbox.container.spec import Process
     from kernelbox.container.streams.relay import Person

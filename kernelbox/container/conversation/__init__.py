@@ -2,7 +2,8 @@
 
 Chapter 13 kills one of them, and looks at what the others do.
 
-    messages.py   what the processes around it say to each other
+    messages.py   what the two sides of a birth say to each other
+    monitor_messages.py  what is said to a container's monitor, and answered
     reception.py  where its monitor hears of whoever comes later
     orders.py     what a front orders of a monitor
     front.py      the front's half of that conversation

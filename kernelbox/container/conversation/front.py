@@ -8,16 +8,8 @@ the trace, ask before a request, wait for a keyboard or for pipes. They say so b
 from __future__ import annotations
 
 from kernelbox.container.conversation import messages
-from kernelbox.container.conversation.messages import (
-    Detached,
-    Exited,
-    Failed,
-    Go,
-    Made,
-    Pending,
-    Signal,
-    Started,
-)
+from kernelbox.container.conversation.messages import Failed, Go, Made, Pending
+from kernelbox.container.conversation.monitor_messages import Detached, Exited, Signal, Started
 from kernelbox.kernel.errors import KernelboxError
 from kernelbox.plumbing.light import signal
 

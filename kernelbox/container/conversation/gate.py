@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kernelbox.container.conversation import messages
-from kernelbox.container.conversation.messages import Go, Pending, Signal
+from kernelbox.container.conversation.messages import Go, Pending
+from kernelbox.container.conversation.monitor_messages import Signal
 from kernelbox.kernel import door
 from kernelbox.kernel.errors import KernelboxError
 

@@ -1,16 +1,11 @@
-"""What the processes around a container say to each other: one record a message.
+"""What the two sides of a birth say to each other, one record a message; how a message travels.
 
-    front -> monitor      Order, Go, Signal, Resize
-    monitor -> front      Made, Pending, Started, Detached, Ended, Exited, Failed
     runtime -> container  Go, Start
     container -> runtime  Made, Pending, Ready, Terminal, Sibling, Watched, Executing,
                           ExecRefused, Failed
-    agent -> monitor      NextFront; and back: Free
-    others -> monitor     Attach, then as a front; Halt; Watched
-    monitor -> recorder   Watched
 
-A front is whoever asked for a container: the command line, a notebook, a build. Its monitor makes
-it and looks after it. How they talk is in front.py and monitor.py, and for a birth in birth.py.
+How they talk is in birth.py. What is said to a container's monitor is in monitor_messages.py: an
+OCI runtime has none.
 """
 
 from __future__ import annotations
@@ -20,77 +15,13 @@ from kernelbox.plumbing.records import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
 
     from kernelbox.plumbing.channel import Channel
 
 
-class Wish(NamedTuple):
-    """How a program is to be run, beside what it is.
-
-    Attributes:
-        observed: Whether the front wants to hear of every request to the kernel.
-        stepped: Whether each request waits for a `Go`; if `bound`, those of the birth only.
-        size: Rows and columns of the front's terminal.
-        interactive: Whether the program's standard input stays open.
-        bound: Whether the container dies with the front (a notebook's does).
-        recorded: The file for a profile of the system calls that it makes; empty without.
-        detach_keys: What a person types to leave its terminal; empty if that is not to be.
-        read_later: Whether the front reads what the program has changed before all is undone: the
-            monitor says `Ended` then, and waits for `Go` or for the front's end.
-    """
-
-    observed: bool = False
-    stepped: bool = False
-    size: tuple[int, int] = (24, 80)
-    interactive: bool = False
-    bound: bool = False
-    read_later: bool = False
-    detach_keys: str = ""
-    recorded: str = ""
-
-
-class Order(NamedTuple):
-    """Run a container (`run`), one that is there (`start`), or one more program in one (`exec`).
-
-    Attributes:
-        what: `run`, `start` or `exec`.
-        wish: How, as a list.
-        fds: A file in memory with the container's spec, or the container's id and the process; then
-            the front's standard streams, three or none.
-    """
-
-    what: str
-    wish: list[Any]
-    fds: list[int]
-
-
 class Go(NamedTuple):
     """Make the request that was pending; after `Ended`, undo the rest."""
-
-
-class Signal(NamedTuple):
-    """Send the program a signal; from a front that is asked for a `Go`: no."""
-
-    number: int
-
-
-class Resize(NamedTuple):
-    """The front's terminal has another size, in characters."""
-
-    rows: int
-    columns: int
-
-
-class Attach(NamedTuple):
-    """Let me be at the program's streams: how, as a list, and my own three."""
-
-    wish: list[Any]
-    fds: list[int]
-
-
-class Halt(NamedTuple):
-    """Let no other life follow this one; answered by `Go`."""
 
 
 class Made(NamedTuple):
@@ -103,38 +34,6 @@ class Pending(NamedTuple):
     """A request is about to be made, and waits for a `Go`."""
 
     event: Event
-
-
-class Started(NamedTuple):
-    """The program runs: the container's id, and the program's pid as the host counts."""
-
-    id: str
-    pid: int
-
-
-class Detached(NamedTuple):
-    """The program goes on, and the front is told nothing more: the detach keys were typed.
-
-    Or nobody takes what the front shows: `lost` is the errno, by stream.
-    """
-
-    lost: dict[str, int] = {}  # noqa: RUF012 - nobody changes it
-
-
-class Ended(NamedTuple):
-    """The program has ended; what it has changed is still there to be read."""
-
-    code: int
-
-
-class Exited(NamedTuple):
-    """The program has ended, and all is cleaned up.
-
-    `lost` is the errno that output to the front's `stdout` or `stderr` was lost with, by stream.
-    """
-
-    code: int
-    lost: dict[str, int] = {}  # noqa: RUF012 - nobody changes it
 
 
 class Failed(NamedTuple):
@@ -201,55 +100,12 @@ class ExecRefused(NamedTuple):
     result: str
 
 
-class NextFront(NamedTuple):
-    """A front's end of a conversation, for a monitor that an agent keeps."""
-
-    fds: list[int]
-
-
-class Free(NamedTuple):
-    """The monitor is as good as before, and may be given the next front."""
-
-
-if TYPE_CHECKING:
-    Message = (
-        Order
-        | Go
-        | Signal
-        | Resize
-        | Attach
-        | Halt
-        | Made
-        | Pending
-        | Started
-        | Detached
-        | Ended
-        | Exited
-        | Failed
-        | Ready
-        | Start
-        | Terminal
-        | Sibling
-        | Watched
-        | Executing
-        | ExecRefused
-        | NextFront
-        | Free
-    )
+Message = NamedTuple  # each is one
 
 _KINDS: dict[str, type[Message]] = {
-    "order": Order,
     "go": Go,
-    "signal": Signal,
-    "resize": Resize,
-    "attach": Attach,
-    "halt": Halt,
     "event": Made,
     "pause": Pending,
-    "started": Started,
-    "detached": Detached,
-    "ended": Ended,
-    "exited": Exited,
     "error": Failed,
     "ready": Ready,
     "start": Start,
@@ -258,10 +114,14 @@ _KINDS: dict[str, type[Message]] = {
     "watched": Watched,
     "exec": Executing,
     "exec-refused": ExecRefused,
-    "front": NextFront,
-    "free": Free,
 }
 _NAMES = {record: kind for kind, record in _KINDS.items()}
+
+
+def know(kinds: dict[str, type[Message]]) -> None:
+    """Let records of more kinds be messages, too: by what each is called on its way."""
+    _KINDS.update(kinds)
+    _NAMES.update({record: kind for kind, record in kinds.items()})
 
 
 def send(channel: Channel, message: Message) -> bool:
@@ -286,7 +146,7 @@ def receive(channel: Channel) -> Message | None:
     fields = channel.receive()
     if fields is None:
         return None
-    record = _KINDS.get(fields.pop("kind", ""))
+    record: Callable[..., Message] | None = _KINDS.get(fields.pop("kind", ""))
     if record is None:
         raise ValueError("this is no message of kernelbox's")
     if "event" in fields:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from kernelbox.container.conversation import messages
-from kernelbox.container.conversation.messages import Order, Wish
+from kernelbox.container.conversation.monitor_messages import Order, Wish
 from kernelbox.container.spec import to_json
 from kernelbox.plumbing.channel import disclose, enclose
 

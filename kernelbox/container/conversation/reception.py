@@ -14,7 +14,8 @@ import os
 import select
 
 from kernelbox.container.conversation import messages
-from kernelbox.container.conversation.messages import Attach, Go, Halt, Watched
+from kernelbox.container.conversation.messages import Go, Watched
+from kernelbox.container.conversation.monitor_messages import Attach, Halt
 from kernelbox.plumbing import paths, sockets
 from kernelbox.plumbing.channel import Channel
 from kernelbox.plumbing.light import contextmanager, suppress

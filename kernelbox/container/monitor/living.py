@@ -15,7 +15,8 @@ from kernelbox.container import events, monitor_lock, state
 from kernelbox.container.birth import runtime, stdio
 from kernelbox.container.conversation import messages
 from kernelbox.container.conversation.gate import Gate
-from kernelbox.container.conversation.messages import Ended, Exited, Go, Started, Wish
+from kernelbox.container.conversation.messages import Go
+from kernelbox.container.conversation.monitor_messages import Ended, Exited, Started, Wish
 from kernelbox.container.conversation.reception import Reception
 from kernelbox.container.lifecycle import cleanup
 from kernelbox.container.state import State
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kernelbox.container.birth.birth import Newborn
-    from kernelbox.container.conversation.messages import Attach
+    from kernelbox.container.conversation.monitor_messages import Attach
     from kernelbox.container.conversation.orders import Streams
     from kernelbox.container.monitor.recording import Recorder
     from kernelbox.container.monitor_lock import Life
@@ -146,7 +147,7 @@ def _to_the_end(life: Life, going: Going, reception: Reception, *, may_doze: boo
         except OSError:
             relay.doze = None  # nor will it later
 
-    if may_doze and sleeper.can_sleep():
+    if may_doze and sleeper.can_sleep(os.uname().machine):
         relay.doze = doze
     _look_after(life.spec, going.running.pid, relay, reception)
     return process.wait_exit(going.running.pid)

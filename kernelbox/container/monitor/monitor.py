@@ -17,12 +17,12 @@ from kernelbox.container import events, monitor_lock, state
 from kernelbox.container.birth import stdio
 from kernelbox.container.conversation import messages, orders
 from kernelbox.container.conversation.gate import Gate
-from kernelbox.container.conversation.messages import (
+from kernelbox.container.conversation.messages import Failed, Made
+from kernelbox.container.conversation.monitor_messages import (
     Detached,
     Exited,
-    Failed,
     Free,
-    Made,
+    NextFront,
     Order,
     Started,
 )
@@ -40,7 +40,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from kernelbox.container.conversation.messages import Wish
+    from kernelbox.container.conversation.monitor_messages import Wish
     from kernelbox.container.conversation.orders import Streams
     from kernelbox.container.spec import Process, Spec
     from kernelbox.kernel.door import Event
@@ -64,7 +64,7 @@ def serve(agent: Channel) -> NoReturn:
         _part_from_parent(agent)
         own_name = process.rename("spare monitor")  # what `ps` shows meanwhile
         again = True
-        while again and isinstance(message := messages.receive(agent), messages.NextFront):
+        while again and isinstance(message := messages.receive(agent), NextFront):
             process.rename(own_name)
             front = Channel.at(message.fds[0])
             again = _take_order(front, agent)

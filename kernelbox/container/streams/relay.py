@@ -15,7 +15,7 @@ import struct
 import termios
 
 from kernelbox.container.conversation import messages
-from kernelbox.container.conversation.messages import Detached, Resize, Signal
+from kernelbox.container.conversation.monitor_messages import Detached, Resize, Signal
 from kernelbox.container.streams.detach_keys import DetachKeys
 from kernelbox.container.streams.streams import Sink, Stream
 from kernelbox.kernel import process

@@ -1,8 +1,9 @@
 """Calling a student's function: in a process of its own, so that nothing it does reaches the lab.
 
 The function may look at the kernel, and answers with plain data. It may loop for ever, catch every
-exception, fork without end, print a megabyte, end its process or call `os.system("sleep 1000")`:
-what it is in is killed, all of it, and what was seen is told in a sentence.
+exception, fork without end, print a megabyte, take more memory than the machine has, end its
+process or call `os.system("sleep 1000")`: what it is in is killed, all of it, and what was seen is
+told in a sentence. What the check knows is on no stack that it can climb.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import ast
 import builtins
 import mmap
 import os
+import resource
 import select
 import signal
 import sys
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kernelbox.kernel.errors import KernelboxError, shortened
-from kernelbox.lab import notebook
+from kernelbox.lab import notebook, reading
 from kernelbox.lab.exercises.keeper import Keeper
 from kernelbox.lab.exercises.plain import plain
 from kernelbox.lab.exercises.time_limit import patient
@@ -33,6 +35,7 @@ _LONGEST = 65536  # characters of an answer
 _MOST_BYTES = 4 * _LONGEST + 8  # of an answer: whoever writes more is not heard to the end
 _SECONDS = 3.0
 _UNWRITTEN = NotImplementedError.__name__  # what a function raises in which nothing is done yet
+_MEMORY = 1 << 30  # bytes of data more than it begins with, in each of its processes
 _FORKS = 100  # of the child and all its descendants: thousands a second would fill the machine
 
 
@@ -101,8 +104,10 @@ def _child(function: Callable[..., Any], args: tuple[Any, ...], writer: int) -> 
     """Call the function and tell what it returned. Nothing is left to whoever forked us."""
     try:
         os.setsid()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGALRM):  # the second one ends a check that hangs
+            signal.signal(number, signal.SIG_DFL)
         _count_forks(writer)
+        _limit_memory()
         builtins.input = _nobody_answers
         nothing = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
@@ -136,6 +141,17 @@ def _count_forks(writer: int) -> None:
             os.killpg(0, signal.SIGKILL)
 
     os.register_at_fork(before=before)
+
+
+def _limit_memory() -> None:
+    """See to it that whoever takes too much gets no more, rather than all that the machine has.
+
+    Source: getrlimit(2), RLIMIT_DATA; proc_pid_status(5), VmData, in KiB.
+    """
+    has = int(reading.status("self")["VmData"].split()[0]) << 10
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = has + _MEMORY if hard == resource.RLIM_INFINITY else min(has + _MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def _heard(reader: int, deadline: float) -> str | None:

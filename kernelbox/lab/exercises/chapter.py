@@ -101,7 +101,7 @@ class Chapter:
         self._gifts = Gifts()
         guess_first.watch(Chapter)
         if is_graded():
-            Delivered(self, Chapter, judge).watch()
+            Delivered(self).watch()
 
     # --- the beginning ---------------------------------------------------------------------------
 

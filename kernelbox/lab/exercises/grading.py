@@ -1,8 +1,9 @@
 """A grader runs a notebook: its checks are then the ones that were delivered.
 
-A cell of a student's may have put something else in the place of `course`, or of `course.check`. It
-is put back before a cell is run that checks, and named in its output. (What a student writes runs
-in the same process as the check: a determined one is found by reading, not by this.)
+A cell of a student's may have put something else in the place of `course`, of `course.check`, or of
+any function that the checks are made of. It is put back before a cell is run that checks, and named
+in its output. (What a student writes runs in the same process as the check: a determined one is
+found by reading, not by this.)
 
 Source: IPython, "IPython Events", pre_run_cell; nbgrader, "Autograding", which puts locked cells
 back as they were.
@@ -11,6 +12,7 @@ back as they were.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.getipython import get_ipython
@@ -19,9 +21,24 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
+_ROOMS = ("kernelbox.lab.chapters.", "kernelbox.lab.exercises.")
+
+
 def is_graded() -> bool:
     """Say whether nbgrader runs the notebook, rather than somebody who reads it."""
     return "NBGRADER_EXECUTION" in os.environ
+
+
+def _parts() -> list[type | ModuleType]:
+    """Return the rooms that checks are made of, as far as they are loaded, and their classes."""
+    rooms = [room for name, room in sorted(sys.modules.items()) if name.startswith(_ROOMS)]
+    return [*rooms, *(one for room in rooms for one in _own_classes(room))]
+
+
+def _own_classes(room: ModuleType) -> list[type]:
+    """Return the classes that a room defines itself, not those that it imports."""
+    classes = (one for one in vars(room).values() if isinstance(one, type))
+    return [one for one in classes if one.__module__ == room.__name__]
 
 
 class Delivered:
@@ -29,14 +46,13 @@ class Delivered:
 
     Args:
         course: The chapter, as the notebook's variable `course` holds it.
-        parts: Classes and modules whose functions a check runs through.
     """
 
-    def __init__(self, course: object, *parts: type | ModuleType) -> None:
+    def __init__(self, course: object) -> None:
         self._course = course
         self._functions = [
             (part, name, value)
-            for part in parts
+            for part in _parts()
             for name, value in vars(part).items()
             if callable(value) and not name.startswith("__")
         ]
@@ -61,9 +77,9 @@ class Delivered:
             names["course"] = self._course
             replaced.append("`course`")
         for part, name, value in self._functions:
-            if vars(self._course).pop(name, None) is not None:
+            if part is type(self._course) and vars(self._course).pop(name, None) is not None:
                 replaced.append(f"`course.{name}`")
-            if getattr(part, name, None) is not value:
+            if vars(part).get(name) is not value:
                 setattr(part, name, value)
                 replaced.append(f"`{part.__name__}.{name}`")
         return replaced

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import inspect
 import io
+import random
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ def judge(exercise: Exercise, box: Lab, given: dict[str, Any], gifts: Gifts) -> 
 
 
 def _verdict(exercise: Exercise, box: Lab, given: dict[str, Any], gifts: Gifts) -> Verdict:
+    drawn = random.getstate()
+    random.seed()  # or who has called `random.seed(1)` would be asked the same each time
     try:
         return within(exercise.seconds, lambda: exercise.check(box, **given))
     except TimeIsUp:
@@ -55,6 +58,8 @@ def _verdict(exercise: Exercise, box: Lab, given: dict[str, Any], gifts: Gifts) 
         if isinstance(error, KernelboxError):
             return failed(f"while the check was looking, this was refused: {error}")
         return failed(f"while the check was looking: {described(error)}")
+    finally:
+        random.setstate(drawn)  # it is the student's, and goes on as if nobody had looked
 
 
 def _tells_of_an_end(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import warnings
 from typing import TYPE_CHECKING
 
@@ -35,16 +36,25 @@ class Keeper:
 
     def __init__(self, run: Callable[[], NoReturn], closing: tuple[int, ...] = ()) -> None:
         over, self._over = os.pipe()
+        self.pid = 0
         sys.stdout.flush()
+        # What forks in a thread of its own has that thread alone: it cannot look up, on the stack,
+        # what whoever made us has in its variables.
+        forking = threading.Thread(target=self._fork, args=(run, over, closing))
+        forking.start()
+        forking.join()
+        os.close(over)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def _fork(self, run: Callable[[], NoReturn], over: int, closing: tuple[int, ...]) -> None:
         with warnings.catch_warnings():
             # Python warns of threads: we start none there, and ask for nothing that they may hold.
             warnings.simplefilter("ignore", DeprecationWarning)
-            self.pid = os.fork()
-        if self.pid == 0:
+            pid = os.fork()
+        if pid == 0:
             os.close(self._over)
             _keep(run, over, closing)
-        os.close(over)
-        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        self.pid = pid
 
     def go(self) -> None:
         """Let it begin."""

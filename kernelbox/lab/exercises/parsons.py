@@ -10,6 +10,7 @@ import html
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from kernelbox.kernel.errors import KernelboxError
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from kernelbox.lab.notebook import Lab
 
     Action = Callable[[Held], Held | object]
+
+
+_MOST = 100  # texts of an iterator, which may have no end
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,17 @@ class Run:
 
 def letters(order: object) -> str:
     """Return the letters of an order: of a text, or of several texts in a list or the like."""
-    text = "".join(map(str, order)) if isinstance(order, Iterable) else str(order)
-    return "".join(text.split()).replace(",", "").upper()
+    texts = islice(order, _MOST) if isinstance(order, Iterable) else [order]
+    return "".join("".join(map(str, texts)).split()).replace(",", "").upper()
+
+
+def not_in_order(order: object) -> str:
+    """Say why something is no order, whatever is in it; empty if it may be one.
+
+    A set has its letters in another order in each kernel: one that is right passed now and then.
+    """
+    is_set = isinstance(order, (set, frozenset))
+    return f"it is a {type(order).__name__}, which has no order" if is_set else ""
 
 
 @contextmanager
@@ -103,6 +116,9 @@ def made(box: Lab, pieces: Puzzle, order: object) -> Iterator[Run]:
     known = pieces.lettered()
     held = [box.hold()]
     try:
+        if why := not_in_order(order):
+            yield Run(held[0], 0, why)
+            return
         wanted = letters(order)
         strange = sorted(set(wanted) - set(known))
         if strange:

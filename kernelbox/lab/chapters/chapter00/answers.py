@@ -13,10 +13,14 @@ ANSWERS = {
     "a-first-container": Answers(
         right={
             "a list of words, and a name": """
-                mine = box.start("busybox", ["sleep", "600"], name="mine", network="none")
+                mine = box.start("busybox", ["sleep", "1000"], name="mine", network="none")
                 """,
             "by way of a shell, on the bridge": """
                 mine = box.start("busybox", "sh -c 'sleep 1000; true'")
+                """,
+            "beneath an init, in a user namespace": """
+                words = ("/bin/sleep", "1000")
+                mine = box.start("busybox", words, init=True, userns="auto", network="none")
                 """,
         },
         wrong={
@@ -30,6 +34,22 @@ ANSWERS = {
             "stopped": Wrong(
                 "mine = box.start('busybox', 'sleep 1000', network='none')\nmine.stop(seconds=0)",
                 "its program has ended",
+            ),
+            "over in a moment": Wrong(
+                "mine = box.start('busybox', 'sleep 5', network='none')",
+                "the container runs 'sleep 5'",
+            ),
+            "nothing but its kind": Wrong(
+                """
+                kind = type(box.start("busybox", "sleep 1000", network="none"))
+                mine = kind.__new__(kind)
+                mine.id, mine.pid = "mine", os.getpid()
+                """,
+                "its `pid` is not the one of its first process",
+            ),
+            "another process for its own": Wrong(
+                "mine = box.start('busybox', 'true', network='none')\nmine.pid = os.getpid()",
+                "its `pid` is not the one of its first process",
             ),
             "a held process": Wrong("mine = box.hold()", "mine is "),
             "its id": Wrong(
@@ -68,6 +88,17 @@ ANSWERS = {
                 "whose = box.start('busybox', 'sleep 1000', network='none')\n"
                 "island.setns(whose.pid, 'network')",
                 "its net namespace is that of a container",
+            ),
+            "one thread of it": Wrong(
+                """
+                island.python(
+                    "import threading\\n"
+                    "ask = lambda: syscalls.unshare(flags.CLONE_NEWNET)\\n"
+                    "thread = threading.Thread(target=ask)\\n"
+                    "thread.start(), thread.join()"
+                )
+                """,
+                "its net namespace is the host's",
             ),
             "its children are elsewhere": Wrong(
                 "island.unshare('network', 'pid')", "its own, too: pid_for_children"
@@ -151,6 +182,14 @@ for directory in cgroup.of(capped.id).directories:
                 "terminal('run', '--detach', '--name', 'litter', '--network', 'none', 'busybox',"
                 " 'true')",
                 "litter is still known",
+            ),
+            "under another name": Wrong(
+                "terminal('stop', '--time', '0', 'litter')\nterminal('rename', 'litter', 'gone')",
+                "litter is still known",
+            ),
+            "the other one paused": Wrong(
+                "terminal('rm', '--force', 'litter')\nterminal('pause', 'keep')",
+                "keep is paused",
             ),
             "both": Wrong("terminal('rm', '--force', 'litter', 'keep')", "keep does not run"),
             "the other one": Wrong("terminal('rm', '--force', 'keep')", "keep does not run"),

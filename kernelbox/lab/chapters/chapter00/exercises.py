@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kernelbox import cgroup
@@ -39,6 +36,10 @@ def a_first_container(box: Lab, mine: Container) -> Verdict:
         return failed(f"mine is {mine!r:.80}", "a container that box.start() returned")
     if not reading.alive(mine.pid):
         return failed("its program has ended, and the container with it", "one that runs")
+    if wrong_pid := outside.not_its_init(box, mine):
+        return wrong_pid
+    if runs_another := outside.does_not_run(mine, "sleep", "1000"):
+        return runs_another
     own = outside.own(box, mine.pid)
     return passed(f"its first process runs, in namespaces of its own: {' '.join(sorted(own))}")
 
@@ -111,31 +112,14 @@ def at_most_twenty(_box: Lab, capped: object) -> Verdict:
         return failed(f"capped is {capped!r:.80}", "a container that box.start() returned")
     if not reading.alive(capped.pid):
         return failed("the container does not run")
-    if str(capped.pid) not in _members(capped):
+    if capped.pid not in outside.members(capped):
         return failed("its init is not in its control group", "in the group that has the limit")
-    deadline = time.monotonic() + 1  # a shell, or an init, may be about to start it
-    while ["sleep", "1000"] not in [_command(pid) for pid in _members(capped)]:
-        if time.monotonic() > deadline:
-            runs = " ".join(_command(str(capped.pid)))
-            return failed(f"the container runs {runs!r}", "'sleep 1000'")
-        time.sleep(0.02)
+    if runs_another := outside.does_not_run(capped, "sleep", "1000"):
+        return runs_another
     limit = outside.limit(capped.id, "pids.max")
     if limit != "20":
         return failed(f"pids.max of its control group says {limit}", "20")
     return passed("pids.max of its control group says 20, and sleep 1000 runs in it")
-
-
-def _members(container: Container) -> list[str]:
-    group = cgroup.of(container.id).inside
-    return Path(group.directories[0], "cgroup.procs").read_text().split()
-
-
-def _command(pid: str) -> list[str]:
-    """Return the words of a process's command: its program without a path, nor busybox's name."""
-    text = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
-    program, *words = text.removesuffix("\0").split("\0")
-    program = os.path.basename(program)
-    return words if program == "busybox" and words else [program, *words]
 
 
 @exercise(
@@ -152,14 +136,17 @@ def _command(pid: str) -> list[str]:
 def this_one_not_that_one(box: Lab, made: dict[str, dict[str, Any]]) -> Verdict:
     """Look for what one had, and see that the other still runs."""
     litter, keep = made["litter"], made["keep"]
+    known = {one["Id"]: one for one in box.containers(every=True)}
     if not reading.alive(keep["State"]["Pid"]):
         return failed("keep does not run any more", "keep runs on: run the cell that makes both")
     if reading.status(keep["State"]["Pid"])["State"].startswith("T"):
         return failed("keep is stopped by a signal", "keep runs on")
+    if keep["Id"] not in known or known[keep["Id"]]["State"]["Paused"]:
+        return failed("keep is paused", "keep runs on")
     if reading.alive(litter["State"]["Pid"]):
         return failed("litter's process still runs")
     if cgroup.of(litter["Id"]).exists():
         return failed("litter's control group is still there")
-    if "litter" in [one["Name"] for one in box.containers(every=True)]:
+    if litter["Id"] in known or "litter" in [one["Name"] for one in known.values()]:
         return failed("litter is still known", "no such line in kernelbox ps --all")
     return passed("litter is gone with its group and its name, and keep runs")

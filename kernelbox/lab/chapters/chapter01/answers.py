@@ -52,6 +52,13 @@ return found
 ANSWERS = {
     "all-its-numbers": Answers(
         right={
+            "by a program": """
+                import subprocess
+
+                words = ["grep", "^NSpid:", f"/proc/{pid}/status"]
+                line = subprocess.run(words, capture_output=True, text=True).stdout
+                return [int(word) for word in line.split()[1:]]
+                """,
             "line by line": """
                 with open(f"/proc/{pid}/status") as lines:
                     for line in lines:
@@ -83,6 +90,23 @@ ANSWERS = {
                 "return [pid, 1] if pid == web.pid else [pid]",
                 "for one far below: [",
             ),
+            "what the check knows already": Wrong(
+                """
+                import inspect
+
+                for one in inspect.stack():
+                    if "numbers" in one.frame.f_locals:
+                        return one.frame.f_locals["numbers"]
+                """,
+                "for this notebook: None",
+            ),
+            "in no order": Wrong(
+                "return {int(word) for word in status(pid)['NSpid'].split()}",
+                "for this notebook: {",
+            ),
+            "more memory than there is": Wrong(
+                "return [bytearray(1 << 28) for _ in range(1000)]", "raised MemoryError"
+            ),
             "of its process group": Wrong(
                 "return [int(word) for word in status(pid)['NSpgid'].split()]",
                 "for one far below: [",
@@ -103,6 +127,13 @@ ANSWERS = {
 
                 group = Path(cgroup.of(container_id).inside.directories[0])
                 return {int(pid) for pid in (group / "cgroup.procs").read_text().split()}
+                """,
+            "by a shell": """
+                import subprocess
+
+                script = f"grep -l {container_id} /proc/[0-9]*/cgroup"
+                found = subprocess.run(script, shell=True, capture_output=True, text=True).stdout
+                return {int(line.split("/")[2]) for line in found.split()}
                 """,
             "a list": """
                 found = []
@@ -140,6 +171,9 @@ ANSWERS = {
                 INIT + NEIGHBOURS,
                 "for one that the check has made: 1 of yours are not in its control group",
             ),
+            "as numbers that are not whole": Wrong(
+                f"{INIT}return {{float(pid) for pid in members}}", "is among yours, and no whole"
+            ),
             "each of them twice": Wrong(
                 f"{INIT}return members + members", "for busy: 3 of yours were there already"
             ),
@@ -168,7 +202,7 @@ ANSWERS = {
                         continue
                 return found
                 """,
-                "for busy: 3 of its 3 processes are missing",
+                "is among yours, and no whole number",
             ),
         },
         nothing="for busy: None, and no set of PIDs",

@@ -94,8 +94,8 @@ def who_lives_there(box: Lab, members: object, busy: Container, web: Container) 
             tried = attempt(members, one.id, seconds=6)
             if tried.failure:
                 return failed(f"for {name}: {tried.failure}")
-            if not isinstance(tried.value, set | list):
-                return failed(f"for {name}: {tried.value!r}, and no set of PIDs")
+            if strange_ones := outside.not_pids(tried.value):
+                return failed(f"for {name}: {strange_ones}", "numbers, one for each process")
             kernels, yours = _listed(one), list(tried.value)
             if missing := sum(pid not in yours for pid in kernels):
                 return failed(f"for {name}: {missing} of its {len(kernels)} processes are missing")

@@ -48,6 +48,8 @@ PUZZLES = (
 )
 def birth_order(box: Lab, order: object) -> Verdict:
     """Make the requests in that order, and look at the process they made."""
+    if why := parsons.not_in_order(order):
+        return failed(why)
     letters = parsons.letters(order)
     if twice := sorted(letter for letter in set(letters) if letters.count(letter) > 1):
         return failed(f"more than once there is: {', '.join(twice)}", "each request once")

@@ -19,6 +19,12 @@ ANSWERS = {
             "no /proc": Wrong("order = 'CDA'", "as another PID namespace does"),
             "no mounts of its own": Wrong("order = 'DA'", "its mounts are the host's"),
             "a request made twice": Wrong("order = 'CDABB'", "more than once there is: B"),
+            "a set, which is in order by chance": Wrong(
+                "order = set('CDAB')", "it is a set, which has no order"
+            ),
+            "letters without end": Wrong(
+                "import itertools\norder = itertools.cycle('CDAB')", "more than once there is: A"
+            ),
             "no letter": Wrong("order = 'CDAX'", "no request has the letter X"),
         },
         nothing="its PID inside is none",

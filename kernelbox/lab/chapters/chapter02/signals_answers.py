@@ -153,6 +153,16 @@ ANSWERS = {
                 ),
                 "that ended while nurse slept",
             ),
+            "a handler that asks for some": Wrong(
+                NURSE.format(
+                    more="nurse.python('def some(*_):\\n"
+                    "    try:\\n"
+                    "        for _ in range(10): os.waitpid(-1, os.WNOHANG)\\n"
+                    "    except ChildProcessError: pass\\n"
+                    "signal.signal(signal.SIGCHLD, some)')"
+                ),
+                "that ended while nurse slept",
+            ),
             "told to go on as before": Wrong(
                 NURSE.format(more="nurse.python('signal.signal(signal.SIGCHLD, signal.SIG_DFL)')"),
                 "zombies among its children: ",

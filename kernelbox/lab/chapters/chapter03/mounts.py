@@ -113,11 +113,12 @@ def ghost(box: Lab, attic: Held) -> Verdict:
 
 
 def _members(box: Lab, name: str) -> int:
-    """Count the processes in a UTS namespace."""
+    """Count the processes in a UTS namespace, be it with one of their threads."""
     count = 0
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(LabError):  # it has just ended
-            count += name == f"uts:[{box.namespaces(int(pid))['uts']}]"
+        with suppress(LabError, OSError):  # it has just ended
+            theirs = (box.namespaces(int(task)) for task in os.listdir(f"/proc/{pid}/task"))
+            count += any(name == f"uts:[{one['uts']}]" for one in theirs)
     return count
 
 
@@ -138,8 +139,8 @@ def who_holds_it(box: Lab, holders: object) -> Verdict:
         tried = attempt(holders, device, seconds=6)
         if tried.failure:
             return failed(tried.failure)
-        if not isinstance(tried.value, set | list):
-            return failed(f"{tried.value!r}, and no set of PIDs")
+        if strange_ones := outside.not_pids(tried.value):
+            return failed(strange_ones, "numbers, one for each process")
         yours = list(tried.value)
         if missing := sum(pid not in yours for pid in expected):
             return failed(f"{missing} of its {len(expected)} holders are missing")
@@ -153,7 +154,7 @@ def _mounted(box: Lab) -> Iterator[tuple[str, set[int]]]:
     """Hold processes of which some have a file system mounted; yield its device and their PIDs.
 
     How many it is, and where it is mounted, is drawn. Of the others some have unmounted it, and one
-    has a file system that is only called so.
+    has a file system whose name begins so.
     """
     one = box.hold()
     made = [one]
@@ -175,7 +176,7 @@ def _mounted(box: Lab) -> Iterator[tuple[str, set[int]]]:
             process.mount(place, "/mnt", None, "move")
         for process in without:
             process.umount(place)
-        without[0].mount(f"no-{device}-0", "/mnt", "tmpfs", "size=64k")
+        without[0].mount(f"{device}0", "/mnt", "tmpfs", "size=64k")
         yield device, {process.pid for process in (one, *siblings, *copies)}
     finally:
         for process in reversed(made):

@@ -136,6 +136,26 @@ ANSWERS = {
                 """,
         },
         wrong={
+            "a thread is still in it": Wrong(
+                """
+                attic.shell("touch /mnt/ghost")
+                one = box.hold()
+                one.python(
+                    "import socket, threading\\n"
+                    "ready = threading.Event()\\n"
+                    "def stay():\\n"
+                    "    syscalls.unshare(flags.CLONE_NEWUTS)\\n"
+                    "    socket.sethostname('ghost')\\n"
+                    "    ready.set()\\n"
+                    "    threading.Event().wait()\\n"
+                    "thread = threading.Thread(target=stay, daemon=True)\\n"
+                    "thread.start(), ready.wait()"
+                )
+                task = one.evaluate("thread.native_id")
+                attic.mount(f"/proc/{one.pid}/task/{task}/ns/uts", "/mnt/ghost", None, "bind")
+                """,
+                "processes that are still in it: 1",
+            ),
             "still inhabited": Wrong(
                 GHOST.format(
                     more="one.sethostname('ghost')\n"
@@ -235,10 +255,14 @@ ANSWERS = {
                     condition="any(line.split()[2] == device for line in text.splitlines())",
                     what="pid",
                 ),
-                " holders are missing",
+                "is among yours, and no whole number",
             ),
             "everybody with a tmpfs there": Wrong(
                 HOLDERS.format(condition="' / ' in text", what="int(pid)"),
+                "of yours do not have it mounted",
+            ),
+            "a number that begins so": Wrong(
+                HOLDERS.format(condition="f' {device}' in text", what="int(pid)"),
                 "of yours do not have it mounted",
             ),
             "anywhere in the text": Wrong(

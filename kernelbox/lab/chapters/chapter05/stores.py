@@ -47,7 +47,8 @@ def stored_once(_box: Lab, stored: object) -> Verdict:
         )
         again = made.layer(content * 2)
         thin = made.layer(content * 2, level=0)  # the same files, compressed in another way
-        a, b, c, d, e, f = (f"{word}-{random.randrange(1000)}" for word in "abcdef")
+        a, b, c, d, e = (f"{word}-{random.randrange(1000)}" for word in "abcde")
+        f = f"{a}-{random.randrange(1000)}"  # which is not called a, and begins so
         images = {
             a: made.image(a, base, one),
             b: made.image(b, base, two),

@@ -5,6 +5,17 @@ from __future__ import annotations
 from kernelbox.lab.chapters.chapter05.cells import BY_HAND, OPENED
 from kernelbox.lab.exercises.answers import Answers, Wrong
 
+STORED = """
+sizes = {{}}
+for entry in json.loads((layout / "index.json").read_text())["manifests"]:
+    name = entry["annotations"]["org.opencontainers.image.ref.name"]
+    if {which}:
+        parts = json.loads(read(layout, entry))
+        for one in (entry, parts["config"], *parts["layers"]):
+            sizes[one[{key!r}]] = one["size"]
+return sum(sizes.values())
+"""
+
 ANSWERS = {
     "stored-once": Answers(
         right={
@@ -31,6 +42,18 @@ ANSWERS = {
                 """,
         },
         wrong={
+            "whose name begins so": Wrong(
+                STORED.format(which="name.startswith(tuple(names))", key="digest"),
+                "for one image, your function says ",
+            ),
+            "whose name is within another": Wrong(
+                STORED.format(which="name in ' '.join(names)", key="digest"),
+                "for an image that has a layer twice, your function says ",
+            ),
+            "each size once": Wrong(
+                STORED.format(which="name in names", key="size"),
+                "for two images on one base, your function says ",
+            ),
             "all there is": Wrong(
                 'return sum(path.stat().st_size for path in layout.glob("blobs/*/*"))',
                 "for one image, your function says",

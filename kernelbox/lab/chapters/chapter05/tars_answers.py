@@ -76,6 +76,17 @@ ANSWERS = {
             "an entrypoint": first(changes='Entrypoint=["greet"], Cmd=[], User="lab"'),
         },
         wrong={
+            "whom it has been asked for": Wrong(
+                first(script="[ $(id -u) = 0 ] && echo made by root || echo made by lab"),
+                r"it prints 'made by lab\n' when nobody runs it, exit code 0",
+            ),
+            "what it runs is not the program": Wrong(
+                first(
+                    changes="Cmd=['sh', '-c', 'echo made by $(id -un) # greet'], User='lab'",
+                    script="",
+                ),
+                "it prints '' when root runs it, exit code 0",
+            ),
             "the blob's digest in the config": Wrong(
                 first(diff_id="digest(gzip.compress(greet, mtime=0))"),
                 "no image lab05/first in the store",
@@ -127,6 +138,15 @@ ANSWERS = {
     "same-again": Answers(
         right={
             "as a bytearray": pack(result="bytearray(gzip.compress(out.getvalue(), mtime=0))"),
+            "by a shell, the files alone": """
+                import subprocess
+
+                script = (
+                    "find . -type f | LC_ALL=C sort | "
+                    "tar --mtime=@0 --owner=0:0 --group=0:0 -cf - -T - | gzip -n"
+                )
+                return subprocess.run(script, cwd=directory, shell=True, capture_output=True).stdout
+                """,
             "with programs": """
                 import subprocess
                 how = "--sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=ustar"
@@ -146,6 +166,18 @@ ANSWERS = {
             "from Z to A": pack(paths='sorted(directory.rglob("*"), reverse=True)'),
         },
         wrong={
+            "without a file whose name has a blank": Wrong(
+                """
+                import subprocess
+
+                script = (
+                    "tar --mtime=@0 --owner=0:0 --group=0:0 -cf - "
+                    "$(find . -type f | LC_ALL=C sort) | gzip -n"
+                )
+                return subprocess.run(script, cwd=directory, shell=True, capture_output=True).stdout
+                """,
+                "the tar lacks etc/",
+            ),
             "with its times": Wrong(
                 pack('entry.uid = entry.gid = 0; entry.uname = entry.gname = ""'),
                 "elsewhere and later: another digest",
@@ -195,6 +227,26 @@ ANSWERS = {
                 """,
         },
         wrong={
+            "each DiffID once": Wrong(
+                """
+                found, below = {}, ""
+                for diff_id in diff_ids:
+                    below = digest(f"{below} {diff_id}".encode()) if below else diff_id
+                    found[diff_id] = below
+                return list(found.values())
+                """,
+                " layers, your function says ",
+            ),
+            "what the check knows already": Wrong(
+                """
+                import inspect
+
+                for one in inspect.stack():
+                    if "really" in one.frame.f_locals:
+                        return one.frame.f_locals["really"]
+                """,
+                "for busybox, your function says None",
+            ),
             "DiffIDs": Wrong(
                 "return list(diff_ids)", "for lab05/hello, your function says ['sha256:"
             ),

@@ -58,6 +58,13 @@ def two_ways(box: Lab, app: str, grown: object, lean: object) -> Verdict:
                 )
     finally:
         witness.end()
+    for name in (grown, lean):
+        try:
+            said = box.run(str(name), "sh /srv/tool", network="none", quiet=True).stdout
+        except LabError as error:
+            return failed(f"in {name} the tool does not run: {error.message}", "it works")
+        if said != "it works\n":
+            return failed(f"in {name} the tool says {said!r:.80}", repr("it works\n"))
     return _stored(found, grown, lean)
 
 

@@ -71,6 +71,14 @@ ANSWERS = {
                 GROWN.format(late="rm -r /srv/cache", image="busybox", early="'mkdir /srv'"),
                 "in /srv of chapter06/lean tool is missing",
             ),
+            "nothing that runs the tool": Wrong(
+                GROWN.format(
+                    late="rm -r /srv/cache",
+                    image="busybox",
+                    early="BUILD + 'rm -r /srv/cache; exec /bin/busybox rm -r /bin'",
+                ),
+                "in chapter06/lean the tool does not run: ",
+            ),
             "with the cache": Wrong(
                 GROWN.format(late="rm -r /srv/cache", image="busybox", early="BUILD"),
                 "in /srv of chapter06/lean there is cache/",

@@ -167,6 +167,9 @@ ANSWERS = {
             "small letters": 'order = "c g e f a"',
         },
         wrong={
+            "a set, which is in order by chance": Wrong(
+                "order = set('CGEFA')", "it is a set, which has no order"
+            ),
             "the other way round": Wrong("order = 'CGEBA'", "in merged motd says 'from a'"),
             "a layer is changed": Wrong("order = 'CGEDBA'", "in the layer a motd is missing"),
             "written too early": Wrong("order = 'CGEAF'", "A, write 'mine' to merged/notes"),

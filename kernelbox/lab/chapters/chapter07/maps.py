@@ -94,14 +94,16 @@ def read_the_map(box: Lab, on_the_host: object) -> Verdict:
 
 def _asked(lines: list[tuple[int, int, int]]) -> list[tuple[str, int]]:
     """Return which uids to ask for, and what they are in the map; root first."""
+    first, second, third = sorted(lines)
     asked = []
-    for inside, _, size in sorted(lines):
-        asked += [
-            ("the first of a line", inside),
-            ("the last of a line", inside + size - 1),
-            ("behind the end of a line", inside + size),
-        ]
-    return asked
+    for inside, _, size in (first, second, third):
+        asked += [("the first of a line", inside), ("the last of a line", inside + size - 1)]
+    return [
+        *asked,
+        ("behind the end of a line", first[0] + first[2]),
+        ("before the beginning of a line", third[0] - 1),
+        ("behind the end of a line", third[0] + third[2]),
+    ]
 
 
 def _user_inside(root: Held, uid: int) -> int | None:

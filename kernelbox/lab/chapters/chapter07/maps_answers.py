@@ -119,6 +119,15 @@ ANSWERS = {
                 """,
         },
         wrong={
+            "one before the beginning": Wrong(
+                """
+                for line in uid_map.splitlines():
+                    inside, outside, size = map(int, line.split())
+                    if inside - 1 <= uid < inside + size:
+                        return outside + uid - inside
+                """,
+                "before the beginning of a line, your function says ",
+            ),
             "the first line": Wrong(
                 """
                 inside, outside, size = map(int, uid_map.splitlines()[0].split())
@@ -194,6 +203,9 @@ ANSWERS = {
             "the user's map before all": 'order = ["D", "C", "A", "B", "E"]',
         },
         wrong={
+            "a set, which is in order by chance": Wrong(
+                "order = set('DCBAE')", "it is a set, which has no order"
+            ),
             "the groups too early": Wrong("order = 'DCAEB'", "E, write('/proc/self/gid_map'"),
             "inside too early": Wrong("order = 'CDBAE'", "D, become_user('1000:1000')"),
             "outside": Wrong("order = 'DACBE'", "A, write('/proc/self/uid_map'"),

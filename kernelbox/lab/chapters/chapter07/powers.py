@@ -72,6 +72,10 @@ def exactly_two(box: Lab, exact: object) -> Verdict:
         return failed(f"exact is {exact!r:.80}", "a container that box.start() returned")
     if not reading.alive(exact.pid):
         return failed("the container exact has ended", "one that is there to be looked at")
+    if wrong_pid := outside.not_its_init(box, exact):
+        return wrong_pid
+    if runs_another := outside.does_not_run(exact, "sleep"):
+        return runs_another
     [busybox] = json.loads(box.kernelbox("inspect busybox", quiet=True).stdout)
     if (there := exact.inspect())["Image"] != busybox["Id"]:
         return failed(f"its image is {there['Config']['Image']}", "busybox")

@@ -142,6 +142,24 @@ ANSWERS = {
                 """,
         },
         wrong={
+            "busy, and not asleep": Wrong(
+                "exact = box.start('busybox', ['tail', '-f', '/dev/null'], userns='auto',"
+                " cap_drop=['ALL'], cap_add=['CHOWN', 'KILL'], network='none')",
+                "the container runs 'tail -f /dev/null'",
+            ),
+            "the powers of another process": Wrong(
+                """
+                exact = box.start("busybox", "sleep 1000", network="none")
+                other = box.hold()
+                other.unshare("user")
+                for kind in ("uid", "gid"):
+                    host.write(f"/proc/{other.pid}/{kind}_map", "0 2000100000 1000")
+                other.become_user("root")
+                other.keep_capabilities("CHOWN", "KILL")
+                exact.pid = other.pid
+                """,
+                "its `pid` is not the one of its first process",
+            ),
             "the host's root": Wrong(
                 "exact = box.start('busybox', 'sleep 1000', network='none', cap_drop=['ALL'], "
                 "cap_add=['CHOWN', 'KILL'])",
