@@ -134,6 +134,18 @@ ANSWERS = {
                 """,
         },
         wrong={
+            "a descriptor with a number that few have": Wrong(
+                """
+                import resource
+
+                safe = room("pid")
+                resource.prlimit(safe.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+                safe.python("one = os.open('/', os.O_RDONLY); os.dup2(one, 2000), os.close(one)")
+                safe.pivot_root("/mnt/root", "/mnt/root/mnt")
+                safe.umount("/mnt", lazy=True)
+                """,
+                "gets out to the host's root by a descriptor that it has open",
+            ),
             "chroot": Wrong(
                 "safe = room('pid')\nsafe.chroot('/mnt/root')\nsafe.chdir('/')",
                 "the host's root is among the",
