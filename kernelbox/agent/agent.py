@@ -312,8 +312,12 @@ def main() -> None:
 
 
 def _load_ahead() -> None:
-    """Load and look up, once, what every monitor would for itself: it is a fork and inherits it."""
+    """Load and look up, once, what every fork of ours needs and would look for itself, or not find.
+
+    A monitor inherits it; and a held process, whose path is empty, has no other modules.
+    """
     importlib.import_module("kernelbox.container.monitor.monitor")
+    importlib.import_module("ctypes")  # which cells import
     network.resolv_conf()
     with suppress(KernelboxError):  # a host without control groups: `run` will say so
         cgroup.of("any").exists()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OUTER = "203.0.113.1"  # of the router, as the world sees it: RFC 5737, for documentation
 WORLD = ("203.0.113.2", "203.0.113.3")
 INNER = "10.1.0.1"  # of the router, as home sees it
+WALLED = 7  # rules of `walled` that drop
 HOME = "10.1.0.2"
 
 

@@ -69,7 +69,7 @@ ANSWERS = {
             ),
             "its own group": Wrong(
                 LIMIT.format(groups="memory_groups(pid)[:1]", answer="min(limits)"),
-                "with a limit one group further up, your function says",
+                "your function says",
             ),
             "the highest group": Wrong(
                 LIMIT.format(groups="memory_groups(pid)[1:]", answer="min(limits)"),
@@ -85,7 +85,7 @@ ANSWERS = {
             ),
             "the last word": Wrong(
                 LIMIT.format(groups="memory_groups(pid)", answer="limits[-1]"),
-                "and a larger one above, your function says",
+                "your function says",
             ),
             "the text": Wrong("return memory_max(memory_groups(pid)[0])", "your function says '"),
             "mine": Wrong(

@@ -104,7 +104,7 @@ def a_cable(box: Lab, left: object, right: object) -> Verdict:
 def whose_end(box: Lab, other_end: object) -> Verdict:
     """Compare with how the check has cabled them."""
     rooms = [apart(box) for _ in range(3)]
-    names = random.sample([f"{word}{number}" for word in _WORDS for number in range(4)], 9)
+    names = random.sample([f"{word}{number}" for word in _WORDS for number in range(4)], 4)
     try:
         wired = _wired(box, rooms, names)
         table = _table(seen(box), rooms, box)
@@ -134,18 +134,19 @@ _WORDS = ("eth", "veth", "wan", "lan", "port")
 def _wired(box: Lab, rooms: list[Held], names: list[str]) -> dict[tuple[int, str], tuple[int, str]]:
     """Lay four cables: in a ring, and one within the first namespace; return both ends of each.
 
-    Every link of the ring is made in a namespace of its own, so numbers come again.
+    Every link of the ring is made in a namespace of its own, so numbers come again; and so do
+    names: each is in two namespaces or three.
     """
     inodes = [box.namespaces(one.pid)["net"] for one in rooms]
+    p, q, r, s = names
     found = {}
-    for number, (near, far) in enumerate(((0, 1), (1, 2), (2, 0), (0, 0))):
-        one, other = names[2 * number : 2 * number + 2]
+    for near, far, one, other in ((0, 1, p, q), (1, 2, p, r), (2, 0, q, s), (0, 0, q, r)):
         rooms[near].add_veth(one, other)
         if near != far:
             rooms[near].move_link(other, rooms[far])
         found[inodes[near], one] = inodes[far], other
         found[inodes[far], other] = inodes[near], one
-    rooms[1].add_bridge(names[8])
+    rooms[1].add_bridge(s)
     return found
 
 
@@ -234,14 +235,18 @@ def a_switch(box: Lab, members: object) -> Verdict:
     for what, link in (("the bridge", bridge), *((f"a link to it, {x.name},", x) for x in links)):
         if link.state == "down":
             return failed(f"{what} is down", "up")
+    for number, link in enumerate(links, 1):
+        if not given(link):
+            return failed(f"member {number} has no address there", "one")
+    several = [str(given(link)[0].ip) for link in links]
+    if len({*several}) < len(several):  # a ping of one's own address is no ping of another's
+        return failed(f"the addresses of the three are {' '.join(several)}", "three")
     for number, process in enumerate(members):
         with witness(box, process) as asking:
             for other, link in enumerate(links):
                 if other == number:
                     continue
                 way = f"from member {number + 1} to member {other + 1}"
-                if not given(link):
-                    return failed(f"member {other + 1} has no address there", "one")
                 echo = asking.ping(str(given(link)[0].ip), PATIENCE)
                 if not echo:
                     return failed(f"a ping {way}: {echo!r}", "an answer")

@@ -122,6 +122,15 @@ ANSWERS = {
                 FOUND.format(condition='other["index"] == one["peer_index"]'), "your function says"
             ),
             "itself": Wrong("return where, name", "your function says"),
+            "the first of that name": Wrong(
+                """
+                places = {(one["namespace"], one["index"]): one for one in links}
+                mine = next(one for one in links if one["name"] == name)
+                other = places.get((mine["peer_namespace"], mine["peer_index"]))
+                return other and (other["namespace"], other["name"])
+                """,
+                "your function says",
+            ),
             "in another namespace only": Wrong(
                 FOUND.format(
                     condition='other["namespace"] != where and '
@@ -218,6 +227,10 @@ ANSWERS = {
             "three networks": Wrong(
                 SWITCHED.format(bridge=UP, address='f"10.{number}.0.1/24"', port=PORT),
                 "a ping from member",
+            ),
+            "one address for all": Wrong(
+                SWITCHED.format(bridge=UP, address='"10.7.0.1/24"', port=PORT),
+                "the addresses of the three are 10.7.0.1 10.7.0.1 10.7.0.1",
             ),
             "no addresses": Wrong(
                 SWITCHED.format(bridge=UP, address='""', port=PORT), "has no address there"

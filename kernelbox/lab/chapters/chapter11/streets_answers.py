@@ -116,10 +116,13 @@ ANSWERS = {
                 + _destination(
                     'tcp dport PORT dnat to 10.1.0.2:80\n        iifname "wan" dnat to 10.1.0.2'
                 ),
-                "of home can be called, too",
+                "leads home, too",
             ),
             "for its neighbours": Wrong(
                 FORWARD + _destination("tcp dport 8000-9100 dnat to 10.1.0.2:80"), "leads home, too"
+            ),
+            "for whatever port": Wrong(
+                FORWARD + _destination("tcp dport != 1 dnat to 10.1.0.2:80"), "leads home, too"
             ),
             "over UDP": Wrong(
                 FORWARD + _destination("udp dport PORT dnat to 10.1.0.2:80"), "no connection"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kernelbox.lab.chapters.chapter11.wires import not_apart, witness
 from kernelbox.lab.exercises.exercise import exercise
 from kernelbox.lab.exercises.verdict import Verdict, failed, passed
-from kernelbox.lab.neighbours import WORLD
+from kernelbox.lab.neighbours import WALLED, WORLD
 
 if TYPE_CHECKING:
     from kernelbox.lab.held import Held
@@ -41,6 +41,8 @@ def which_rule(box: Lab, home: Held, router: Held, port: int, culprit: object) -
     times = random.randint(2, 3)
     with witness(box, router) as reader, witness(box, home) as caller:
         before = _met(reader)
+        if len(before) != WALLED:
+            return failed(f"{len(before)} rules of the table drop", f"{WALLED}, as the lab made it")
         if culprit not in before:
             return failed(f"no rule has the comment {culprit!r:.40}", "one of those in the table")
         for _ in range(times):

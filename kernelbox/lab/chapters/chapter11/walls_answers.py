@@ -55,6 +55,11 @@ for name, line in zip(names, lines):
                 "has met 0 packets",
             ),
             "the whole line": Wrong(COMMENTS + "culprit = lines[0]", "no rule has the comment"),
+            "one of my own": Wrong(
+                "router.nft('insert rule ip wall forward counter drop comment \"mine\"')\n"
+                "culprit = 'mine'",
+                "8 rules of the table drop",
+            ),
             "its number": Wrong("culprit = 4", "culprit is 4"),
         },
         nothing="culprit is None",

@@ -141,7 +141,8 @@ def who_knows(box: Lab, found_by: object) -> Verdict:
 
 def _drawn() -> tuple[Layout, list[tuple[str, str]]]:
     """Draw who is where and called what; and who asks for which name."""
-    red, blue, plain, old, both, new, alias, nobody = random.sample(_WORDS, 8)
+    red, blue, plain, old, both, new, nobody = random.sample(_WORDS, 7)
+    alias = f"{nobody}s"  # a name is the whole of a name
     layout: Layout = {
         "bridge": {plain: [], old: []},
         f"check-{red}": {old: [alias], both: []},

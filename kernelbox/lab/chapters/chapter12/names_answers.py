@@ -205,6 +205,9 @@ ANSWERS = {
                 "your function says",
             ),
             "no aliases": Wrong(KNOWN.format(visible=SEEN, aliases="()"), "your function says"),
+            "a part of the alias": Wrong(
+                KNOWN.format(visible=SEEN, aliases="' '.join(aliases)"), "your function says"
+            ),
             "aliases of any network": Wrong(
                 KNOWN.format(
                     visible=SEEN, aliases="sum([n.get(one, []) for n in networks.values()], [])"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ def demanded(box: Lab, engine: Engine, order: Bundle, place: str, size: int, mos
         engine.create(name)
         pid = engine.pid(name)
         mounts = [one.split() for one in engine.read(f"/proc/{pid}/mountinfo").splitlines()]
+        device = _device(box, f"/proc/{pid}/root{place}")
         limits = [
             engine.read(f"{group}/pids.max").strip()
             for group in engine.left(name).groups
@@ -53,18 +55,25 @@ def demanded(box: Lab, engine: Engine, order: Bundle, place: str, size: int, mos
     finally:
         engine.delete(name)
         del engine.bundles[name]
-    there = [number for number, fields in enumerate(mounts) if fields[4] == place]
+    there = [fields for fields in mounts if fields[4] == place]
     if not there:
         return failed(f"nothing is mounted on {place}", "a tmpfs")
-    for fields in mounts[there[-1] + 1 :]:
-        if fields[4] != "/" and place.startswith(f"{fields[4]}/"):
-            return failed(
-                f"what is on {place} is covered: on {fields[4]} more is mounted", "a tmpfs"
-            )
-    return _wrong_mount(mounts[there[-1]], place, size) or _wrong_limit(limits, most) or passed(
+    if not (seen := [fields for fields in there if fields[2] == device]):
+        return failed(f"what is mounted on {place} is covered by another mount", "a tmpfs")
+    return _wrong_mount(seen[-1], place, size) or _wrong_limit(limits, most) or passed(
         "there is a tmpfs of that size in its place, where nothing is executed, and the control "
         "group has its limit"
     )  # fmt: skip
+
+
+def _device(box: Lab, path: str) -> str:
+    """Return the numbers of the file system that a path leads to, `0:42`; empty without a path."""
+    witness = box.hold()
+    try:
+        number = int(witness.evaluate(f"os.path.exists({path!r}) and os.stat({path!r}).st_dev"))
+    finally:
+        witness.end()
+    return f"{os.major(number)}:{os.minor(number)}" if number else ""
 
 
 def _wrong_mount(fields: list[str], place: str, size: int) -> Verdict | None:

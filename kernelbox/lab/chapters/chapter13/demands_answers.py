@@ -61,7 +61,7 @@ ANSWERS = {
                 + """
 order.config["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs"})
 """,
-                "is covered: on /tmp more is mounted",
+                "is covered by another mount",
             ),
             "below it": Wrong(
                 MOUNT.format(place="place + '/below'", options='"noexec", f"size={size}m"') + LIMIT,

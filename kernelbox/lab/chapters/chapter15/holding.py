@@ -77,10 +77,18 @@ def what_it_lacks(box: Lab, lacks: object) -> Verdict:
     extra = random.sample(["SYS_PTRACE", "SYS_NICE", "NET_ADMIN", "SYS_ADMIN"], 2)
     drawn: list[ContainerOptions] = [
         {"network": "none"},
-        {"security_opt": ["seccomp=unconfined", "no-new-privileges"], "cap_drop": ["CHOWN"]},
+        {"cap_drop": ["CHOWN"]},
         {"userns": "auto", "cap_add": extra[:1]},
         {"user": "1000", "cap_add": extra[1:], "cap_drop": ["MKNOD"]},
     ]
+    # A filter, and new privileges: each with and without the other.
+    held = [
+        ["no-new-privileges"],
+        ["seccomp=unconfined"],
+        ["seccomp=unconfined", "no-new-privileges"],
+    ]
+    for options, more in zip(random.sample(drawn, len(held)), held, strict=True):
+        options["security_opt"] = more
     seen = 0
     with ExitStack() as ending:
         for options in random.sample(drawn, len(drawn)):

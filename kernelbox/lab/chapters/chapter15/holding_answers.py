@@ -125,6 +125,9 @@ ANSWERS = {
             "new privileges": Wrong(
                 lacking(new="status['NoNewPrivs'] == ['1']"), "your function says"
             ),
+            "who has a filter gains none": Wrong(
+                lacking(new="status['Seccomp'] == ['2']"), "your function says"
+            ),
             "root is root": Wrong(lacking(user="status['Uid'][0] == '0'"), "your function says"),
             "its own as well": Wrong(
                 lacking(user="open(f'/proc/{pid}/uid_map').read().split()[0] == '0'"),
