@@ -185,7 +185,7 @@ ANSWERS = {
             ),
             "its own group": Wrong(
                 CPUS.format(groups="cpu_groups(pid)[:1]", answer="min(limits)"),
-                "with a quota one group further up, your function says",
+                "your function says",
             ),
             "the highest group": Wrong(
                 CPUS.format(groups="cpu_groups(pid)[1:]", answer="min(limits)"),
