@@ -26,6 +26,16 @@ class Running(NamedTuple):
     pid: int
 
 
+class Started(subprocess.Popen[str]):
+    """A command that is not waited for where the block that has it fails: it may never end."""
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        """End it first, if there is an exception."""
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *rest)
+
+
 class Kernelbox:
     """The command line, as a callable, and the containers it was told to keep.
 
@@ -92,7 +102,7 @@ class Kernelbox:
             "stdout": subprocess.PIPE,
             "stderr": subprocess.PIPE,
         }
-        return subprocess.Popen(
+        return Started(
             [*self.command, *map(str, words)],
             env=self.environment,
             text=True,
