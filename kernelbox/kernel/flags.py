@@ -115,6 +115,7 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 # capabilities(7): those without which the kernel is asked for something else
 CAP_SETGID = 6
+CAP_SYS_PTRACE = 19
 CAP_SYS_ADMIN = 21
 CAP_SYS_RESOURCE = 24
 

@@ -1,8 +1,8 @@
 """`exec`: one more program in a container that runs, or waits to.
 
 Its process is born in the container's control group, and enters all other namespaces itself, at
-once, by a pidfd of the container's first process. In the PID namespace only its child is: see
-bearing.py.
+once, by a pidfd of the container's first process. In the PID namespace it hides, or only its child
+is: see bearing.py.
 
 Source: OCI runtime-spec, config.md, "Process"; setns(2); runc, "exec".
 """
@@ -94,7 +94,7 @@ def enter(
         _check_blind(what)
     confined = compiled(config.seccomp, agent=agents.has_one(config.seccomp))
     stone = bearing.lay(
-        others, confined, what.rlimits,
+        box.state.pid, others, confined, what.rlimits,
         terminal=what.terminal, possible=not what.apparmor and what.scheduler is None,
     )  # fmt: skip
     ours, theirs = Channel.pair()

@@ -1,7 +1,7 @@
 """The other way in, a process more for a container that runs (`exec`).
 
-A container's first process makes namespaces; every later one enters those. In the PID namespace is
-only the program, and not who becomes it: see bearing.py.
+A container's first process makes namespaces; every later one enters those. Who could look into it
+in there meets only the program, and not who becomes it: see bearing.py.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def enter(
     """Start a process more inside the running container whose init is `pid`.
 
     The caller itself moves into the container's namespaces (but for the cgroup namespace, which
-    only the new process enters, from within the cgroup, and the PID namespace, which only its
-    program is in): it must be a process made for this.
+    only the new process enters, from within the cgroup, and perhaps the PID namespace, which then
+    only its program is in): it must be a process made for this.
 
     Args:
         pid: Of its init, as the host counts.
@@ -78,7 +78,7 @@ def _enter(
     confined = filter_of(spec, watched=watch is not None)
     limits = [(one["type"], one["soft"], one["hard"]) for one in what.rlimits]
     stone = bearing.lay(
-        others, confined, limits,
+        pid, others, confined, limits,
         terminal=what.terminal, dies_with_parent=True, possible=not what.apparmorProfile,
     )  # fmt: skip
     own = ["cgroup"]  # to enter for the new process
