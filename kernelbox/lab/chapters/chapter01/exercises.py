@@ -6,7 +6,6 @@ import os
 import random
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kernelbox import cgroup
@@ -96,7 +95,9 @@ def who_lives_there(box: Lab, members: object, busy: Container, web: Container) 
                 return failed(f"for {name}: {tried.failure}")
             if strange_ones := outside.not_pids(tried.value):
                 return failed(f"for {name}: {strange_ones}", "numbers, one for each process")
-            kernels, yours = _listed(one), list(tried.value)
+            kernels, yours = outside.members(one), list(tried.value)
+            if not kernels:
+                return failed(f"for {name}: nobody lives there any more", "a container that runs")
             if missing := sum(pid not in yours for pid in kernels):
                 return failed(f"for {name}: {missing} of its {len(kernels)} processes are missing")
             if strange := sum(pid not in kernels for pid in yours):
@@ -124,19 +125,13 @@ def _lodging(box: Lab) -> Iterator[Container]:
         for directory in cgroup.of(container.id).inside.directories:
             made[1].write(f"{directory}/cgroup.procs", "0")
         deadline = time.monotonic() + 5
-        while len(_listed(container)) < 2 * sleepers + 2 and time.monotonic() < deadline:
+        while len(outside.members(container)) < 2 * sleepers + 2 and time.monotonic() < deadline:
             time.sleep(0.02)  # until the shell has started all
         yield container
     finally:
         for one in reversed(made):
             one.end()
         container.remove()
-
-
-def _listed(container: Container) -> set[int]:
-    """Return the PIDs in the kernel's list of a container's control group."""
-    file = Path(cgroup.of(container.id).inside.directories[0], "cgroup.procs")
-    return {int(pid) for pid in file.read_text().split()}
 
 
 @exercise(
